@@ -1,0 +1,147 @@
+"""What goes into the engine and what comes out: frozen values, Python scalars only (OSC and JSON reject numpy's)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class State(enum.StrEnum):
+    """What the follower believes the pianist is doing (design section 2)."""
+
+    WAITING = "waiting"
+    """Nothing has been played yet; no position is claimed."""
+    FOLLOWING = "following"
+    """The piano plays and its place is known."""
+    ORCHESTRA = "orchestra"
+    """The piano rests and the orchestra leads, at its own tempo."""
+    PAUSED = "paused"
+    """The pianist stopped; the position is held."""
+    LOST = "lost"
+    """The piano plays, but its place is not known with confidence."""
+    ENDED = "ended"
+    """The stream or the piece is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBlock:
+    """A block of live piano audio, mono.
+
+    Attributes:
+        first_sample: counter of the first sample, at the stream's own rate. A counter that runs ahead of the
+            samples delivered so far is a gap: that many samples were lost.
+        samples: float32, shape (n,), n >= 0, full scale +-1.
+        capture_time_s: monotonic clock when the block's last sample was captured; NaN when there is no clock.
+    """
+
+    first_sample: int
+    samples: NDArray[np.float32]
+    capture_time_s: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A claim: at the instant `audio_sample` of the live stream the orchestra stands at `orchestra_time_s`.
+
+    Attributes:
+        seq: 0, 1, 2, ... over the positions of a session.
+        audio_sample: live samples consumed when the position was emitted, at `sample_rate_hz`.
+        sample_rate_hz: rate of the live stream.
+        orchestra_time_s: place in the orchestra recording (s); None while unknown.
+        mix_time_s: place in the full mix (s); None while unknown.
+        rate: orchestra seconds per live second from here on.
+        confidence: 0..1, the estimated probability that the claim is within 200 ms.
+        state: see `State`.
+        capture_time_s: monotonic clock of the newest sample used (s); NaN without a clock. Set by the runner.
+        latency_ms: from `capture_time_s` to the moment the position left the engine; NaN without a clock.
+    """
+
+    seq: int
+    audio_sample: int
+    sample_rate_hz: int
+    orchestra_time_s: float | None
+    mix_time_s: float | None
+    rate: float
+    confidence: float
+    state: State
+    capture_time_s: float = float("nan")
+    latency_ms: float = float("nan")
+
+    @property
+    def audio_time_s(self) -> float:
+        """Seconds of live audio consumed when the position was emitted."""
+        return self.audio_sample / self.sample_rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """The state changed. `reason` is a short sentence for people."""
+
+    audio_sample: int
+    sample_rate_hz: int
+    state: State
+    previous: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The claimed position jumped: the pianist repeated or skipped, or an error was corrected."""
+
+    audio_sample: int
+    sample_rate_hz: int
+    from_orchestra_s: float
+    to_orchestra_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Live audio was lost before `audio_sample` (device overflow, full queue, network)."""
+
+    audio_sample: int
+    sample_rate_hz: int
+    lost_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should know that is not a position: a device went away, a listener was dropped."""
+
+    audio_sample: int
+    sample_rate_hz: int
+    message: str
+
+
+Event: TypeAlias = Position | StateChange | Jump | Gap | Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Command: the pianist will go on at this place of the orchestra recording (s)."""
+
+    orchestra_time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Command: hold the position, ignore the audio until `Resume`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Command: follow again after `Pause`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackPosition:
+    """Command: what the loudspeakers play now: place in the orchestra recording (s) and rate; used against bleed."""
+
+    orchestra_time_s: float
+    rate: float = 1.0
+
+
+Command: TypeAlias = Seek | Pause | Resume | PlaybackPosition
