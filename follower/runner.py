@@ -1,0 +1,97 @@
+"""The loop: source -> engine -> sinks. Live, replay and the tests run this one."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+from follower.engine import Engine
+from follower.events import AudioBlock, Command, Event, Notice, Position
+from follower.sinks.base import Session, Sink
+from follower.sources.base import Source
+
+DISTRIBUTION = "concerto-follower"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        blocks: audio blocks processed.
+        positions: positions emitted.
+        dropped: events the sinks could not deliver.
+    """
+
+    blocks: int
+    positions: int
+    dropped: int
+
+
+def session_of(engine: Engine) -> Session:
+    """Describe the engine's session for the sinks."""
+    return Session(
+        version(DISTRIBUTION),
+        engine.method,
+        engine.sample_rate_hz,
+        engine.cache.orchestra_duration_s,
+        engine.cache.mix_duration_s,
+    )
+
+
+def stamped(event: Event, block: AudioBlock, sample_rate_hz: int, clock: Callable[[], float]) -> Event:
+    """Give a position its capture time and latency; other events pass unchanged."""
+    if not isinstance(event, Position):
+        return event
+    behind_s = (block.first_sample + len(block.samples) - event.audio_sample) / sample_rate_hz
+    capture_s = block.capture_time_s - behind_s
+    return replace(event, capture_time_s=capture_s, latency_ms=1e3 * (clock() - capture_s))
+
+
+def run(
+    source: Source,
+    engine: Engine,
+    sinks: Sequence[Sink],
+    commands: queue.SimpleQueue[Command] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> RunSummary:
+    """Feed an open source through the engine into open sinks until the source ends.
+
+    Args:
+        source: open, at the engine's sample rate.
+        engine: fresh or reset.
+        sinks: open; each gets every event in order.
+        commands: what listeners ask of the engine, taken before each block.
+        on_event: called with each event after the sinks, for a display.
+        clock: monotonic seconds, of the same clock as the blocks' capture times.
+    """
+    session = session_of(engine)
+    for sink in sinks:
+        sink.begin(session)
+    blocks = positions = 0
+
+    def emit(event: Event) -> None:
+        nonlocal positions
+        positions += isinstance(event, Position)
+        for sink in sinks:
+            sink.send(event)
+        if on_event is not None:
+            on_event(event)
+
+    for item in source.blocks():
+        if isinstance(item, Notice):
+            emit(item)
+            continue
+        while commands is not None and not commands.empty():
+            for event in engine.command(commands.get_nowait()):
+                emit(event)
+        for event in engine.process(item):
+            emit(stamped(event, item, engine.sample_rate_hz, clock))
+        blocks += 1
+    for event in engine.finish():
+        emit(event)
+    return RunSummary(blocks, positions, sum(s.dropped for s in sinks))

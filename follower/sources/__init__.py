@@ -1,0 +1,1 @@
+"""Sources of live audio: one file each behind `base.Source`."""
