@@ -58,7 +58,7 @@ class JsonConfig:
         names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         if names != set(data):
             raise ConfigError(
-                f"{cls.__name__}: missing fields {sorted(names - set(data))}, unknown fields {sorted(set(data) - names)}"
+                f"{cls.__name__}: lacks fields {sorted(names - set(data))}, has unknown {sorted(set(data) - names)}"
             )
         return cls(**{n: _decode(hints[n], data[n], f"{cls.__name__}.{n}") for n in names})
 

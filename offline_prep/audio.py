@@ -73,7 +73,7 @@ def load_recording(path: Path) -> Recording:
         ) from e
     if len(data) < SHORTEST_RECORDING_S * rate:
         raise AudioFileError(
-            f"{path} holds {len(data)} samples ({len(data) / rate:.3f} s); at least {SHORTEST_RECORDING_S:g} s is needed"
+            f"{path} holds {len(data)} samples ({len(data) / rate:.3f} s); {SHORTEST_RECORDING_S:g} s or more is needed"
         )
     if not np.isfinite(data).all():
         bad = int(np.argmin(np.isfinite(data).all(axis=1)))
