@@ -1,0 +1,83 @@
+"""The frontier protocol: where in the full mix is the piano now?  One file per frontier, chosen by method name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.cache import Cache
+from follower.errors import ConfigError
+
+METHODS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "tempo": "follower.frontier.tempo_filter",
+        "dense-sparse": "follower.frontier.dense_sparse",
+    }
+)
+"""Module of each method's frontier; it defines `create(cache: Cache) -> Frontier`."""
+DEFAULT_METHOD: Final = "tempo"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Causal features of one hop of the live piano (see `follower.features.FeatureFrames`).
+
+    Attributes:
+        pitch: (88,) float32, amplitude per semitone.
+        mfcc: (13,) float32.
+        rms: amplitude of the newest window.
+    """
+
+    pitch: NDArray[np.float32]
+    mfcc: NDArray[np.float32]
+    rms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What a frontier knows at the end of a hop.
+
+    Attributes:
+        mix_s: most likely place in the full mix at the end of the hop (s); None before there is evidence.
+        rate: mix seconds per live second.
+        concentration: 0..1, share of the belief within half a second of `mix_s`.
+        presence: 0..1, how surely the piano sounds in this hop.
+        holding: 0..1, probability that the pianist has stopped and the place stands still.
+    """
+
+    mix_s: float | None
+    rate: float
+    concentration: float
+    presence: float
+    holding: float
+
+
+class Frontier(Protocol):
+    """Follows the live piano through the full mix, hop by hop. Deterministic; bounded work and memory per hop."""
+
+    def push(self, frame: Frame) -> Belief:
+        """Take the next hop."""
+
+    def seek(self, mix_s: float) -> None:
+        """Expect the piano to go on near this place of the mix (s)."""
+
+    def reset(self) -> None:
+        """Forget everything heard; the same as a fresh frontier."""
+
+
+def create_frontier(method: str, cache: Cache) -> Frontier:
+    """Make the frontier of that name for a prepared piece.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"unknown method {method!r}; choose one of: {', '.join(METHODS)}")
+    frontier: Frontier = importlib.import_module(METHODS[method]).create(cache)
+    return frontier
