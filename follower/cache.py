@@ -236,9 +236,7 @@ def read_manifest(path: Path) -> Manifest:
 def _manifest(path: Path, document: dict[str, Any]) -> Manifest:
     try:
         inputs = {
-            role: InputFile(
-                str(f["path"]), str(f["sha256"]), float(f["duration_s"]), int(f["sample_rate_hz"])
-            )
+            role: InputFile(str(f["path"]), str(f["sha256"]), float(f["duration_s"]), int(f["sample_rate_hz"]))
             for role, f in document["inputs"].items()
         }
         manifest = Manifest(

@@ -104,18 +104,24 @@ class FeatureConfig(JsonConfig):
             n = getattr(self, name)
             require(n >= 64 and n & (n - 1) == 0, name, n, "a power of two from 64 on")
         require(
-            0 < self.hop_samples <= self.high_fft_samples, "hop_samples", self.hop_samples,
+            0 < self.hop_samples <= self.high_fft_samples,
+            "hop_samples",
+            self.hop_samples,
             f"1..{self.high_fft_samples} (the shortest window)",
         )
         require(
-            self.high_fft_samples <= self.mid_fft_samples <= self.low_fft_samples, "mid_fft_samples",
-            self.mid_fft_samples, "between the high and the low register's window",
+            self.high_fft_samples <= self.mid_fft_samples <= self.low_fft_samples,
+            "mid_fft_samples",
+            self.mid_fft_samples,
+            "between the high and the low register's window",
         )
         require(self.lowest_midi >= 12, "lowest_midi", self.lowest_midi, "12 or more")
         top = self.lowest_midi + self.n_semitones - 1
         require(self.n_semitones >= 12 and top <= 120, "n_semitones", self.n_semitones, "12 or more, up to MIDI 120")
         require(
-            self.lowest_midi <= self.mid_from_midi <= self.high_from_midi, "mid_from_midi", self.mid_from_midi,
+            self.lowest_midi <= self.mid_from_midi <= self.high_from_midi,
+            "mid_from_midi",
+            self.mid_from_midi,
             "between lowest_midi and high_from_midi",
         )
         require(1 < self.n_mfcc <= self.n_mels, "n_mfcc", self.n_mfcc, f"2..{self.n_mels} (n_mels)")
@@ -146,7 +152,5 @@ class PrepConfig(JsonConfig):
         Raises:
             ConfigError: a field is out of range.
         """
-        require(
-            64 <= self.notebook_hop_samples <= 4096, "notebook_hop_samples", self.notebook_hop_samples, "64..4096"
-        )
+        require(64 <= self.notebook_hop_samples <= 4096, "notebook_hop_samples", self.notebook_hop_samples, "64..4096")
         require(1 <= self.gmm_components <= 64, "gmm_components", self.gmm_components, "1..64")
