@@ -1,0 +1,15 @@
+"""Fixtures of the whole suite: a short piece of our own and what prep makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from follower.demo import write_demo_scenario
+
+
+@pytest.fixture(scope="session")
+def short_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scenario folder with the first 18 s of the demo (7 bars, the piano enters in bar 3). Do not write into it."""
+    return write_demo_scenario(tmp_path_factory.mktemp("scenarios") / "short_demo", seconds=18)
