@@ -42,9 +42,9 @@ REQUIRED_ARRAYS = (
     "po_piano_activity",
 )
 """Every cache has these. A cache made with separated stems has more (`STEM_ARRAYS`)."""
-STEM_ARRAYS = ("piano_stem_pitch", "piano_stem_mfcc", "piano_stem_rms")
-GMMS = ("gmm_o", "gmm_o_stream", "gmm_piano_prior")
-"""Mixtures: orchestra on the notebook's MFCC, orchestra and piano prior on the stream's MFCC."""
+STEM_ARRAYS = ("piano_stem_stream_pitch", "piano_stem_stream_mfcc", "piano_stem_stream_rms")
+GMMS = ("gmm_o", "gmm_mix_orchestra", "gmm_mix_piano")
+"""Mixtures: the notebook's, of O's MFCC; then both classes as they sound in the full mix, of the stream's MFCC."""
 
 
 @dataclass(frozen=True)

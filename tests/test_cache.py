@@ -152,7 +152,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_replacing_keeps_the_old_cache_until_the_new_one_is_whole(cache: Path) -> None:
     before = {p.name: p.read_bytes() for p in cache.iterdir()}
     bad = arrays() | {"po_chroma": np.array([object()])}
-    with pytest.raises(ValueError, match="[Oo]bject"):
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
         write_cache(cache, manifest(), bad, gmms())
     assert {p.name: p.read_bytes() for p in cache.iterdir()} == before
     write_cache(cache, manifest(), arrays() | {"map_confidence": np.full(3, 0.5)}, gmms())

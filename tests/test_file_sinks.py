@@ -39,7 +39,8 @@ def test_csv_has_the_contracts_columns_and_empty_fields_while_unknown(tmp_path: 
     run(CsvSink(tmp_path / "p.csv"))
     with (tmp_path / "p.csv").open(newline="") as f:
         rows = list(csv.reader(f))
-    assert rows[0] == "audio_time_s,orchestra_time_s,mix_time_s,rate,confidence,state".split(",") == list(HEADER)
+    assert ",".join(rows[0]) == "audio_time_s,orchestra_time_s,mix_time_s,rate,confidence,state"
+    assert tuple(rows[0]) == HEADER
     assert rows[1] == ["0.023220", "", "", "1.000000", "0.0000", "waiting"]
     assert rows[2] == ["0.046440", "10.500000", "11.250000", "0.980000", "0.8765", "following"]
     assert len(rows) == 4
