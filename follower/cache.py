@@ -41,8 +41,7 @@ REQUIRED_ARRAYS = (
     "po_stream_rms",
     "po_piano_activity",
 )
-"""Every cache has these. A cache made with separated stems has more (`STEM_ARRAYS`)."""
-STEM_ARRAYS = ("piano_stem_stream_pitch", "piano_stem_stream_mfcc", "piano_stem_stream_rms")
+"""Every cache has these. One made with a piano stem has its piano_stem_stream_pitch, _mfcc and _rms too."""
 GMMS = ("gmm_o", "gmm_mix_orchestra", "gmm_mix_piano")
 """Mixtures: the notebook's, of O's MFCC; then both classes as they sound in the full mix, of the stream's MFCC."""
 
@@ -292,7 +291,8 @@ def load_cache(path: Path | str) -> Cache:
 
 def _check_shapes(path: Path, features: FeatureConfig, arrays: Mapping[str, NDArray[Any]], remedy: str) -> None:
     """Raise unless the arrays fit each other and the configuration."""
-    for role in ("o", "po"):
+    stem = ("piano_stem",) if "piano_stem_stream_rms" in arrays else ()
+    for role in ("o", "po", *stem):
         n = len(arrays[f"{role}_stream_rms"])
         expected = {"pitch": (n, features.n_semitones), "mfcc": (n, features.n_mfcc), "rms": (n,)}
         for kind, shape in expected.items():

@@ -141,7 +141,9 @@ def stream_features(recording: Recording, config: FeatureConfig, progress: Progr
     parts = []
     for begin in range(0, len(recording.samples), STREAM_CHUNK_SAMPLES):
         parts.append(stream.push(recording.samples[begin : begin + STREAM_CHUNK_SAMPLES]))
-        progress("", min(begin + STREAM_CHUNK_SAMPLES, len(recording.samples)) / len(recording.samples))
+        progress(
+            recording.path.name, min(begin + STREAM_CHUNK_SAMPLES, len(recording.samples)) / len(recording.samples)
+        )
     parts.append(stream.finish())
     return concatenate(parts, config)
 
@@ -169,7 +171,7 @@ def compute(inputs: Inputs, config: PrepConfig, report: ProgressCallback = _igno
     progress = StagedProgress(STAGES, report)
     recordings: dict[str, Recording] = {}
     for k, (role, path) in enumerate(inputs.by_role().items()):
-        progress.stage("reading")(path.name, k / len(inputs.by_role()))
+        progress.stage("reading", k, len(inputs.by_role()))(path.name, 0.0)
         recordings[role] = load_recording(path)
     mix = recordings["mix"]
     for role in ("mix_piano", "mix_orchestra"):
@@ -179,12 +181,7 @@ def compute(inputs: Inputs, config: PrepConfig, report: ProgressCallback = _igno
     arrays: dict[str, NDArray[Any]] = {}
     streamed = {"o": "orchestra", "po": "mix"} | ({"piano_stem": "mix_piano"} if "mix_piano" in recordings else {})
     for k, (name, role) in enumerate(streamed.items()):
-        part = progress.stage("live features")
-        frames = stream_features(
-            recordings[role],
-            config.features,
-            lambda _, share, k=k, role=role: part(role.replace("_", " "), (k + share) / len(streamed)),  # type: ignore[misc]
-        )
+        frames = stream_features(recordings[role], config.features, progress.stage("live features", k, len(streamed)))
         arrays |= {
             f"{name}_stream_{kind}": array
             for kind, array in (("pitch", frames.pitch), ("mfcc", frames.mfcc), ("rms", frames.rms))
@@ -192,7 +189,7 @@ def compute(inputs: Inputs, config: PrepConfig, report: ProgressCallback = _igno
 
     samples = {role: resample(r.samples, r.sample_rate_hz, NOTEBOOK_RATE_HZ) for role, r in recordings.items()}
     for k, (name, role) in enumerate({"o": "orchestra", "po": "mix"}.items()):
-        progress.stage("notebook features")(role, k / 2)
+        progress.stage("notebook features", k, 2)(role, 0.0)
         features = notebook_features(samples[role], config.notebook_hop_samples)
         arrays |= {f"{name}_chroma": features.chroma, f"{name}_mfcc": features.mfcc}
 

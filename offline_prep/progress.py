@@ -28,14 +28,14 @@ class StagedProgress:
         self._report = report
         self._share = 0.0
 
-    def stage(self, name: str) -> ProgressCallback:
-        """Return the callback a stage calls with (detail, share of the stage done)."""
+    def stage(self, name: str, part: int = 0, parts: int = 1) -> ProgressCallback:
+        """Return the callback a stage, or one of its equal parts, calls with (detail, share done)."""
         names = list(self._weights)
         before = sum(self._weights[n] for n in names[: names.index(name)])
 
         def report(detail: str, share: float) -> None:
-            done = (before + self._weights[name] * min(max(share, 0.0), 1.0)) / self._total
-            self._share = max(self._share, done)
+            share = (part + min(max(share, 0.0), 1.0)) / parts
+            self._share = max(self._share, (before + self._weights[name] * share) / self._total)
             self._report(f"{name}: {detail}" if detail else name, self._share)
 
         return report
