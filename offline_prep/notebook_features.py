@@ -31,11 +31,14 @@ def notebook_features(samples: NDArray[np.float32], hop_samples: int) -> Noteboo
         hop_samples: the notebook's hop (512 in its example).
     """
     import librosa
+    from threadpoolctl import threadpool_limits
 
-    chroma = librosa.feature.chroma_cqt(
-        y=samples, sr=NOTEBOOK_RATE_HZ, hop_length=hop_samples, norm=2, tuning=tuning_bins(samples)
-    )
-    mfcc = librosa.feature.mfcc(y=samples, sr=NOTEBOOK_RATE_HZ, hop_length=hop_samples)
+    # One thread: the last digits of a matrix product depend on how many share it.
+    with threadpool_limits(1):
+        chroma = librosa.feature.chroma_cqt(
+            y=samples, sr=NOTEBOOK_RATE_HZ, hop_length=hop_samples, norm=2, tuning=tuning_bins(samples)
+        )
+        mfcc = librosa.feature.mfcc(y=samples, sr=NOTEBOOK_RATE_HZ, hop_length=hop_samples)
     return NotebookFeatures(chroma.astype(np.float32, copy=False), mfcc.astype(np.float32, copy=False))
 
 
@@ -60,9 +63,7 @@ def tuning_bins(samples: NDArray[np.float32]) -> float:
         n = min(TUNING_CHUNK_FRAMES, frames - begin)
         first = begin * TUNING_HOP_SAMPLES
         chunk = padded[first : first + (n - 1) * TUNING_HOP_SAMPLES + TUNING_FFT_SAMPLES]
-        spectrogram = np.abs(
-            librosa.stft(chunk, n_fft=TUNING_FFT_SAMPLES, hop_length=TUNING_HOP_SAMPLES, center=False)
-        )
+        spectrogram = np.abs(librosa.stft(chunk, n_fft=TUNING_FFT_SAMPLES, hop_length=TUNING_HOP_SAMPLES, center=False))
         pitch, magnitude = librosa.piptrack(S=spectrogram, sr=NOTEBOOK_RATE_HZ)
         found = pitch > 0
         pitches.append(pitch[found])

@@ -1,0 +1,1 @@
+"""Measuring followers against annotated scenarios: the live metric, systems under test, tables and plots."""

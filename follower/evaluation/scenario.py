@@ -1,0 +1,177 @@
+"""A scenario folder: three recordings and where they belong together (design section 2)."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.errors import ScenarioError
+
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
+STEM_NAMES = ("po_piano", "po_orchestra")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Where the orchestra and the full mix stand while the piano plays; all times in seconds.
+
+    Attributes:
+        piano_s: increasing, shape (K,). Pauses and jumps have no rows.
+        orchestra_s: shape (K,).
+        mix_s: shape (K,); NaN where unknown.
+        beat_s: evaluation beats in the piano recording, shape (B,): those at which piano and orchestra sound.
+        beat_orchestra_s: their place in the orchestra recording.
+        beat_mix_s: their place in the full mix; NaN where unknown.
+    """
+
+    piano_s: NDArray[np.float64]
+    orchestra_s: NDArray[np.float64]
+    mix_s: NDArray[np.float64]
+    beat_s: NDArray[np.float64]
+    beat_orchestra_s: NDArray[np.float64]
+    beat_mix_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MapTruth:
+    """Pairs of times that the PO-O map should join: full mix and orchestra (s), both shape (B,)."""
+
+    mix_s: NDArray[np.float64]
+    orchestra_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario folder with its truth loaded.
+
+    Attributes:
+        name: the folder's name.
+        folder: the folder.
+        piano: live piano recording.
+        orchestra: orchestra-only recording.
+        mix: full mix.
+        stems: piano and orchestra stem of the full mix, where the folder has both.
+        truth: see `Truth`.
+        map_truth: see `MapTruth`; None where there is no annotation of the full mix.
+    """
+
+    name: str
+    folder: Path
+    piano: Path
+    orchestra: Path
+    mix: Path
+    stems: tuple[Path, Path] | None
+    truth: Truth
+    map_truth: MapTruth | None
+
+
+def find_audio(folder: Path, name: str) -> Path:
+    """Path of the recording `name` in a scenario folder, whatever its format.
+
+    Raises:
+        ScenarioError: no such recording.
+    """
+    for ending in AUDIO_ENDINGS:
+        path = folder / f"{name}{ending}"
+        if path.is_file():
+            return path
+    raise ScenarioError(f"scenario {folder} has no {name}.wav (or {', '.join(AUDIO_ENDINGS[1:])})")
+
+
+def load_scenario(folder: Path) -> Scenario:
+    """Find the recordings and read the annotations of a scenario folder.
+
+    With `truth.csv` the evaluation beats are those of `p.beats` at which both instruments sound, as the judge's
+    `score.py` takes them. Without it, they are the beats whose measure `p.beats` and `o.beats` share.
+
+    Raises:
+        ScenarioError: the folder lacks a file, or one has a wrong content.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ScenarioError(f"{folder} is not a scenario folder; give a folder with p, o and po recordings and p.beats")
+    piano, orchestra, mix = (find_audio(folder, name) for name in ("p", "o", "po"))
+    stems = [find_audio(folder, n) for n in STEM_NAMES if any((folder / f"{n}{e}").is_file() for e in AUDIO_ENDINGS)]
+    truth = _truth_from_csv(folder) if (folder / "truth.csv").is_file() else _truth_from_beats(folder)
+    if not len(truth.beat_s):
+        raise ScenarioError(f"scenario {folder} has no beat at which piano and orchestra both sound")
+    return Scenario(
+        # resolve() so that "." has a name too.
+        folder.resolve().name, folder, piano, orchestra, mix,
+        (stems[0], stems[1]) if len(stems) == len(STEM_NAMES) else None, truth, _map_truth(folder, truth),
+    )
+
+
+def read_columns(path: Path, names: tuple[str, ...]) -> list[NDArray[np.float64]]:
+    """Columns of a CSV file with a header; an empty or absent field is NaN.
+
+    Raises:
+        ScenarioError: the file is missing, or a field is not a number.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as f:
+            rows = list(csv.DictReader(f))
+        return [np.array([float(row.get(name) or "nan") for row in rows], dtype=np.float64) for name in names]
+    except (OSError, UnicodeDecodeError) as e:
+        raise ScenarioError(f"cannot read {path}: {getattr(e, 'strerror', None) or e}") from e
+    except (ValueError, csv.Error) as e:
+        raise ScenarioError(f"{path} is not a table of numbers with the columns {', '.join(names)}: {e}") from e
+
+
+def _truth_from_csv(folder: Path) -> Truth:
+    path = folder / "truth.csv"
+    p, o, po, both = read_columns(path, ("p", "o", "po", "both"))
+    if len(p) < 2 or not (np.isfinite(p).all() and np.isfinite(o).all()) or np.diff(p).min() <= 0:
+        raise ScenarioError(f"{path} needs two or more rows with numbers in p (increasing) and o; it has {len(p)} rows")
+    (beat,) = read_columns(folder / "p.beats", ("start",))
+    row = np.clip(np.searchsorted(p, beat), 0, len(p) - 1)
+    beat = beat[(both[row] > 0) & (beat >= p[0]) & (beat <= p[-1])]
+    return Truth(p, o, po, beat, np.interp(beat, p, o), np.interp(beat, p, po))
+
+
+def _truth_from_beats(folder: Path) -> Truth:
+    """Joins the recordings where their beat annotations name the same measure (bar number with fraction)."""
+    start, measure = _beats(folder / "p.beats")
+    o_at = dict(zip(*reversed(_beats(folder / "o.beats")), strict=True))
+    po_file = folder / "po.beats"
+    po_at = dict(zip(*reversed(_beats(po_file)), strict=True)) if po_file.is_file() else {}
+    shared = [(s, m) for s, m in zip(start, measure, strict=True) if m in o_at]
+    if len(shared) < 2:
+        raise ScenarioError(f"p.beats and o.beats of {folder} share {len(shared)} measures; they need 2 or more")
+    p = np.array([s for s, _ in shared])
+    o = np.array([o_at[m] for _, m in shared])
+    po = np.array([po_at.get(m, np.nan) for _, m in shared])
+    return Truth(p, o, po, p, o, po)
+
+
+def _beats(path: Path) -> tuple[list[float], list[float]]:
+    """Start times and measures, the measures rounded so that equal ones compare equal."""
+    start, measure = read_columns(path, ("start", "measure"))
+    if not len(start) or not (np.isfinite(start).all() and np.isfinite(measure).all()) or (np.diff(start) <= 0).any():
+        raise ScenarioError(f"{path} needs rows of start (increasing seconds) and measure; it has {len(start)} rows")
+    return start.tolist(), np.round(measure, 4).tolist()
+
+
+def _map_truth(folder: Path, truth: Truth) -> MapTruth | None:
+    """The evaluation beats in the full mix and in the orchestra, exactly, through the beat annotations."""
+    if not ((folder / "po.beats").is_file() and (folder / "o.beats").is_file()):
+        known = np.isfinite(truth.beat_mix_s)
+        return MapTruth(truth.beat_mix_s[known], truth.beat_orchestra_s[known]) if known.any() else None
+    at_beat = dict(zip(*_beats(folder / "p.beats"), strict=True))
+    places = []
+    for name in ("po", "o"):
+        start, measure = _beats(folder / f"{name}.beats")
+        places.append(dict(zip(measure, start, strict=True)))
+    pairs = [
+        (places[0][m], places[1][m])
+        for m in (at_beat[b] for b in truth.beat_s.tolist())
+        if m in places[0] and m in places[1]
+    ]
+    if not pairs:
+        return None
+    mix_s, orchestra_s = np.array(pairs).T
+    return MapTruth(mix_s, orchestra_s)
