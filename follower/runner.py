@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
+from follower.controls import Control, ControlQueue, Refused, Start, Stop
 from follower.engine import Engine
-from follower.events import AudioBlock, Command, Event, Notice, Position
+from follower.errors import FollowerError
+from follower.events import AudioBlock, Event, Notice, Position
 from follower.sinks.base import Session, Sink
+from follower.sinks.messages import program_version
 from follower.sources.base import Source
-
-DISTRIBUTION = "concerto-follower"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class RunSummary:
 def session_of(engine: Engine) -> Session:
     """Describe the engine's session for the sinks."""
     return Session(
-        version(DISTRIBUTION),
+        program_version(),
         engine.method,
         engine.sample_rate_hz,
         engine.cache.orchestra_duration_s,
@@ -55,7 +54,7 @@ def run(
     source: Source,
     engine: Engine,
     sinks: Sequence[Sink],
-    commands: queue.SimpleQueue[Command] | None = None,
+    controls: ControlQueue | None = None,
     on_event: Callable[[Event], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RunSummary:
@@ -65,14 +64,15 @@ def run(
         source: open, at the engine's sample rate.
         engine: fresh or reset.
         sinks: open; each gets every event in order.
-        commands: what listeners ask of the engine, taken before each block.
+        controls: what listeners ask for, taken before each block.
         on_event: called with each event after the sinks, for a display.
         clock: monotonic seconds, of the same clock as the blocks' capture times.
     """
     session = session_of(engine)
     for sink in sinks:
         sink.begin(session)
-    blocks = positions = 0
+    blocks = positions = sample = 0
+    stopped = False
 
     def emit(event: Event) -> None:
         nonlocal positions
@@ -82,13 +82,35 @@ def run(
         if on_event is not None:
             on_event(event)
 
+    def obey(control: Control) -> None:
+        nonlocal stopped
+        match control:
+            case Start():
+                engine.reset()
+                stopped = False
+                for sink in sinks:
+                    sink.begin(session)
+            case Stop():
+                stopped = True
+                emit(Notice(sample, engine.sample_rate_hz, "stopped by a listener; start goes on"))
+            case Refused(message=text):
+                emit(Notice(sample, engine.sample_rate_hz, text))
+            case _:
+                for event in engine.command(control):
+                    emit(event)
+
     for item in source.blocks():
         if isinstance(item, Notice):
             emit(item)
             continue
-        while commands is not None and not commands.empty():
-            for event in engine.command(commands.get_nowait()):
-                emit(event)
+        for control in controls.take() if controls is not None else ():
+            try:
+                obey(control)
+            except FollowerError as e:  # a listener's mistake must not end the performance
+                emit(Notice(sample, engine.sample_rate_hz, f"{type(control).__name__.lower()} refused: {e}"))
+        sample = item.first_sample + len(item.samples)
+        if stopped:
+            continue
         for event in engine.process(item):
             emit(stamped(event, item, engine.sample_rate_hz, clock))
         blocks += 1

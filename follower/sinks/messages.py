@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import version
 from typing import Any
 
 from follower.events import Event, Gap, Jump, Notice, Position, StateChange
 from follower.sinks.base import Session
+
+DISTRIBUTION = "concerto-follower"
+PROTOCOL_VERSION = 1
+"""Of the messages in docs/protocol.md; a change that a receiver must know of raises it."""
+
+
+def program_version() -> str:
+    """Return the version of the installed program."""
+    return version(DISTRIBUTION)
 
 
 def _number(x: float) -> float | None:
@@ -26,6 +36,7 @@ def message(item: Session | Event) -> dict[str, Any]:
         case Session():
             return {
                 "type": "hello",
+                "protocol": PROTOCOL_VERSION,
                 "program_version": item.program_version,
                 "method": item.method,
                 "sample_rate": item.sample_rate_hz,

@@ -1,0 +1,175 @@
+"""The optional PortAudio binding, found or explained, and what this project asks of it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from follower.errors import DeviceError, MissingDependencyError
+
+
+class Stream(Protocol):
+    """What is used of `sounddevice.InputStream`."""
+
+    @property
+    def active(self) -> bool:
+        """Whether the callback is being called."""
+        ...
+
+    @property
+    def samplerate(self) -> float:
+        """Rate the device really runs at."""
+        ...
+
+    def start(self) -> None:
+        """Start capturing."""
+        ...
+
+    def close(self, ignore_errors: bool = True) -> None:
+        """Stop and release the device."""
+        ...
+
+
+def load() -> Any:
+    """Return the `sounddevice` module.
+
+    Raises:
+        MissingDependencyError: the package or the PortAudio library is not installed; says which.
+    """
+    try:
+        return importlib.import_module("sounddevice")
+    except ModuleNotFoundError as e:
+        raise MissingDependencyError(
+            "audio devices need the Python package sounddevice; install it with: pip install 'concerto-follower[live]'"
+        ) from e
+    except OSError as e:
+        raise MissingDependencyError(
+            "audio devices need the PortAudio library; install it, on Debian or Ubuntu with: "
+            "sudo apt install libportaudio2 (on macOS and Windows: pip install --force-reinstall sounddevice)"
+        ) from e
+
+
+def rescan() -> None:
+    """Let PortAudio look for devices again: it lists them only once. Ends every open stream of this process."""
+    sd = load()
+    sd._terminate()
+    sd._initialize()
+
+
+@dataclass(frozen=True)
+class Device:
+    """One audio device.
+
+    Attributes:
+        index: PortAudio's number.
+        name: PortAudio's name.
+        host_api: the system's audio interface it belongs to.
+        inputs: input channels; 0 for a loudspeaker.
+        outputs: output channels.
+        sample_rate_hz: its default rate.
+        is_default_input: whether it is used when no device is named.
+    """
+
+    index: int
+    name: str
+    host_api: str
+    inputs: int
+    outputs: int
+    sample_rate_hz: int
+    is_default_input: bool
+
+
+def devices() -> list[Device]:
+    """Return all audio devices.
+
+    Raises:
+        MissingDependencyError: see `load`.
+    """
+    sd = load()
+    apis = [str(api["name"]) for api in sd.query_hostapis()]
+    default = sd.default.device[0]
+    return [
+        Device(
+            index,
+            str(d["name"]),
+            apis[d["hostapi"]],
+            int(d["max_input_channels"]),
+            int(d["max_output_channels"]),
+            int(d["default_samplerate"]),
+            index == default,
+        )
+        for index, d in enumerate(sd.query_devices())
+    ]
+
+
+def find_input(name: int | str | None) -> Device:
+    """Return the input device of that number or (part of a) name; None is the default one.
+
+    Raises:
+        DeviceError: there is none, or several fit.
+    """
+    inputs = [d for d in devices() if d.inputs > 0]
+    if not inputs:
+        raise DeviceError("there is no audio input; plug in a microphone and look with: follower devices")
+    if name is None:
+        return next((d for d in inputs if d.is_default_input), inputs[0])
+    if isinstance(name, str) and name.isascii() and name.isdigit():
+        name = int(name)
+    if isinstance(name, int):
+        fitting = [d for d in inputs if d.index == name]
+    else:
+        fitting = [d for d in inputs if d.name == name] or [d for d in inputs if name.lower() in d.name.lower()]
+    if len(fitting) != 1:
+        many = "no input device is" if not fitting else f"{len(fitting)} input devices are"
+        raise DeviceError(f"{many} called {name!r}; give a number or a name listed by: follower devices")
+    return fitting[0]
+
+
+def open_input(
+    device: Device,
+    sample_rate_hz: int,
+    channels: int,
+    block_samples: int,
+    callback: Callable[[Any, int, Any, Any], None],
+) -> Stream:
+    """Open (not start) an input stream of float32.
+
+    Raises:
+        DeviceError: PortAudio refuses.
+    """
+    sd = load()
+    try:
+        stream: Stream = sd.InputStream(
+            samplerate=sample_rate_hz,
+            blocksize=block_samples,
+            device=device.index,
+            channels=channels,
+            dtype="float32",
+            latency="low",
+            callback=callback,
+        )
+    except (sd.PortAudioError, ValueError) as e:
+        raise DeviceError(
+            f"{device.name} cannot be opened at {sample_rate_hz} Hz with {channels} channels ({_reason(e)}); "
+            "try --rate, --channels or another --device"
+        ) from e
+    return stream
+
+
+def start(stream: Stream, name: str) -> None:
+    """Start a stream.
+
+    Raises:
+        DeviceError: PortAudio refuses.
+    """
+    sd = load()
+    try:
+        stream.start()
+    except sd.PortAudioError as e:
+        raise DeviceError(f"{name} does not start ({_reason(e)})") from e
+
+
+def _reason(error: BaseException) -> str:
+    return str(error.args[0]) if error.args else str(error)

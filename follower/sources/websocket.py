@@ -1,0 +1,156 @@
+"""Live audio from a WebSocket client: the server feeds frames in, the engine's thread takes blocks out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.errors import ProtocolError
+from follower.events import AudioBlock, Notice
+
+SampleFormat: TypeAlias = Literal["f32le", "s16le"]
+DTYPES: dict[str, str] = {"f32le": "<f4", "s16le": "<i2"}
+LOUDEST = 4.0
+"""Full scale is 1; a client's float beyond this is a fault and is clipped."""
+IDLE_S = 0.25
+"""Without audio for so long an empty block is yielded, so that commands are taken."""
+
+
+def decode(data: bytes, sample_format: SampleFormat, channels: int) -> NDArray[np.float32]:
+    """Return one frame's samples as mono float32, shape (n,).
+
+    Args:
+        data: interleaved samples.
+        sample_format: 32-bit float or 16-bit integer, little endian.
+        channels: interleaved channels; their mean is taken.
+
+    Raises:
+        ProtocolError: the length is not a whole number of samples, or a sample is not finite.
+    """
+    dtype = np.dtype(DTYPES[sample_format])
+    if len(data) % (dtype.itemsize * channels):
+        raise ProtocolError(
+            f"an audio frame of {len(data)} bytes is not a multiple of {dtype.itemsize * channels} "
+            f"({channels} channels of {sample_format}); send whole samples"
+        )
+    samples = np.frombuffer(data, dtype).reshape(-1, channels).astype(np.float32)
+    if sample_format == "s16le":
+        samples *= np.float32(1 / 32768)
+    elif not np.isfinite(samples).all():
+        raise ProtocolError("an audio frame holds a sample that is not a number; the frame counts as lost")
+    mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return mono.clip(-LOUDEST, LOUDEST)
+
+
+class WebSocketSource:
+    """Audio frames of one client as a source.
+
+    `offer`, `lost` and `stop` come from the server's loop and never wait; `blocks` runs in the engine's thread.
+
+    Args:
+        sample_rate_hz: of the client's audio.
+        sample_format: of its frames.
+        channels: interleaved in its frames.
+        capacity_s: audio that may wait; when it is full `offer` says so and the client is read more slowly.
+        clock: monotonic seconds; the capture time of a frame is its arrival.
+    """
+
+    def __init__(
+        self,
+        sample_rate_hz: int,
+        sample_format: SampleFormat = "f32le",
+        channels: int = 1,
+        capacity_s: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sample_rate_hz = sample_rate_hz
+        self._format: SampleFormat = sample_format
+        self._channels = channels
+        self._capacity_samples = int(capacity_s * sample_rate_hz)
+        self._clock = clock
+        self._waiting: deque[AudioBlock] = deque()
+        self._waiting_samples = 0
+        self._next_sample = 0
+        self._ready = threading.Condition()
+        self._stopped = False
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate the client announced."""
+        return self._sample_rate_hz
+
+    def __enter__(self) -> Self:
+        """Nothing to open: the client is already there."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take no more frames."""
+        self.stop()
+
+    def samples_in(self, data: bytes) -> int:
+        """How many samples per channel a frame of this length holds."""
+        return len(data) // (np.dtype(DTYPES[self._format]).itemsize * self._channels)
+
+    def offer(self, data: bytes) -> bool:
+        """Take a frame. Returns False, and takes nothing, while too much audio waits.
+
+        Raises:
+            ProtocolError: the frame cannot be used; if it has whole samples they count as lost.
+        """
+        n = self.samples_in(data)
+        with self._ready:
+            if self._stopped:
+                return True
+            if self._waiting_samples > 0 and self._waiting_samples + n > self._capacity_samples:
+                return False
+        try:
+            samples = decode(data, self._format, self._channels)
+        except ProtocolError:
+            self.lost(n)
+            raise
+        with self._ready:
+            self._waiting.append(AudioBlock(self._next_sample, samples, self._clock()))
+            self._waiting_samples += n
+            self._next_sample += n
+            self._ready.notify()
+        return True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the audio is over."""
+        return self._stopped
+
+    def lost(self, samples: int) -> None:
+        """The client lost this many samples per channel before its next frame."""
+        with self._ready:
+            self._next_sample += samples
+
+    def stop(self) -> None:
+        """The audio is over; what waits is still yielded."""
+        with self._ready:
+            self._stopped = True
+            self._ready.notify()
+
+    def blocks(self) -> Iterator[AudioBlock | Notice]:
+        """Yield the client's frames as they come."""
+        while True:
+            with self._ready:
+                if not self._waiting and not self._stopped:
+                    self._ready.wait(IDLE_S)
+                if self._waiting:
+                    block = self._waiting.popleft()
+                    self._waiting_samples -= len(block.samples)
+                elif self._stopped:
+                    return
+                else:
+                    block = AudioBlock(self._next_sample, np.zeros(0, np.float32), self._clock())
+            yield block
