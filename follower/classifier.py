@@ -18,8 +18,8 @@ from follower.kernels import gmm as kernels
 MFCC_USED: Final = slice(1, 13)
 """Coefficients the classification sees: all but the 0th, which is the level (the notebook's choice)."""
 
-PRIOR_FRAMES: Final = 200.0
-"""The prior piano model counts as this many frames (4.6 s), so it has faded after half a minute."""
+PRIOR_FRAMES: Final = 100.0
+"""The prior piano model counts as this many frames (2.3 s)."""
 MEMORY_FRAMES: Final = 4300.0
 """The piano model forgets over this many frames (100 s) at most, so that it can follow a change of touch."""
 CHANNEL_PRIOR_FRAMES: Final = 40.0
@@ -35,8 +35,11 @@ SMOOTH_FRAMES: Final = 43
 """Scores are averaged over this many frames (1 s) round each frame."""
 SCORE_LIMIT: Final = 20.0
 """One frame's score difference counts as at most this much (natural log)."""
+OFFLINE_WEIGHT: Final = 0.6
 SCORE_WEIGHT: Final = 0.3
-"""Of the averaged score beside the log-odds of the offline cue (measured: benchmarks/classification_auc.py)."""
+BIAS: Final = 1.3
+"""log odds = BIAS + OFFLINE_WEIGHT * the offline cue's log odds + SCORE_WEIGHT * the averaged score: a logistic fit on
+the development scenarios with rests, classes balanced, so that probabilities are what they say."""
 ACTIVITY_MARGIN: Final = 1e-3
 """The offline cue is taken as at least this far from 0 and 1, so that scores can speak against it."""
 
@@ -224,7 +227,7 @@ class MixClassifier:
         frame = np.arange(first, end)
         left, right = np.maximum(frame - half, low), np.minimum(frame + half + 1, high)
         average = (total[right - low] - total[left - low]) / (right - left)
-        log_odds = self._offline_log_odds[first:end] + SCORE_WEIGHT * average
+        log_odds = BIAS + OFFLINE_WEIGHT * self._offline_log_odds[first:end] + SCORE_WEIGHT * average
         self.piano_probability[first:end] = 1.0 / (1.0 + np.exp(-log_odds))
 
 

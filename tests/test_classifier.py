@@ -96,7 +96,7 @@ def test_the_piano_model_learns_the_distribution_whatever_the_channel() -> None:
         other.learn(frame)
     # Only the first second, while the model still believes the prior's mean, knows of the channel.
     difference = model.gmm.score_samples(moved).mean() - other.gmm.score_samples(moved).mean()
-    assert abs(difference) < 1.0
+    assert abs(difference) < 2.0
     assert model.frames_learned == 1500
 
 
@@ -126,7 +126,7 @@ def test_the_classifier_gets_surer_as_the_piano_plays() -> None:
     after = classifier.piano_probability
     inner = slice(40, 310)
     assert after[inner].mean() > max(before[inner].mean(), 0.9)
-    assert after[390:660].mean() < 0.1
+    assert after[390:660].mean() < 0.2
 
 
 def test_reset_equals_fresh_and_runs_repeat() -> None:
