@@ -1,9 +1,9 @@
 """The offline map between the full mix PO and the orchestra recording O (design section 3.2).
 
-Every live position is found in the full mix first and is then carried over to the orchestra recording, so
-this map is part of every live error.  It is a monotone polyline in seconds.  A horizontal piece is a *cut*: the
-mix plays a passage (a solo cadenza) that the orchestra recording leaves out, and O holds.  A vertical piece is a
-passage of O that the mix leaves out: O jumps.
+Every live position is found in the full mix first and is then carried over to the orchestra recording,
+so this map is part of every live error.  It is a monotone polyline in seconds.  A horizontal piece is a
+*cut*: the mix plays a passage (a solo cadenza) that the orchestra recording leaves out, and O holds.  A
+vertical piece is a passage of O that the mix leaves out: O jumps.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class MixMap:
         confidence: shape (K,), 0..1, how far the map is to be trusted at each knot.
 
     Raises:
-        InputError: shapes differ, fewer than two knots, not finite, a decreasing axis, or a confidence outside
-            0..1.
+        InputError: shapes differ, fewer than two knots, not finite, a decreasing axis, or a confidence
+            outside 0..1.
 
     Outside its knots the map holds its end values.  All arrays are copied and read-only.
 
@@ -85,7 +85,7 @@ class MixMap:
     @overload
     def slope_at(self, mix_s: NDArray[np.float64]) -> NDArray[np.float64]: ...
     def slope_at(self, mix_s: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
-        """Orchestra seconds per mix second round mix_s: 0 in a cut and outside the map, without jumps of O."""
+        """Orchestra seconds per mix second round mix_s: 0 in a cut and outside the map; jumps left out."""
         t = np.asarray(mix_s, dtype=np.float64)
         at = self._piece_limits(t)
         low, high = np.maximum(t - SLOPE_REACH_S, at[0]), np.minimum(t + SLOPE_REACH_S, at[1])

@@ -1,0 +1,187 @@
+"""The PO-O map: align the orchestra recording to the full mix (design section 3.2, benchmarks/README.md "PO-O map").
+
+1. Pitchgrams of both recordings, each at its own tuning (`align_features`).
+2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`align_coarse`).
+3. Coarse pass with gap states: which parts belong together, where O was cut (`align_coarse`).
+4. Fine pass, 12 ms frames in a narrow band (`align_fine`).
+5. One monotone map (`align_assembly`), its confidence (`align_confidence`) and a verdict (`align_verdict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.errors import AlignmentError, InputError
+from follower.mix_map import MixMap
+from offline_prep.align_assembly import assemble
+from offline_prep.align_coarse import Chain, coarse_path, overview, quiet_frames
+from offline_prep.align_confidence import chain_confidence, strength
+from offline_prep.align_config import AlignConfig
+from offline_prep.align_features import HOP_SAMPLES, SAMPLE_RATE_HZ, compare, estimate_tuning, pitchgram, shape_features
+from offline_prep.align_fine import refine
+from offline_prep.align_verdict import Verdict, judge
+from offline_prep.audio import resample
+
+SHORTEST_S = 3.0
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The PO-O map and what is known about it.
+
+    Attributes:
+        mix_map: knots at most 0.1 s apart on the mix axis, from mix 0 to its end, with confidence and cuts.
+        chains: the matched pieces in seconds, as found.
+        verdict: fit and messages for the user.
+        confidence: mean confidence over the matched parts.
+        strength: mean gain over chance along the map; about .05 for unrelated music.
+        orchestra_tuning: semitones above A = 440 Hz, -0.5..0.5.
+        mix_tuning: likewise.
+        transposition: semitones the orchestra recording was raised to meet the mix.
+        cells: local costs read, the work done.
+    """
+
+    mix_map: MixMap
+    chains: tuple[Chain, ...]
+    verdict: Verdict
+    confidence: float
+    strength: float
+    orchestra_tuning: float
+    mix_tuning: float
+    transposition: int
+    cells: int
+
+    def report(self) -> dict[str, Any]:
+        """Plain JSON for the cache's manifest."""
+        return {
+            "fit": str(self.verdict.fit),
+            "warnings": list(self.verdict.messages),
+            "confidence": round(self.confidence, 4),
+            "strength": round(self.strength, 4),
+            "orchestra_tuning_semitones": round(self.orchestra_tuning, 4),
+            "mix_tuning_semitones": round(self.mix_tuning, 4),
+            "transposition_semitones": self.transposition,
+            "matched_s": [
+                [round(float(v), 3) for v in (c.mix_s[0], c.mix_s[-1], c.orchestra_s[0], c.orchestra_s[-1])]
+                for c in self.chains
+            ],
+            "cells": self.cells,
+        }
+
+
+def _silent(stage: str, share: float) -> None:
+    """Report nothing."""
+
+
+def align_recordings(
+    orchestra: NDArray[np.float32],
+    mix: NDArray[np.float32],
+    sample_rate_hz: int,
+    config: AlignConfig | None = None,
+    progress: Callable[[str, float], None] = _silent,
+    mix_orchestra_stem: NDArray[np.float32] | None = None,
+) -> Alignment:
+    """Map the full mix onto the orchestra recording.
+
+    Args:
+        orchestra: (n,) mono samples of the orchestra recording.
+        mix: (m,) mono samples of the full mix.
+        sample_rate_hz: of all signals.
+        config: None is the measured default.
+        progress: called with (stage, share of all work done 0..1).
+        mix_orchestra_stem: (m,) the orchestra of the mix as a separator leaves it.
+
+    Raises:
+        InputError: a recording is not mono, shorter than 3 s or silent; the stem differs from the mix in length.
+        AlignmentError: nothing in the recordings matches.
+
+    Example:
+        >>> alignment = align_recordings(o, po, 22050)  # doctest: +SKIP
+        >>> alignment.mix_map.to_orchestra(12.5), alignment.verdict.fit  # doctest: +SKIP
+    """
+    config = config or AlignConfig()
+    progress("features", 0.0)
+    o = _prepared("orchestra recording", orchestra, sample_rate_hz)
+    po = _prepared("full mix", mix, sample_rate_hz)
+    o_tuning, mix_tuning = estimate_tuning(o), estimate_tuning(po)
+    o_gram = pitchgram(o, o_tuning)
+    progress("features", 0.15)
+    mix_gram = pitchgram(po, mix_tuning)
+    rms = frame_rms(o)
+    quiet = quiet_frames(rms, config.gap.quiet_db)
+
+    progress("overview", 0.3)
+    views = overview(mix_gram, o_gram, quiet, config)
+    transposition = views[0].transposition
+    if transposition != 0:
+        o_gram = pitchgram(o, o_tuning - transposition)
+
+    progress("coarse", 0.45)
+    stage = config.coarse
+    path, chains = coarse_path(
+        shape_features(mix_gram, stage.shape, 0.0),
+        shape_features(o_gram, stage.shape, stage.softness),
+        quiet,
+        views[0].chains,
+        config,
+    )
+    if not chains:
+        raise AlignmentError("nothing in the two recordings matches; are they the same piece?")
+
+    progress("fine", 0.65)
+    stage = config.fine
+    comparison = compare(
+        shape_features(mix_gram, stage.shape, 0.0),
+        shape_features(o_gram, stage.shape, stage.softness),
+        stage.harmony,
+        stage.onset,
+    )
+    fine = tuple(refine(c, comparison, config) for c in chains)
+
+    progress("confidence", 0.9)
+    mix_duration, o_duration = len(po) / SAMPLE_RATE_HZ, len(o) / SAMPLE_RATE_HZ
+    mix_s, orchestra_s = assemble(fine, mix_duration, o_duration, rms)
+    along = [chain_confidence(c, comparison) for c in fine]
+    confidence = np.zeros(len(mix_s))
+    for time, value in along:
+        inside = (mix_s >= time[0]) & (mix_s <= time[-1])
+        confidence[inside] = np.interp(mix_s[inside], time, value)
+    overall = float(np.mean(np.concatenate([value for _, value in along])))
+    found = strength(fine, comparison)
+    covered = sum(float(c.mix_s[-1] - c.mix_s[0]) for c in fine) / min(mix_duration, o_duration)
+    verdict = judge(found, covered, overall, transposition, transposition + mix_tuning - o_tuning)
+    progress("done", 1.0)
+    return Alignment(
+        MixMap(orchestra_s, mix_s, np.clip(confidence, 0.0, 1.0)),
+        fine,
+        verdict,
+        overall,
+        found,
+        o_tuning,
+        mix_tuning,
+        transposition,
+        path.cells,
+    )
+
+
+def frame_rms(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """RMS of each pitchgram hop, shape (ceil(n / 256),)."""
+    power = np.add.reduceat(np.square(samples, dtype=np.float64), np.arange(0, len(samples), HOP_SAMPLES))
+    return np.sqrt(power / HOP_SAMPLES).astype(np.float32)
+
+
+def _prepared(name: str, samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
+    if samples.ndim != 1:
+        raise InputError(f"the {name} has shape {samples.shape}; give mono samples")
+    if len(samples) < SHORTEST_S * sample_rate_hz:
+        raise InputError(
+            f"the {name} lasts {len(samples) / sample_rate_hz:.2f} s; at least {SHORTEST_S:g} s are needed to align"
+        )
+    if not float(np.abs(samples).max()) > 0.0:
+        raise InputError(f"the {name} is silent; is it the right file?")
+    return resample(samples, sample_rate_hz, SAMPLE_RATE_HZ)

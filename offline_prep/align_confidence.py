@@ -1,0 +1,58 @@
+"""How far the PO-O map is to be trusted, moment by moment.
+
+The map is shifted by up to +-0.7 s and the similarity of the two recordings over about 3 s is compared with that of
+the map itself: where a shifted map fits as well (silence, one long chord, a regular accompaniment) or nothing fits
+(a cadenza), the map is uncertain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from follower.kernels import align as kernels
+from offline_prep.align_coarse import Chain
+from offline_prep.align_features import Comparison
+
+REACH_S = 0.7
+STEP_FRAMES = 3
+WINDOW_S = 1.0
+"""Standard deviation of the window the similarity is averaged over."""
+NEAR_S = 0.1
+SHARPNESS = 40.0
+"""Chosen so that the confidence is about the share of beats within 100 ms (benchmarks/README.md)."""
+
+
+def chain_confidence(chain: Chain, comparison: Comparison) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Confidence 0..1 along a chain: the posterior mass of shifts within +-0.1 s.
+
+    Returns:
+        Mix seconds (n,) and confidence (n,), one per analysis frame of the chain.
+    """
+    hop = comparison.hop_s
+    rows = np.arange(int(np.ceil(chain.mix_s[0] / hop)), min(int(chain.mix_s[-1] / hop) + 1, len(comparison.mix)))
+    if len(rows) == 0:
+        return chain.mix_s[:1], np.zeros(1)
+    columns = np.round(np.interp(rows * hop, chain.mix_s, chain.orchestra_s) / hop).astype(np.int64)
+    reach = round(REACH_S / hop / STEP_FRAMES)
+    offset = np.arange(-reach, reach + 1, dtype=np.int64) * STEP_FRAMES
+    profile = np.empty((len(rows), len(offset)), dtype=np.float32)
+    kernels.offset_profile(comparison.mix[rows[0] : rows[-1] + 1], comparison.orchestra, columns, offset, profile)
+    mean = gaussian_filter1d(profile, WINDOW_S / hop, axis=0, mode="nearest")
+    weight = np.exp(SHARPNESS * (mean - mean.max(axis=1, keepdims=True)))
+    near = np.abs(offset * hop) <= NEAR_S
+    return rows * hop, np.asarray(weight[:, near].sum(axis=1) / weight.sum(axis=1), dtype=np.float64)
+
+
+def strength(chains: tuple[Chain, ...], comparison: Comparison) -> float:
+    """Mean gain over the median local cost along the chains, per mix frame; about 0.05 for unrelated music."""
+    total, count = 0.0, 0
+    for chain in chains:
+        hop = comparison.hop_s
+        rows = np.arange(int(np.ceil(chain.mix_s[0] / hop)), min(int(chain.mix_s[-1] / hop), len(comparison.mix)))
+        columns = np.round(np.interp(rows * hop, chain.mix_s, chain.orchestra_s) / hop).astype(np.int64)
+        columns = np.clip(columns, 0, len(comparison.orchestra) - 1)
+        gain = np.einsum("ij,ij->i", comparison.mix[rows], comparison.orchestra[columns]) - comparison.offset
+        total, count = total + float(gain.sum()), count + len(rows)
+    return total / max(count, 1)

@@ -1,0 +1,87 @@
+"""Settings of the PO-O alignment. The defaults are the measured choice (benchmarks/README.md, "PO-O map")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from offline_prep.align_features import FeatureShape
+from offline_prep.align_path import SegmentRule
+
+
+def _geometric(low: float, high: float, count: int) -> tuple[float, ...]:
+    return tuple(float(v) for v in np.geomspace(low, high, count))
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One pass of the alignment.
+
+    Attributes:
+        shape: how it reads the pitchgram.
+        rule: what its path may do.
+        softness: see `shape_features`, of the orchestra recording.
+        harmony: weight of the harmony part of the cost.
+        onset: weight of the onset part of the cost.
+    """
+
+    shape: FeatureShape
+    rule: SegmentRule
+    softness: float = 0.0
+    harmony: float = 1.0
+    onset: float = 1.0
+
+
+@dataclass(frozen=True)
+class GapConfig:
+    """Costs of the coarse stage's gap state, in units of the median local cost.
+
+    `wait_quiet` is negative because an optimised path through unrelated music costs .90-.93 of the median: matching
+    a cadenza to silence must not pay.
+    """
+
+    wait: float = 0.03
+    wait_quiet: float = -0.08
+    enter: float = 8.0
+    enter_quiet: float = 5.0
+    skip: float = 0.03
+    quiet_db: float = -30.0
+    shortest_chain_s: float = 4.0
+    merge_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Settings of `offline_prep.align.align_recordings`.
+
+    Attributes:
+        coarse: the pass over everything, with gaps.
+        fine: the pass round the coarse path.
+        gap: see `GapConfig`.
+        fine_reach_s: the fine pass looks this far to both sides of the coarse path.
+        chain_reach_s: and this far beyond both ends of a chain.
+        transpositions: semitones tried for the orchestra recording.
+        widest_full_cells: coarse matrices larger than this are banded round an overview path.
+        band_s: half width of that band.
+    """
+
+    coarse: StageConfig = field(
+        default_factory=lambda: StageConfig(
+            FeatureShape(pool=8, gamma=100.0, smooth_s=0.2, rise_frames=9),
+            SegmentRule(rows=10, slopes=_geometric(0.4, 2.5, 24), stiffness=0.45),
+            softness=0.3,
+        )
+    )
+    fine: StageConfig = field(
+        default_factory=lambda: StageConfig(
+            FeatureShape(pool=1, gamma=1000.0, smooth_s=0.05, rise_frames=3),
+            SegmentRule(rows=43, slopes=_geometric(0.35, 2.8, 40), stiffness=1.0),
+        )
+    )
+    gap: GapConfig = field(default_factory=GapConfig)
+    fine_reach_s: float = 0.7
+    chain_reach_s: float = 1.0
+    transpositions: tuple[int, ...] = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6)
+    widest_full_cells: int = 64_000_000
+    band_s: float = 30.0
