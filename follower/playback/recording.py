@@ -93,16 +93,17 @@ def find_attacks(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[n
 
     Works on the power of the first difference (a plain high-pass) in blocks of `ATTACK_BLOCK_S`, summed over channels.
     """
-    block = max(int(round(ATTACK_BLOCK_S * sample_rate_hz)), 1)
+    block = max(round(ATTACK_BLOCK_S * sample_rate_hz), 1)
     power = kernels.difference_power(samples, block)
     if len(power) == 0:
         return np.zeros(0, np.int64)
     floor = float(power.max()) * 10.0 ** (ATTACK_FLOOR_DB / 10.0)
-    blocks = kernels.power_rises(
+    blocks: NDArray[np.int64] = kernels.power_rises(
         power,
-        int(round(ATTACK_MEMORY_S / ATTACK_BLOCK_S)),
+        round(ATTACK_MEMORY_S / ATTACK_BLOCK_S),
         10.0 ** (ATTACK_RISE_DB / 10.0),
         floor,
-        int(round(ATTACK_SPACING_S / ATTACK_BLOCK_S)),
+        round(ATTACK_SPACING_S / ATTACK_BLOCK_S),
     )
-    return blocks * block
+    attacks: NDArray[np.int64] = blocks * block
+    return attacks

@@ -71,8 +71,8 @@ class VocoderStretcher:
         self._attack = -1
         # A sample is complete when OVERLAP frames have covered it: all but the last of those are laid here, and what
         # they complete before `source_sample` is dropped.
-        half_hops = OVERLAP // 2
-        self._places = [source_sample + rate * self._hop * (k - half_hops - 1) for k in range(OVERLAP - half_hops)]
+        first = 1 - OVERLAP // 2
+        self._places = [source_sample + rate * self._hop * k for k in (first - 1, first)]
         for k in range(OVERLAP - 1):
             self._add_frame(rate, self._keep_all if k == 0 else self._keep_none)
         self._ready = self._ready[:, :0]
@@ -124,14 +124,12 @@ class VocoderStretcher:
         """Return the spectra of the two frames beginning there, shape (2, channels, bins)."""
         self._recording.window(first, self._frame, self._gather[0])
         self._recording.window(second, self._frame, self._gather[1])
-        spectra: NDArray[np.complex64] = np.fft.rfft(self._gather * self._window, axis=-1)
-        return spectra
+        return np.fft.rfft(self._gather * self._window, axis=-1).astype(np.complex64, copy=False)
 
     def _new_bins(self, attack: int) -> NDArray[np.bool_]:
         """Return the bins (bins,) whose power rises by `FRESH_RISE` across the attack."""
         behind, before = self._spectra(attack - self._frame // 4, attack - self._frame)
-        rise = np.sum(np.abs(behind) ** 2, axis=0) > FRESH_RISE * np.sum(np.abs(before) ** 2, axis=0)
-        new: NDArray[np.bool_] = rise
+        new: NDArray[np.bool_] = np.sum(np.abs(behind) ** 2, axis=0) > FRESH_RISE * np.sum(np.abs(before) ** 2, axis=0)
         return new
 
     def _beside_attack(self, place: float, rate: float) -> tuple[float, int]:

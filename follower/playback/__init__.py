@@ -1,0 +1,1 @@
+"""The orchestra recording played after the follower: time stretching, control, rendering, sound card."""
