@@ -258,7 +258,7 @@ def select_features(features: NDArray[np.float32], frac_keep: float) -> Selected
     flux = np.sum(np.abs(features[:, :-1] - features[:, 1:]), axis=0)
     rank = round(frac_keep * len(flux)) - 1
     if not 0 < frac_keep <= 1 or rank < 0:
-        raise ConfigError(f"frac_keep is {frac_keep} for {len(flux)} frames; expected 0 < frac_keep <= 1, a frame or more")
+        raise ConfigError(f"frac_keep is {frac_keep} for {len(flux)} frames; expected 0..1 and one frame or more")
     threshold = np.sort(flux)[::-1][rank]
     indices = np.flatnonzero(flux > threshold)
     if not indices.size:

@@ -1,0 +1,80 @@
+"""The folders of the notebook's system: what must be in them, and the results written to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.errors import CacheMissingError, OutputError, ScenarioError
+from offline_prep.notebook import NotebookResult
+from offline_prep.notebook_plots import plot_warping_paths
+
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
+SCENARIO_RECORDINGS = ("p", "o", "po")
+CACHE_FILES = ("o_chroma.npy", "o_mfcc.npy", "po_chroma.npy", "po_mfcc.npy", "gmm_o.npz")
+RESULT_FILE = "hyp.npy"
+PLOT_FILE = "warping_paths.png"
+
+
+def verify_scenario_folder(folder: Path) -> None:
+    """Check that a scenario folder has its three recordings.
+
+    Raises:
+        ScenarioError: it has not; the message names what is missing.
+    """
+    if not folder.is_dir():
+        raise ScenarioError(f"{folder} is not a folder; give a scenario folder")
+    missing = [n for n in SCENARIO_RECORDINGS if not any((folder / f"{n}{e}").is_file() for e in AUDIO_ENDINGS)]
+    if missing:
+        raise ScenarioError(
+            f"scenario {folder} lacks the recording {' and '.join(missing)} (wav, flac, ogg or mp3)"
+        )
+
+
+def verify_cache_folder(folder: Path) -> None:
+    """Check that a cache folder has the files the notebook's online stage reads.
+
+    Raises:
+        CacheMissingError: it has not; the message names what is missing.
+    """
+    missing = [name for name in CACHE_FILES if not (folder / name).is_file()]
+    if missing:
+        raise CacheMissingError(f"{folder} lacks {', '.join(missing)}; run: offline-prep ORCHESTRA MIX --out {folder}")
+
+
+def verify_result_folder(folder: Path) -> None:
+    """Check that a results folder has an alignment.
+
+    Raises:
+        ScenarioError: it has not.
+    """
+    if not (folder / RESULT_FILE).is_file():
+        raise ScenarioError(f"{folder} lacks {RESULT_FILE}; run the follower with --out {folder} first")
+
+
+def save_paths(
+    hyp_s: NDArray[np.float64], p_po: NDArray[np.int64], o_po: NDArray[np.int64], folder: Path
+) -> None:
+    """Write hyp.npy (seconds), p_po_align.npy and o_po_align.npy (frames), as the notebook does.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in ((RESULT_FILE, hyp_s), ("p_po_align.npy", p_po), ("o_po_align.npy", o_po)):
+            np.save(folder / name, array, allow_pickle=False)
+    except OSError as e:
+        raise OutputError(f"cannot write {folder}: {e.strerror or e}; choose a folder you may write") from e
+
+
+def save_notebook_result(result: NotebookResult, folder: Path) -> None:
+    """Write the three arrays and the plot of the warping paths.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    save_paths(result.hyp, result.p_po, result.o_po, folder)
+    plot_warping_paths(result, folder / PLOT_FILE)
