@@ -1,0 +1,281 @@
+"""What the tempo filter compares: note spectra and onsets of the live piano and of the full mix (design 3.2).
+
+Both sides become a *sustain* part (compressed semitone amplitudes) and an *onset* part (their rise), each divided by
+its own norm plus a share of the norm's running median: silence becomes neutral instead of matching silence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter, uniform_filter1d
+
+from follower.config import FeatureConfig, JsonConfig, require
+from follower.kernels import tempo_filter as kernels
+
+TINY = 1e-7
+"""Smallest amplitude told apart from digital silence (full scale 1)."""
+
+
+@dataclass(frozen=True)
+class ObservationConfig(JsonConfig):
+    """How amplitudes become observations. Tuned on the development scenarios; see the table in `benchmarks/`.
+
+    Attributes:
+        floor_ema_s: time constant of the average under each semitone's noise floor (live only).
+        floor_rise_db_per_s: how fast a noise floor may rise.
+        floor_factor: the floor is subtracted this many times.
+        level_s: span of the running level.
+        level_floor: the mix's running level is at least this share of its overall level.
+        sustain_gain: g of log1p(g x / level) in the sustain part.
+        onset_gain: the same in the onset part.
+        onset_lag: frames over which a rise is taken.
+        onset_decay: share of an onset left one frame later.
+        regular: weight of the running median in the norm.
+        median_s: span of that running median.
+        median_floor: it is at least this share of the mix's overall median.
+        quiet: live amplitude over running level below which no piano is heard (-40 dB).
+        loud_range: and this much above it the piano is surely heard.
+        novelty_lag: frames between the spectra compared for novelty.
+        novelty_base: weight of a sustained sound.
+        novelty_gain: weight added by change (1 - cosine).
+        novelty_max: largest novelty weight.
+    """
+
+    floor_ema_s: float = 0.3
+    floor_rise_db_per_s: float = 3.0
+    floor_factor: float = 2.5
+    level_s: float = 10.0
+    level_floor: float = 0.1
+    sustain_gain: float = 10.0
+    onset_gain: float = 100.0
+    onset_lag: int = 2
+    onset_decay: float = 0.4
+    regular: float = 0.3
+    median_s: float = 10.0
+    median_floor: float = 0.3
+    quiet: float = 0.01
+    loud_range: float = 0.03
+    novelty_lag: int = 6
+    novelty_base: float = 0.4
+    novelty_gain: float = 2.0
+    novelty_max: float = 1.4
+
+    def __post_init__(self) -> None:
+        """Check the fields that could break the arithmetic.
+
+        Raises:
+            ConfigError: a field is out of range.
+        """
+        for name in ("floor_ema_s", "level_s", "median_s", "loud_range", "sustain_gain", "onset_gain", "regular"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        for name in ("onset_lag", "novelty_lag"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        require(0 <= self.onset_decay < 1, "onset_decay", self.onset_decay, "0..1")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One hop of the live piano.
+
+    Attributes:
+        sustain: (88,) float32, norm at most 1.
+        onset: (88,) float32, norm at most 1.
+        novelty: weight of the sustain part.
+        presence: 0..1, how surely the piano sounds.
+        started: whether anything has been played since the stream began.
+    """
+
+    sustain: NDArray[np.float32]
+    onset: NDArray[np.float32]
+    novelty: float
+    presence: float
+    started: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceObservations:
+    """All of the full mix.
+
+    Attributes:
+        features: (2 * 88, n) float32; rows: sustain, then onset. One semitone's course is contiguous.
+        sustain_norm: typical norm of the sustain part before division.
+        onset_norm: the same for the onset part.
+    """
+
+    features: NDArray[np.float32]
+    sustain_norm: float
+    onset_norm: float
+
+
+def observe_reference(
+    pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig
+) -> ReferenceObservations:
+    """Turn the semitone amplitudes of the whole mix (n, 88), n >= 1, into observations."""
+    x = pitch.astype(np.float64)
+    energy = np.einsum("nk,nk->n", x, x)
+    span = max(round(config.level_s / hop_s), 1)
+    level = np.sqrt(np.maximum(uniform_filter1d(energy, span, mode="nearest"), 0.0))
+    level = np.maximum(level, config.level_floor * math.sqrt(float(np.mean(energy))) + TINY)[:, None]
+    sustain = np.log1p(config.sustain_gain / level * x)
+    compressed = np.log1p(config.onset_gain / level * x)
+    rise = np.zeros_like(compressed)
+    rise[config.onset_lag :] = np.maximum(compressed[config.onset_lag :] - compressed[: -config.onset_lag], 0.0)
+    kernels.decaying_maximum(rise, config.onset_decay)
+    rows = []
+    typical = []
+    for part in (sustain, rise):
+        norm = np.linalg.norm(part, axis=1)
+        overall = float(np.median(norm))
+        running = np.maximum(_running_median(norm, config.median_s / hop_s), config.median_floor * overall)
+        rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
+        typical.append(overall)
+    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), typical[0], typical[1])
+
+
+def _running_median(x: NDArray[np.float64], span_frames: float) -> NDArray[np.float64]:
+    """Centred running median, taken on every eighth frame: it changes slowly."""
+    step = 8
+    coarse = median_filter(x[::step], size=max(round(span_frames / step), 1), mode="nearest")
+    return np.asarray(np.repeat(coarse, step)[: len(x)])
+
+
+class _RecentValues:
+    """The newest values of a stream, for quantiles; bounded memory."""
+
+    def __init__(self, n: int) -> None:
+        self._ring = np.zeros(max(n, 1))
+        self._count = 0
+
+    def add(self, value: float) -> None:
+        self._ring[self._count % len(self._ring)] = value
+        self._count += 1
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._ring[: self._count])
+
+    def quantile(self, q: float) -> float:
+        """Return the q-quantile (lower of two neighbours); 0 when empty."""
+        values = self._ring[: self._count]
+        if len(values) == 0:
+            return 0.0
+        k = int(q * (len(values) - 1))
+        return float(np.partition(values, k)[k])
+
+
+@dataclass(frozen=True)
+class StartConfig(JsonConfig):
+    """When the piano counts as having begun: room noise must not lock onto the mix's silent lead-in.
+
+    Attributes:
+        window_s: recent past the level is compared with.
+        quantile: of the level in that window.
+        ratio: how many times that quantile the level must reach.
+    """
+
+    window_s: float = 2.0
+    quantile: float = 0.3
+    ratio: float = 4.0
+
+
+class LiveObserver:
+    """Turns the live piano's amplitudes into observations, hop by hop, in bounded memory."""
+
+    def __init__(
+        self, features: FeatureConfig, reference: ReferenceObservations, config: ObservationConfig, start: StartConfig
+    ) -> None:
+        """`reference` gives the typical norms, which keep silence from being blown up."""
+        self._config = config
+        self._start = start
+        self._n = features.n_semitones
+        self._hop_s = features.hop_s
+        self._sustain_floor = config.median_floor * reference.sustain_norm
+        self._onset_floor = config.median_floor * reference.onset_norm
+        self._floor_share = 1 - math.exp(-self._hop_s / config.floor_ema_s)
+        self._floor_rise = 10 ** (config.floor_rise_db_per_s * self._hop_s / 20)
+        self._level_share = 1 - math.exp(-self._hop_s / config.level_s)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        c = self._config
+        self._frames = 0
+        self._average = np.zeros(self._n)
+        self._floor = np.zeros(self._n)
+        self._energy = 0.0
+        self._energy_weight = 0.0
+        self._onset = np.zeros(self._n)
+        self._compressed = np.zeros((c.onset_lag, self._n))
+        self._sustained = np.zeros((c.novelty_lag, self._n))
+        self._sustain_norms = _RecentValues(round(c.median_s / self._hop_s))
+        self._onset_norms = _RecentValues(round(c.median_s / self._hop_s))
+        self._amplitudes = _RecentValues(round(self._start.window_s / self._hop_s))
+        self._started = False
+
+    def push(self, pitch: NDArray[np.float32]) -> Observation:
+        """Take the amplitudes (88,) of the next hop."""
+        c = self._config
+        x = self._without_noise(pitch.astype(np.float64))
+        energy = float(np.sum(x * x))
+        self._energy += self._level_share * (energy - self._energy)
+        self._energy_weight += self._level_share * (1 - self._energy_weight)
+        level = math.sqrt(self._energy / self._energy_weight) + TINY
+        amplitude = math.sqrt(energy)
+        presence = min(max((amplitude / level - c.quiet) / c.loud_range, 0.0), 1.0)
+        self._update_start(amplitude)
+        sustain = np.log1p(c.sustain_gain / level * x)
+        sustain /= self._norm(sustain, self._sustain_norms, self._sustain_floor, presence)
+        onset = self._rise(np.log1p(c.onset_gain / level * x))
+        onset = onset / self._norm(onset, self._onset_norms, self._onset_floor, presence)
+        novelty = self._novelty(sustain)
+        self._frames += 1
+        return Observation(
+            sustain.astype(np.float32), onset.astype(np.float32), novelty, presence, self._started
+        )
+
+    def _without_noise(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Subtract each semitone's noise floor: a short average that may fall at once but rises slowly."""
+        if self._frames == 0:
+            self._average[:] = x
+            self._floor[:] = x
+        self._average += self._floor_share * (x - self._average)
+        self._floor = np.maximum(np.minimum(self._average, self._floor * self._floor_rise), TINY)
+        return np.maximum(x - self._config.floor_factor * self._floor, 0.0)
+
+    def _update_start(self, amplitude: float) -> None:
+        """Open the gate when the level rises well above the recent past."""
+        self._amplitudes.add(amplitude)
+        if not self._started and self._frames > self._config.onset_lag:
+            recent = self._amplitudes.quantile(self._start.quantile)
+            self._started = amplitude > self._start.ratio * recent + 10 * TINY
+
+    def _norm(
+        self, part: NDArray[np.float64], recent: _RecentValues, floor: float, presence: float
+    ) -> float:
+        """Norm plus a share of its running median over the hops in which the piano sounded."""
+        norm = math.sqrt(float(np.sum(part * part)))
+        if presence > 0.05:
+            recent.add(norm)
+        return norm + self._config.regular * max(recent.quantile(0.5), floor) + TINY
+
+    def _rise(self, compressed: NDArray[np.float64]) -> NDArray[np.float64]:
+        slot = self._frames % len(self._compressed)
+        rise = np.maximum(compressed - self._compressed[slot], 0.0)
+        if self._frames < len(self._compressed):
+            rise[:] = 0.0
+        self._compressed[slot] = compressed
+        self._onset = np.maximum(rise, self._config.onset_decay * self._onset)
+        return self._onset
+
+    def _novelty(self, sustain: NDArray[np.float64]) -> float:
+        c = self._config
+        slot = self._frames % len(self._sustained)
+        before = self._sustained[slot]
+        scale = math.sqrt(float(np.sum(before * before)) * float(np.sum(sustain * sustain)))
+        cosine = float(np.sum(before * sustain)) / scale if scale > 0 else 0.0
+        self._sustained[slot] = sustain
+        return min(max(c.novelty_base + c.novelty_gain * (1 - cosine), 0.0), c.novelty_max)

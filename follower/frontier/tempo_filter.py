@@ -1,0 +1,234 @@
+"""The forward filter with tempo states: `--method tempo` (design 3.2).
+
+The belief is a distribution over (tempo, frame of the full mix) plus a standing state. Each hop it moves on by its
+tempo, spreads a little over neighbouring tempi, receives a minute leak everywhere (unknown start, repeat, skip,
+recovery) and is weighed by how well the live piano matches the mix.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.cache import Cache
+from follower.config import FeatureConfig, JsonConfig, require
+from follower.frontier.base import Belief, Frame
+from follower.frontier.observation import (
+    LiveObserver,
+    ObservationConfig,
+    ReferenceObservations,
+    StartConfig,
+    observe_reference,
+)
+from follower.kernels import tempo_filter as kernels
+
+
+@dataclass(frozen=True)
+class TempoFilterConfig(JsonConfig):
+    """The filter's constants.
+
+    Attributes:
+        observation: see `ObservationConfig`.
+        start: see `StartConfig`.
+        n_tempi: tempo states.
+        slowest: mix frames per live frame of the first tempo state.
+        fastest: of the last one.
+        tempo_spread: standard deviation of the log tempo expected at the start and after a pause.
+        sustain_weight: of the sustain part's match.
+        onset_weight: of the onset part's match.
+        diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
+        leak: belief spread over all states per hop while the piano sounds.
+        stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano.
+        stop_within_s: only in the first seconds of a silence; afterwards the pianist rests.
+        rest_after_s: silence after which the orchestra leads.
+        rest_gather: share of belief per hop that takes the orchestra's tempo then.
+        silence: presence below which the piano counts as silent.
+        mode_reach: half width, in frames, of the window in which belief is summed to find the mode.
+        mean_reach: half width, in frames, of the mean round the mode.
+        concentration_s: half width of the belief's concentration.
+        window_lag_s: effective delay of the analysis windows; matters when the tempo differs from the mix's.
+        seek_spread_s: standard deviation of the place after a seek.
+    """
+
+    observation: ObservationConfig = field(default_factory=ObservationConfig)
+    start: StartConfig = field(default_factory=StartConfig)
+    n_tempi: int = 21
+    slowest: float = 0.4
+    fastest: float = 2.8
+    tempo_spread: float = 0.35
+    sustain_weight: float = 0.8
+    onset_weight: float = 4.0
+    diffusion: float = 0.01
+    leak: float = 1e-10
+    stop_per_hop: float = 0.02
+    stop_within_s: float = 3.5
+    rest_after_s: float = 4.0
+    rest_gather: float = 0.02
+    silence: float = 0.1
+    mode_reach: int = 5
+    mean_reach: int = 10
+    concentration_s: float = 0.5
+    window_lag_s: float = 0.063
+    seek_spread_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Check the fields that could break the arithmetic.
+
+        Raises:
+            ConfigError: a field is out of range.
+        """
+        require(self.n_tempi >= 3, "n_tempi", self.n_tempi, "3 or more")
+        require(0 < self.slowest < 1 < self.fastest, "slowest", self.slowest, "below 1, and fastest above 1")
+        require(0 <= self.diffusion < 0.5, "diffusion", self.diffusion, "0..0.5")
+        require(0 < self.leak < 1, "leak", self.leak, "between 0 and 1")
+        require(self.seek_spread_s > 0, "seek_spread_s", self.seek_spread_s, "more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the filter follows the piano through.
+
+    Attributes:
+        features: configuration of the stream.
+        observations: of the full mix, n frames.
+        piano_activity: (n,) float32, 0..1, whether the mix has piano.
+        rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
+    """
+
+    features: FeatureConfig
+    observations: ReferenceObservations
+    piano_activity: NDArray[np.float32]
+    rest_tempo: NDArray[np.float64]
+
+
+def create(cache: Cache) -> TempoFilter:
+    """Make the filter for a prepared piece."""
+    config = TempoFilterConfig()
+    hop_s = cache.feature_config.hop_s
+    pitch = cache.arrays["po_stream_pitch"]
+    frame_s = hop_s * np.arange(1, len(pitch) + 1)
+    slope = cache.mix_map.slope_at(frame_s.astype(np.float64))
+    rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
+    return TempoFilter(
+        Reference(
+            cache.feature_config,
+            observe_reference(pitch, hop_s, config.observation),
+            cache.arrays["po_piano_activity"].astype(np.float32),
+            np.maximum(rest_tempo, config.slowest),
+        ),
+        config,
+    )
+
+
+class TempoFilter:
+    """A `Frontier`: forward filter over tempo and place. Work per hop is linear in the mix, memory constant."""
+
+    def __init__(self, reference: Reference, config: TempoFilterConfig) -> None:
+        """Allocate the belief over `reference`."""
+        self._reference = reference
+        self._config = config
+        c = config
+        self._hop_s = reference.features.hop_s
+        n = reference.observations.features.shape[1]
+        self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
+        self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
+        prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
+        self._tempo_prior = (prior / prior.sum()).astype(np.float32)
+        self._moving, self._next_moving = np.empty((2, c.n_tempi, n), np.float32)
+        self._holding, self._next_holding = np.empty((2, n), np.float32)
+        self._score, self._place, self._stop = np.empty((3, n), np.float32)
+        self.reset()
+
+    @property
+    def observer(self) -> LiveObserver:
+        """The live side's observer."""
+        return self._observer
+
+    def reset(self) -> None:
+        """Forget everything heard; the same as a fresh filter."""
+        self._observer.reset()
+        self._phase = np.zeros(len(self._tempi))
+        self._silent_s = 0.0
+        self._mode = 0
+        self._sought = False
+        self._believe(np.full(len(self._place), 1 / len(self._place)))
+
+    def seek(self, mix_s: float) -> None:
+        """Expect the piano to go on near this place of the mix (s)."""
+        frame_s = self._hop_s * np.arange(1, len(self._place) + 1)
+        near = np.exp(-0.5 * ((frame_s - mix_s) / self._config.seek_spread_s) ** 2) + 1e-12
+        self._believe(near / near.sum())
+        self._sought = True
+
+    def _believe(self, place: NDArray[np.float64]) -> None:
+        self._moving[:] = self._tempo_prior[:, None] * place
+        self._holding[:] = 0
+        self._mode = int(np.argmax(place))
+
+    def push(self, frame: Frame) -> Belief:
+        """Take the next hop of the live piano."""
+        o = self._observer.push(frame.pitch)
+        if not o.started:
+            return Belief(None, 1.0, 0.0, 0.0, 0.0)
+        c = self._config
+        self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
+        self._weigh(o.sustain, o.onset, o.novelty, o.presence)
+        resting = self._silent_s > c.rest_after_s
+        rest_tempo = float(self._reference.rest_tempo[self._mode])
+        tempi = np.full(len(self._tempi), rest_tempo) if resting else self._tempi
+        self._phase += tempi
+        shift = np.floor(self._phase)
+        self._phase -= shift
+        if resting:
+            nearest = int(np.argmin(np.abs(np.log(self._tempi / rest_tempo))))
+            kernels.gather_tempo(self._moving, nearest, c.rest_gather)
+        rate = c.stop_per_hop * (1 - o.presence) if self._silent_s < c.stop_within_s else 0.0
+        np.multiply(self._reference.piano_activity, np.float32(1 - math.exp(-rate)), out=self._stop)
+        kernels.advance(
+            self._moving,
+            self._holding,
+            shift.astype(np.int64),
+            0.0 if resting else c.diffusion * o.presence,
+            self._stop,
+            o.presence,
+            self._tempo_prior,
+            c.leak * o.presence / self._moving.size,
+            self._score,
+            self._next_moving,
+            self._next_holding,
+        )
+        self._moving, self._next_moving = self._next_moving, self._moving
+        self._holding, self._next_holding = self._next_holding, self._holding
+        return self._belief(o.presence)
+
+    def _weigh(
+        self, sustain: NDArray[np.float32], onset: NDArray[np.float32], novelty: float, presence: float
+    ) -> None:
+        """Fill `_score` with the likelihood of this hop at every frame of the mix."""
+        if presence <= 0:
+            self._score[:] = 1
+            return
+        c = self._config
+        weights = np.concatenate([sustain * np.float32(c.sustain_weight * novelty), onset * np.float32(c.onset_weight)])
+        kernels.scores(self._reference.observations.features, weights, self._score)
+        kernels.likelihoods(self._score, presence)
+
+    def _belief(self, presence: float) -> Belief:
+        c = self._config
+        kernels.marginal(self._moving, self._holding, self._place)
+        self._mode = kernels.densest(self._place, c.mode_reach)
+        frame, tempo, concentration, held = kernels.summarise(
+            self._moving,
+            self._holding,
+            self._place,
+            self._tempi,
+            self._mode,
+            c.mean_reach,
+            round(c.concentration_s / self._hop_s),
+        )
+        rate = tempo * (1 - held)
+        mix_s = (frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - held)
+        return Belief(max(mix_s, 0.0), rate, concentration, presence, held)
