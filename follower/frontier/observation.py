@@ -175,11 +175,14 @@ class StartConfig(JsonConfig):
         window_s: recent past the level is compared with.
         quantile: of the level in that window.
         ratio: how many times that quantile the level must reach.
+        settle_frames: hops after the stream's begin in which nothing can start: the analysis windows still fill,
+            and the first half of them does not enter the quantile.
     """
 
     window_s: float = 2.0
     quantile: float = 0.3
     ratio: float = 4.0
+    settle_frames: int = 32
 
 
 class LiveObserver:
@@ -248,8 +251,9 @@ class LiveObserver:
 
     def _update_start(self, amplitude: float) -> None:
         """Open the gate when the level rises well above the recent past."""
-        self._amplitudes.add(amplitude)
-        if not self._started and self._frames > self._config.onset_lag:
+        if self._frames >= self._start.settle_frames // 2:
+            self._amplitudes.add(amplitude)
+        if not self._started and self._frames >= self._start.settle_frames:
             recent = self._amplitudes.quantile(self._start.quantile)
             self._started = amplitude > self._start.ratio * recent + 10 * TINY
 
