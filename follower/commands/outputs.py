@@ -4,32 +4,93 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from follower import plugins
+from follower.address import Address, parse_address
 from follower.cache import Cache
+from follower.commands.serving import access_of, add_access_options
+from follower.controls import ControlQueue
 from follower.errors import OutputError
 from follower.sinks.base import Sink
 
 
-def add_file_outputs(parser: argparse.ArgumentParser) -> None:
-    """Declare the outputs that are files."""
-    parser.add_argument("--positions", type=Path, metavar="F.csv", help="write one row per position")
-    parser.add_argument("--jsonl", type=Path, metavar="F.jsonl", help="write every event as a line of JSON")
-    parser.add_argument(
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Declare the outputs: files, OSC, WebSocket, plug-ins."""
+    files = parser.add_argument_group("files")
+    files.add_argument("--positions", type=Path, metavar="F.csv", help="write one row per position")
+    files.add_argument("--jsonl", type=Path, metavar="F.jsonl", help="write every event as a line of JSON")
+    files.add_argument(
         "--out", type=Path, metavar="DIR", help="write hyp.npy, p_po_align.npy, o_po_align.npy and positions.csv"
+    )
+    network = parser.add_argument_group("network (docs/protocol.md)")
+    network.add_argument(
+        "--osc", type=parse_address, action="append", default=[], metavar="HOST:PORT", help="send OSC; repeatable"
+    )
+    network.add_argument("--osc-float", action="store_true", help="send times as 32-bit floats (Pure Data needs it)")
+    network.add_argument("--osc-in", type=parse_address, metavar="[HOST:]PORT", help="take OSC commands on this port")
+    network.add_argument(
+        "--ws", type=parse_address, metavar="[HOST:]PORT", help="serve WebSocket clients and the monitor page"
+    )
+    add_access_options(network)
+    parser.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS[=ARG]",
+        help="a sink of your own, see examples/text_sink.py; repeatable",
     )
 
 
 @contextlib.contextmanager
-def open_outputs(args: argparse.Namespace, cache: Cache) -> Iterator[list[Sink]]:
+def open_outputs(args: argparse.Namespace, cache: Cache, controls: ControlQueue) -> Iterator[list[Sink]]:
     """Open a sink for each output asked for; closing completes them.
 
+    Args:
+        args: of `add_outputs`.
+        cache: the prepared piece.
+        controls: where what listeners ask for goes.
+
     Raises:
-        OutputError: a file or folder cannot be written.
+        OutputError: a file, folder or port cannot be used.
+        ConfigError: an address that needs a token, or a plug-in that cannot be loaded.
     """
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(sink) for sink in file_sinks(args, cache)]
+        sinks = [stack.enter_context(sink) for sink in file_sinks(args, cache)]
+        sinks += [stack.enter_context(plugins.create(text)) for text in args.sink]
+        if args.osc:
+            sinks.append(stack.enter_context(_osc_sink(args.osc, args.osc_float)))
+        if args.osc_in is not None:
+            stack.enter_context(_osc_control(args.osc_in, controls, sinks))
+        if args.ws is not None:
+            from follower.sinks.websocket import WebSocketSink
+
+            sink = stack.enter_context(WebSocketSink(args.ws.port, controls, access_of(args.ws.host, args)))
+            print(f"monitor page: http://{Address(args.ws.host, sink.port)}/", file=sys.stderr)
+            sinks.append(sink)
+        yield sinks
+
+
+def _osc_sink(targets: list[Address], as_float: bool) -> Sink:
+    from follower.sinks.osc import OscSink, TimeType
+
+    return OscSink(targets, TimeType.FLOAT if as_float else TimeType.DOUBLE)
+
+
+def _osc_control(
+    address: Address, controls: ControlQueue, sinks: list[Sink]
+) -> contextlib.AbstractContextManager[object]:
+    from follower.osc_control import OscControl
+    from follower.sinks.osc import OscSink
+
+    def announce() -> None:
+        for sink in sinks:
+            if isinstance(sink, OscSink):
+                sink.announce()
+
+    return OscControl(address, controls, announce)
 
 
 def file_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:

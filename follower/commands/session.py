@@ -1,0 +1,92 @@
+"""What `replay` and `live` share: one source through one engine into the outputs asked for."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+from follower.cache import Cache
+from follower.commands.display import ProgressDisplay
+from follower.commands.outputs import open_outputs
+from follower.controls import ControlQueue
+from follower.events import Event, Position
+from follower.frontier.base import DEFAULT_METHOD, METHODS
+from follower.sources.base import Source
+
+EXIT_INTERRUPTED = 130
+SWITCH_INTERVAL_S = 0.001
+"""How long one thread may keep another from running: sockets must not wait 5 ms (Python's default) for the engine."""
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that make the engine."""
+    parser.add_argument("--method", choices=tuple(METHODS), default=DEFAULT_METHOD, help="default: %(default)s")
+    parser.add_argument(
+        "--start", type=float, metavar="SECONDS", help="where in the orchestra recording the piano begins, when known"
+    )
+
+
+@contextlib.contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[threading.Event]:
+    """Call `stop()` on Ctrl-C instead of raising, so that every file is completed; yields the flag it sets."""
+    interrupted = threading.Event()
+
+    def handle(signum: int, frame: object) -> None:
+        interrupted.set()
+        stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupted
+    finally:
+        for s, h in before.items():
+            signal.signal(s, h)
+
+
+def follow(args: argparse.Namespace, cache: Cache, source: Source, audio_duration_s: float | None = None) -> int:
+    """Follow an open source until it ends or Ctrl-C; returns the exit code.
+
+    Args:
+        args: of `add_engine_options` and `outputs.add_outputs`.
+        cache: the prepared piece.
+        source: open.
+        audio_duration_s: length of the piano recording; None for a live stream.
+    """
+    from follower import kernels
+    from follower.engine import Engine
+    from follower.runner import run
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    controls = ControlQueue()
+    last: list[Position] = []
+    with contextlib.ExitStack() as stack:
+        engine = Engine(cache, source.sample_rate_hz, args.method, args.start)
+        kernels.warmup()
+        sinks = stack.enter_context(open_outputs(args, cache, controls))
+        display = stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s))
+        interrupted = stack.enter_context(interruptible(source.stop))
+
+        def show(event: Event) -> None:
+            if isinstance(event, Position):
+                last[:] = [event]
+            display.show(event)
+
+        summary = run(source, engine, sinks, controls, on_event=show)
+    where = last[0] if last else None
+    if where is None or where.orchestra_time_s is None:
+        print(f"{summary.positions} positions; the piano was never found in {cache.path}")
+    else:
+        print(
+            f"{summary.positions} positions; last: {where.orchestra_time_s:.2f} s in the orchestra recording at "
+            f"{where.audio_time_s:.2f} s of the piano (state {where.state}, confidence {where.confidence:.2f})"
+        )
+    if summary.dropped:
+        print(f"{summary.dropped} events could not be delivered", file=sys.stderr)
+    return EXIT_INTERRUPTED if interrupted.is_set() else 0
