@@ -1,10 +1,10 @@
 """Put the live piano of given scenarios under hard conditions, each with its exact truth.
 
-    conditions.py write --scenarios PATH... --out DIR [--only NAME...]
-    conditions.py table EVALUATE.json [--json F]
+    conditions.py --scenarios PATH... --out DIR [--only NAME...]
+    follower evaluate DIR/* --pool '*--clean' --pool '*--noise-20dB' ...
 
-`write` makes a scenario folder DIR/<scenario>--<condition> for every condition; the other recordings are links to the
-originals. Then `follower evaluate DIR/* --json EVALUATE.json` measures, and `table` pools its rows by condition.
+It makes a scenario folder DIR/<scenario>--<condition> for every condition; the other recordings are links to the
+originals. `follower evaluate` then measures and pools the conditions; --pools prints those options for all of them.
 """
 
 from __future__ import annotations
@@ -279,9 +279,7 @@ def phrase_gap(take: Take) -> int:
     """Index of the beat in the middle third before which the piano is quietest: the likeliest end of a phrase."""
     second = take.beats[0]
     inside = np.flatnonzero((second > 0.35 * take.duration_s) & (second < 0.65 * take.duration_s))
-    power = [
-        np.mean(take.samples[int((s - 0.25) * RATE_HZ) : int((s - 0.04) * RATE_HZ)] ** 2) for s in second[inside]
-    ]
+    power = [np.mean(take.samples[int((s - 0.25) * RATE_HZ) : int((s - 0.04) * RATE_HZ)] ** 2) for s in second[inside]]
     return int(inside[np.argmin(power)])
 
 
@@ -392,27 +390,28 @@ def load_take(folder: Path, condition: str) -> Take:
     return Take(scenario, samples, beats, truth, rng)
 
 
-def write(args: argparse.Namespace) -> None:
-    unknown = set(args.only or ()) - set(CONDITIONS)
+def write(scenarios: list[Path], out: Path, names: list[str]) -> None:
+    unknown = sorted(set(names) - set(CONDITIONS))
     if unknown:
-        raise ScenarioError(f"unknown conditions {sorted(unknown)}; choose from {', '.join(CONDITIONS)}")
-    for folder in args.scenarios:
-        for name in args.only or CONDITIONS:
+        raise ScenarioError(f"unknown conditions {unknown}; choose from {', '.join(CONDITIONS)}")
+    for folder in scenarios:
+        for name in names:
             take = load_take(folder, name)
-            print(write_variant(take, name, CONDITIONS[name](take), args.out), flush=True)
+            print(write_variant(take, name, CONDITIONS[name](take), out), flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    writer = commands.add_parser("write", help="write the variants of scenarios")
-    writer.add_argument("--scenarios", type=Path, nargs="+", required=True, metavar="PATH")
-    writer.add_argument("--out", type=Path, required=True, metavar="DIR")
-    writer.add_argument("--only", nargs="+", metavar="CONDITION", help=f"of {', '.join(CONDITIONS)}")
-    writer.set_defaults(run=write)
+    parser.add_argument("--scenarios", type=Path, nargs="+", default=[], metavar="PATH")
+    parser.add_argument("--out", type=Path, default=Path("conditions"), metavar="DIR")
+    parser.add_argument("--only", nargs="+", metavar="CONDITION", help=f"of {', '.join(CONDITIONS)}")
+    parser.add_argument("--pools", action="store_true", help="print the --pool options for `follower evaluate`")
     args = parser.parse_args()
+    if args.pools:
+        print(*(f"--pool *--{name}" for name in args.only or CONDITIONS))
+        return 0
     try:
-        args.run(args)
+        write(args.scenarios, args.out, args.only or list(CONDITIONS))
     except FollowerError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

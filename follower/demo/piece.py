@@ -201,8 +201,6 @@ def voice_notes(voice: Voice, bars: int) -> list[Note]:
         for token in text.split():
             pitches, _, length = token.partition(":")
             if pitches != "r":
-                notes += [
-                    Note(voice, beat, float(length), midi_of(p), loudness[bar]) for p in pitches.split("+")
-                ]
+                notes += [Note(voice, beat, float(length), midi_of(p), loudness[bar]) for p in pitches.split("+")]
             beat += float(length)
     return notes

@@ -154,7 +154,9 @@ class StringSynth:
         for _ in range(t.players):
             detune = rng.normal(0.0, 4.0)
             vibrato = (
-                t.vibrato_cents * rng.uniform(0.6, 1.3) * np.clip((time_s - 0.15) / 0.3, 0.0, 1.0)
+                t.vibrato_cents
+                * rng.uniform(0.6, 1.3)
+                * np.clip((time_s - 0.15) / 0.3, 0.0, 1.0)
                 * np.sin(2.0 * np.pi * t.vibrato_hz * rng.uniform(0.9, 1.1) * time_s + rng.uniform(0.0, 2.0 * np.pi))
             )
             phase = 2.0 * np.pi * np.cumsum(f0 * 2.0 ** ((detune + vibrato) / 1200.0)) / rate
