@@ -181,9 +181,12 @@ def align_subsequence(query: NDArray[np.float32], reference: NDArray[np.float32]
 def classify_frames(
     mfcc: NDArray[np.float32], gmm_piano: DiagonalGmm, gmm_orchestra: DiagonalGmm
 ) -> FrameClasses:
-    """A frame is piano where the piano's mixture scores higher. MFCC of shape (>= 13, n)."""
-    piano = _scores(gmm_piano, mfcc)
-    orchestra = _scores(gmm_orchestra, mfcc)
+    """Score MFCC of shape (>= 13, n) under both mixtures and classify the frames."""
+    return classes_of_scores(_scores(gmm_piano, mfcc), _scores(gmm_orchestra, mfcc))
+
+
+def classes_of_scores(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> FrameClasses:
+    """A frame is piano where the piano's mixture scores higher. Scores of shape (n,)."""
     return FrameClasses(piano, orchestra, np.flatnonzero(piano > orchestra), np.flatnonzero(piano <= orchestra))
 
 

@@ -7,15 +7,50 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from follower.cache import load_cache
 from follower.errors import CacheMissingError, OutputError, ScenarioError
-from offline_prep.notebook import NotebookResult
+from follower.evaluation.scenario import find_audio
+from offline_prep.audio import load_recording, resample
+from offline_prep.notebook import NotebookResult, OfflineStage, notebook_alignment
+from offline_prep.notebook_features import NOTEBOOK_RATE_HZ, NotebookFeatures, notebook_features
 from offline_prep.notebook_plots import plot_warping_paths
 
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 SCENARIO_RECORDINGS = ("p", "o", "po")
 CACHE_FILES = ("o_chroma.npy", "o_mfcc.npy", "po_chroma.npy", "po_mfcc.npy", "gmm_o.npz")
 RESULT_FILE = "hyp.npy"
 PLOT_FILE = "warping_paths.png"
+
+
+def process_scenario(scenario: Path, cache: Path, out: Path) -> NotebookResult:
+    """The notebook's `online_processing`: align a scenario's piano and write the results.
+
+    Args:
+        scenario: folder with p, o and po.
+        cache: folder `offline-prep` made of the scenario's o and po (the notebook's `offline_processing`).
+        out: folder to make; it must not exist yet.
+
+    Raises:
+        ScenarioError: a recording is missing.
+        CacheError: the cache is missing, incomplete or damaged.
+        AlignmentError: an alignment does not exist.
+        OutputError: `out` exists or cannot be written.
+    """
+    verify_scenario_folder(scenario)
+    verify_cache_folder(cache)
+    if out.exists():
+        raise OutputError(f"{out} exists already; choose another folder, or remove it")
+    prepared = load_cache(cache)
+    arrays, hop_samples = prepared.arrays, prepared.manifest.config.notebook_hop_samples
+    recording = load_recording(find_audio(scenario, "p"))
+    piano = notebook_features(resample(recording.samples, recording.sample_rate_hz, NOTEBOOK_RATE_HZ), hop_samples)
+    offline = OfflineStage(
+        NotebookFeatures(arrays["o_chroma"], arrays["o_mfcc"]),
+        NotebookFeatures(arrays["po_chroma"], arrays["po_mfcc"]),
+        prepared.gmms["gmm_o"],
+    )
+    result = notebook_alignment(piano, offline, hop_samples)
+    save_notebook_result(result, out)
+    return result
 
 
 def verify_scenario_folder(folder: Path) -> None:
@@ -26,11 +61,8 @@ def verify_scenario_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise ScenarioError(f"{folder} is not a folder; give a scenario folder")
-    missing = [n for n in SCENARIO_RECORDINGS if not any((folder / f"{n}{e}").is_file() for e in AUDIO_ENDINGS)]
-    if missing:
-        raise ScenarioError(
-            f"scenario {folder} lacks the recording {' and '.join(missing)} (wav, flac, ogg or mp3)"
-        )
+    for name in SCENARIO_RECORDINGS:
+        find_audio(folder, name)
 
 
 def verify_cache_folder(folder: Path) -> None:

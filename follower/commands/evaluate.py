@@ -18,7 +18,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "evaluate",
         help="measure followers on annotated scenarios",
-        description="Run systems on scenario folders (p, o, po recordings with annotated beats) and print their errors, "
+        description="Run systems on scenario folders (p, o, po recordings, annotated beats); print the errors, "
         "per scenario and pooled, median and bias in ms, percentage of beats over each tolerance, seconds to the first "
         "lock, jumps and false jumps, rate error, backward steps.",
     )

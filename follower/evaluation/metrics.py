@@ -396,11 +396,6 @@ def _lost_rates(
     return missed, false
 
 
-def orchestra_target(truth: Truth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Instants and true places of the orchestra, for `behaviour`."""
-    return truth.piano_s, truth.orchestra_s
-
-
 def mix_target(truth: Truth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Instants and true places of the full mix, for `behaviour`; rows without one left out."""
     known = np.isfinite(truth.mix_s)
