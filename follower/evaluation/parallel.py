@@ -1,14 +1,15 @@
-"""Evaluate scenarios in several processes. A scenario stays in one process, so its cache is built once."""
+"""Evaluate scenarios in several processes. Each cache is built once, before the scenarios that share it."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any
 
 from follower.evaluation.scenario import Scenario
-from follower.evaluation.systems import SYSTEMS, Outcome, Settings, Workbench
+from follower.evaluation.systems import SYSTEMS, Outcome, Settings, Workbench, cache_name
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,38 @@ def evaluate_scenarios(
 def _run(
     scenarios: Sequence[Scenario], systems: Sequence[str], settings: Settings, jobs: int
 ) -> Iterator[ScenarioOutcomes]:
+    by_cache: dict[str, list[Scenario]] = {}
+    for scenario in scenarios:
+        by_cache.setdefault(cache_name(scenario, settings), []).append(scenario)
+    prepared = replace(settings, rebuild=False)
     if jobs == 1:
-        for scenario in scenarios:
-            yield evaluate_scenario(scenario, systems, settings)
+        for sharing in by_cache.values():
+            prepare(sharing[0], settings)
+            for scenario in sharing:
+                yield evaluate_scenario(scenario, systems, prepared)
         return
     # The longest first, so that no process is left alone with it at the end.
-    by_size = sorted(scenarios, key=lambda s: s.mix.stat().st_size, reverse=True)
+    longest_first = sorted(by_cache.values(), key=lambda sharing: sharing[0].mix.stat().st_size, reverse=True)
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _one_thread) as pool:
-        futures = [pool.submit(evaluate_scenario, s, systems, settings) for s in by_size]
+        preparing = {pool.submit(prepare, sharing[0], settings): sharing for sharing in longest_first}
+        waiting: set[Future[Any]] = set(preparing)
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    outcome = future.result()
+                    if future in preparing:
+                        sharing = preparing[future]
+                        waiting |= {pool.submit(evaluate_scenario, s, systems, prepared) for s in sharing}
+                    else:
+                        yield outcome
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def prepare(scenario: Scenario, settings: Settings) -> None:
+    """Build a scenario's cache, in this process, where it is missing or out of date."""
+    _ = Workbench(scenario, settings).cache
 
 
 def _one_thread() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from follower.cache import Cache, load_cache
 from follower.engine import Engine
-from follower.errors import AlignmentError, ConfigError, ScenarioError
+from follower.errors import AlignmentError, ConfigError, OutputError, ScenarioError
 from follower.evaluation.metrics import Behaviour, Claims, behaviour, live_errors, mix_target
 from follower.evaluation.scenario import Scenario
 from follower.events import Event, Position, State
@@ -107,7 +108,7 @@ class Workbench:
 
         stems = self.scenario.stems if self.settings.use_stems else None
         inputs = Inputs(self.scenario.orchestra, self.scenario.mix, *(stems or (None, None)))
-        folder = self.settings.cache_folder / cache_name(self.scenario, stems is not None)
+        folder = self.settings.cache_folder / cache_name(self.scenario, self.settings)
         build_cache(inputs, folder, force=self.settings.rebuild)
         return load_cache(folder)
 
@@ -181,7 +182,10 @@ class Workbench:
         if self.settings.out is None:
             return None
         folder = self.settings.out / self.scenario.name / system
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise OutputError(f"cannot make {folder}: {e.strerror or e}; choose a folder you may write") from e
         return folder
 
     def write_rows(self, system: str, rows: list[tuple[str, ...]]) -> None:
@@ -192,12 +196,13 @@ class Workbench:
             (folder / "positions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def cache_name(scenario: Scenario, with_stems: bool) -> str:
-    """Folder name of a scenario's cache: two folders of the same name elsewhere do not meet in it."""
-    import hashlib
-
-    where = hashlib.sha256(str(scenario.folder.resolve()).encode()).hexdigest()[:8]
-    return f"{scenario.name}-{where}{'-stems' if with_stems else ''}"
+def cache_name(scenario: Scenario, settings: Settings) -> str:
+    """Folder name of a scenario's cache: the same for scenarios that share their recordings of orchestra and mix."""
+    recordings = [scenario.orchestra, scenario.mix]
+    if settings.use_stems and scenario.stems is not None:
+        recordings += scenario.stems
+    paths = "\n".join(str(path.resolve()) for path in recordings)
+    return f"{scenario.mix.resolve().parent.name}-{hashlib.sha256(paths.encode()).hexdigest()[:10]}"
 
 
 def _notebook_features(path: Path) -> NotebookFeatures:
