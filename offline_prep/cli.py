@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     inputs = Inputs(args.orchestra, args.mix, args.mix_piano, args.mix_orchestra)
     bar_format = "{desc:<34.34} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
-    with tqdm(total=1.0, bar_format=bar_format, file=sys.stderr, leave=False, disable=args.quiet) as bar:
+    with tqdm(total=1.0, bar_format=bar_format, file=sys.stderr, leave=False, disable=True if args.quiet else None) as bar:
 
         def progress(stage: str, share: float) -> None:
             bar.set_description_str(stage, refresh=False)
@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for role, f in result.manifest.inputs.items():
         print(f"{role.replace('_', ' '):>14}: {f.path} ({f.duration_s:.1f} s at {f.sample_rate_hz} Hz)")
-    print(f"     alignment: {result.manifest.alignment['message']}")
+    alignment = result.manifest.alignment
+    print(f"     alignment: {alignment['fit']} (mean confidence {alignment['confidence']:.2f})")
     print(f"         cache: {result.path}")
     print(f"next: follower inspect {result.path} --plot map.png    or    follower replay {result.path} PIANO")
     return 0
