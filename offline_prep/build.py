@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from follower.cache import InputFile, Manifest, load_cache, read_manifest, write_cache
 from follower.classifier import DiagonalGmm
 from follower.config import FeatureConfig, PrepConfig
-from follower.errors import CacheError, InputError
+from follower.errors import CacheError, InputError, OutputError
 from follower.features import FeatureFrames, FeatureStream, concatenate
 from offline_prep.align import align_recordings
 from offline_prep.audio import Recording, file_sha256, load_recording, resample
@@ -21,6 +22,7 @@ from offline_prep.notebook import fit_gmm
 from offline_prep.notebook_features import NOTEBOOK_RATE_HZ, notebook_features
 from offline_prep.orchestra_model import fit_mix_mixtures, piano_activity
 from offline_prep.progress import ProgressCallback, StagedProgress
+from offline_prep.roles import swapped_warning
 
 DISTRIBUTION = "concerto-follower"
 STREAM_CHUNK_SAMPLES = 1 << 18
@@ -129,10 +131,18 @@ def build_cache(
     if not force and is_up_to_date(out, inputs, config):
         manifest = read_manifest(out)
         return BuildResult(out, True, manifest, tuple(manifest.alignment.get("warnings", ())))
+    _check_place(out)
     computed = compute(inputs, config, progress)
     write_cache(out, computed.manifest, computed.arrays, computed.gmms)
     progress("done", 1.0)
     return BuildResult(out, False, computed.manifest, tuple(computed.manifest.alignment["warnings"]))
+
+
+def _check_place(out: Path) -> None:
+    """Raise before the minutes of work when it is plain that `out` cannot be made after them."""
+    nearest = next(p for p in out.resolve().parents if p.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise OutputError(f"cannot write the cache {out}: {nearest} is not a folder you may write to; choose another")
 
 
 def stream_features(recording: Recording, config: FeatureConfig, progress: ProgressCallback) -> FeatureFrames:
@@ -207,6 +217,10 @@ def compute(inputs: Inputs, config: PrepConfig, report: ProgressCallback = _igno
     progress.stage("orchestra model")("", 0.0)
     activity = piano_activity(arrays["po_stream_pitch"], arrays["o_stream_pitch"], mix_map, config.features)
     arrays["po_piano_activity"] = activity
+    alignment_report = alignment.report()
+    swapped = swapped_warning(activity, arrays["po_stream_pitch"], arrays["o_stream_pitch"], mix_map, config.features)
+    if swapped is not None:
+        alignment_report["warnings"] = [*alignment_report["warnings"], swapped]
     mixtures = fit_mix_mixtures(arrays["po_stream_mfcc"], arrays["po_stream_rms"], activity)
     gmms = {
         "gmm_o": fit_gmm(arrays["o_mfcc"]),
@@ -218,5 +232,5 @@ def compute(inputs: Inputs, config: PrepConfig, report: ProgressCallback = _igno
         role: InputFile(str(r.path.resolve()), r.sha256, r.duration_s, r.sample_rate_hz)
         for role, r in recordings.items()
     }
-    manifest = Manifest(version(DISTRIBUTION), config, files, alignment.report())
+    manifest = Manifest(version(DISTRIBUTION), config, files, alignment_report)
     return Computed(manifest, arrays, gmms)
