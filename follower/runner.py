@@ -103,7 +103,10 @@ def run(
         if isinstance(item, Notice):
             emit(item)
             continue
-        for control in controls.take() if controls is not None else ():
+        waiting = controls.take() if controls is not None else []
+        if controls is not None and (dropped := controls.take_dropped()):
+            emit(Notice(sample, engine.sample_rate_hz, f"{dropped} commands were dropped: too many at once"))
+        for control in waiting:
             try:
                 obey(control)
             except FollowerError as e:  # a listener's mistake must not end the performance

@@ -49,9 +49,12 @@ class ClientConnection:
         self._audio_rate: TokenBucket | None = None
         self._message_rate = TokenBucket(limits.messages_per_s, limits.message_burst, clock)
         self._refusals = 0
+        self._gone = False
 
     def offer(self, frame: Frame) -> None:
         """Queue a frame; a waiting position gives way to a newer one."""
+        if self._gone:
+            return
         self._outbox.put(frame)
         self._idle.clear()
         self._ready.set()
@@ -82,21 +85,22 @@ class ClientConnection:
     # What is sent.
 
     async def _write(self) -> None:
-        while True:
-            await self._ready.wait()
-            self._ready.clear()
-            while (frame := self._outbox.take_one()) is not None:
-                try:
+        try:
+            while True:
+                await self._ready.wait()
+                self._ready.clear()
+                while (frame := self._outbox.take_one()) is not None:
                     async with asyncio.timeout(self._limits.stall_s):
                         await self._connection.send(frame.text)
-                except TimeoutError:
-                    self._drop()
-                    return
+                self._idle.set()
+        except TimeoutError:
+            self._drop()
+        finally:
+            self._gone = True
             self._idle.set()
 
     def _drop(self) -> None:
         """Cut off a client that takes nothing; tell the others who watch the same session."""
-        self._idle.set()
         watched, self._watched = self._watched, None
         if watched is not None:
             watched.leave(self)

@@ -49,7 +49,7 @@ class Sink(Protocol):
         ...
 
     def begin(self, session: Session) -> None:
-        """Announce the session; called once, before the first event."""
+        """Announce the session: before the first event, and again when it is started afresh."""
         ...
 
     def send(self, event: Event) -> None:
