@@ -1,0 +1,146 @@
+"""Between the player and a sound card: ring buffer, clocks, volume. No thread and no device, so time can be simulated.
+
+`produce` belongs to one thread, `consume` to the sound card's callback, `hear` to the follower's loop; none waits for
+another.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.events import Position
+from follower.playback.clock import ClockModel
+from follower.playback.limiter import Limiter
+from follower.playback.player import OrchestraPlayer
+
+OUTPUT_CHANNELS = 2
+FILL_S = 0.040
+"""Sound kept ready for the callback: bridges a producer that is late by so much."""
+LARGEST_BACKLOG = 64
+"""Positions and stamps that may wait; the oldest go."""
+
+
+class SampleRing:
+    """Ring buffer of frames for one writer and one reader; neither locks (a plain int is stored at once).
+
+    Args:
+        capacity: frames.
+        channels: per frame.
+    """
+
+    def __init__(self, capacity: int, channels: int) -> None:
+        self._data = np.zeros((capacity, channels), np.float32)
+        self.written = 0
+        self.read = 0
+
+    @property
+    def filled(self) -> int:
+        """Frames that wait to be read."""
+        return self.written - self.read
+
+    def write(self, frames: NDArray[np.float32]) -> None:
+        """Append frames (n, channels); the writer sees to it that they fit."""
+        n, capacity = len(frames), len(self._data)
+        at = self.written % capacity
+        first = min(n, capacity - at)
+        self._data[at : at + first] = frames[:first]
+        self._data[: n - first] = frames[first:]
+        self.written += n
+
+    def take(self, out: NDArray[np.float32]) -> int:
+        """Fill `out` (n, channels), with silence where nothing waits; return the frames that were missing."""
+        n, capacity = len(out), len(self._data)
+        ready = min(n, self.filled)
+        at = self.read % capacity
+        first = min(ready, capacity - at)
+        out[:first] = self._data[at : at + first]
+        out[first:ready] = self._data[: ready - first]
+        out[ready:] = 0.0
+        self.read += ready
+        return n - ready
+
+
+class OutputFeed:
+    """Keeps the ring filled with what the player plays for the instants at which it will be heard.
+
+    Input and output run on clocks of their own: both counters are related to the monotonic clock, and the player's
+    rate is scaled by the output's measured drift.
+
+    Args:
+        player: the orchestra, at the sound card's rate.
+        largest_request: most frames a callback asks for.
+        volume_db: gain.
+        balance: -1 (left) .. 1 (right).
+        limiter: keeps peaks under full scale; None leaves them.
+    """
+
+    def __init__(
+        self,
+        player: OrchestraPlayer,
+        largest_request: int,
+        volume_db: float = 0.0,
+        balance: float = 0.0,
+        limiter: Limiter | None = None,
+    ) -> None:
+        self.player = player
+        self.drop_outs = 0
+        self._limiter = limiter
+        gain = 10.0 ** (volume_db / 20.0)
+        self._gains = gain * np.array([min(1.0, 1.0 - balance), min(1.0, 1.0 + balance)], np.float32)
+        self._target = largest_request + max(round(FILL_S * player.sample_rate_hz), player.block_samples)
+        self._ring = SampleRing(2 * (self._target + player.block_samples), OUTPUT_CHANNELS)
+        self._ring.write(np.zeros((self._target, OUTPUT_CHANNELS), np.float32))
+        # Silence the callback put in counts as output too: the output clock runs on.
+        self._missing = 0
+        self._output_clock = ClockModel(player.sample_rate_hz)
+        self._input_clock: ClockModel | None = None
+        self._positions: deque[Position] = deque(maxlen=LARGEST_BACKLOG)
+        self._stamps: deque[tuple[int, float]] = deque(maxlen=LARGEST_BACKLOG)
+
+    @property
+    def drift_ppm(self) -> float:
+        """How much slower the output runs than the input, in millionths."""
+        return self._output_clock.drift_ppm - (self._input_clock.drift_ppm if self._input_clock is not None else 0.0)
+
+    def hear(self, position: Position) -> None:
+        """Take the follower's newest position (any thread)."""
+        self._positions.append(position)
+
+    def consume(self, out: NDArray[np.float32], heard_at_s: float) -> None:
+        """Fill `out` (n, 2), whose first frame leaves the loudspeaker at `heard_at_s` (the callback's thread)."""
+        self._stamps.append((self._ring.read + self._missing, heard_at_s))
+        missing = self._ring.take(out)
+        self._missing += missing
+        self.drop_outs += missing > 0
+
+    def produce(self) -> None:
+        """Fill the ring (the producer's thread)."""
+        while self._stamps:
+            self._output_clock.stamp(*self._stamps.popleft())
+        while self._positions:
+            self._pass_on(self._positions.popleft())
+        late = 0 if self._limiter is None else self._limiter.latency_samples
+        while self._ring.filled < self._target:
+            if self._output_clock.known:
+                self.player.clock_stretch = self._output_clock.stretch
+                heard_at_s = self._output_clock.time_s(self._ring.written + self._missing + late)
+                sound = self.player.block(heard_at_s)
+                stereo = (sound[:, [0, -1]] if sound.shape[1] <= OUTPUT_CHANNELS else _mono(sound)) * self._gains
+            else:
+                stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
+            self._ring.write(stereo if self._limiter is None else self._limiter.push(stereo))
+
+    def _pass_on(self, position: Position) -> None:
+        if self._input_clock is None:
+            self._input_clock = ClockModel(position.sample_rate_hz)
+        self._input_clock.stamp(position.audio_sample, position.capture_time_s)
+        if self._input_clock.known:
+            self.player.hear(position, self._input_clock.time_s(position.audio_sample))
+
+
+def _mono(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mix more than two channels down, on both sides."""
+    return np.repeat(sound.mean(axis=1, keepdims=True), OUTPUT_CHANNELS, axis=1)

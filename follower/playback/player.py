@@ -1,0 +1,158 @@
+"""The player: positions in, blocks of sound out. Pure: no clock, no thread, no device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.events import Position
+from follower.playback.base import Stretcher
+from follower.playback.control import Action, ControlConfig, PlaybackControl
+from follower.playback.recording import OrchestraRecording
+
+BLOCK_S = 0.006
+ENTRY_FADE_S = 0.030
+JUMP_FADE_S = 0.050
+HOLD_FADE_S = 0.300
+
+
+@dataclass
+class PlayerCounts:
+    """What was heard as an event: entries, jumps, and fades to silence."""
+
+    entries: int = 0
+    jumps: int = 0
+    holds: int = 0
+
+
+class _Voice:
+    """A stretcher with a gain that runs linearly to its goal."""
+
+    def __init__(self, stretcher: Stretcher) -> None:
+        self.stretcher = stretcher
+        self.gain = 0.0
+        self._goal = 0.0
+        self._step = 1.0
+
+    @property
+    def sounds(self) -> bool:
+        return self.gain > 0.0 or self._goal > 0.0
+
+    def fade(self, goal: float, samples: int) -> None:
+        """Move the gain to `goal` at the speed that crosses from 0 to 1 in `samples`."""
+        self._goal = goal
+        self._step = 1.0 / max(samples, 1)
+
+    def block(self, n: int, rate: float) -> NDArray[np.float32]:
+        """Return (n, channels) with the gain applied."""
+        ramp = self.gain + np.sign(self._goal - self.gain) * self._step * np.arange(1, n + 1)
+        ramp = np.clip(ramp, min(self.gain, self._goal), max(self.gain, self._goal))
+        self.gain = float(ramp[-1])
+        # Sine fades: two voices that cross keep the power of unrelated sounds.
+        shaped = np.sin(0.5 * np.pi * ramp).astype(np.float32)
+        out: NDArray[np.float32] = self.stretcher.pull(n, rate) * shaped[:, np.newaxis]
+        return out
+
+
+class OrchestraPlayer:
+    """Plays the orchestra recording after the follower.
+
+    Args:
+        recording: what is played.
+        make_stretcher: makes one of the two stretchers a cross-fade needs.
+        config: bounds of the control loop.
+
+    Example:
+        >>> from follower.playback.base import make_stretcher
+        >>> recording = OrchestraRecording.from_samples(np.zeros(8000, np.float32), 8000)
+        >>> player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
+        >>> player.block(0.0).shape == (player.block_samples, 1)
+        True
+    """
+
+    def __init__(
+        self,
+        recording: OrchestraRecording,
+        make_stretcher: Callable[[], Stretcher],
+        config: ControlConfig | None = None,
+    ) -> None:
+        self.sample_rate_hz = recording.sample_rate_hz
+        self.channels = recording.channels
+        self.block_samples = 1 << round(np.log2(BLOCK_S * recording.sample_rate_hz))
+        self.control = PlaybackControl(
+            recording.duration_s,
+            (recording.attacks / recording.sample_rate_hz).tolist(),
+            ControlConfig() if config is None else config,
+        )
+        self.counts = PlayerCounts()
+        self.clock_stretch = 1.0
+        """Seconds of the clock of `hear` per nominal second of output: a sound card's drift."""
+        self._voices = [_Voice(make_stretcher()), _Voice(make_stretcher())]
+        self._leading: _Voice | None = None
+        self._block_place_s: float | None = None
+
+    def hear(self, position: Position, at_s: float) -> None:
+        """Take the follower's newest position; `at_s` is its instant on the clock of `block`."""
+        self.control.claim(position, at_s)
+
+    @property
+    def block_place_s(self) -> float | None:
+        """Place in the recording (s) of the newest block's first sample; None while silent or fading out."""
+        return self._block_place_s
+
+    def block(self, heard_at_s: float) -> NDArray[np.float32]:
+        """Return the next `block_samples` samples, shape (block_samples, channels).
+
+        Args:
+            heard_at_s: instant at which the block's first sample leaves the loudspeaker, on the clock of `hear`.
+        """
+        n = self.block_samples
+        self._obey(heard_at_s)
+        leading = self._leading
+        self._block_place_s = None if leading is None else leading.stretcher.source_sample / self.sample_rate_hz
+        out = np.zeros((n, self.channels), np.float32)
+        for voice in self._voices:
+            if voice.sounds:
+                out += voice.block(n, self.control.rate * self.clock_stretch)
+        return out
+
+    def _obey(self, heard_at_s: float) -> None:
+        if self._leading is None:
+            order = self.control.silent_order(heard_at_s)
+        else:
+            ahead, place = self._leading.stretcher.committed
+            order = self.control.playing_order(
+                heard_at_s,
+                heard_at_s + ahead / self.sample_rate_hz * self.clock_stretch,
+                place / self.sample_rate_hz,
+                self.block_samples / self.sample_rate_hz,
+            )
+        match order.action:
+            case Action.ENTER:
+                self._begin(order.place_s, order.rate, ENTRY_FADE_S)
+                self.counts.entries += 1
+            case Action.JUMP:
+                self._fade_out(JUMP_FADE_S)
+                self._begin(order.place_s, order.rate, JUMP_FADE_S)
+                self.counts.jumps += 1
+            case Action.FADE:
+                self._fade_out(HOLD_FADE_S)
+                self.counts.holds += 1
+            case Action.PLAY:
+                pass
+
+    def _fade_out(self, duration_s: float) -> None:
+        if self._leading is not None:
+            self._leading.fade(0.0, round(duration_s * self.sample_rate_hz))
+            self._leading = None
+
+    def _begin(self, place_s: float, rate: float, fade_s: float) -> None:
+        # The quieter voice: should both still fade, what is cut off is the least heard.
+        voice = min(self._voices, key=lambda v: v.gain)
+        voice.gain = 0.0
+        voice.stretcher.start(place_s * self.sample_rate_hz, rate)
+        voice.fade(1.0, round(fade_s * self.sample_rate_hz))
+        self._leading = voice

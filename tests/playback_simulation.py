@@ -1,0 +1,85 @@
+"""Players without sound and a sound card without hardware, for the tests of follower.playback in simulated time."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.events import Position, State
+from follower.playback.base import Committed, Stretcher
+from follower.playback.control import ControlConfig
+from follower.playback.player import OrchestraPlayer
+from follower.playback.recording import OrchestraRecording
+
+HOP_SAMPLES = 512
+LIVE_RATE_HZ = 22050
+
+
+class PlaceStretcher:
+    """Plays the place itself (seconds in the recording) instead of sound, with a real stretcher's delay of the rate."""
+
+    def __init__(self, recording: OrchestraRecording, delay_s: float = 0.046) -> None:
+        self._rate_hz = recording.sample_rate_hz
+        self._delay = round(delay_s * recording.sample_rate_hz)
+        self._place = 0.0
+        self._runs: deque[list[float]] = deque()
+
+    def start(self, source_sample: float, rate: float) -> None:
+        self._place = source_sample
+        self._runs = deque([[self._delay, rate]])
+
+    def pull(self, n: int, rate: float) -> NDArray[np.float32]:
+        self._runs.append([n, rate])
+        steps = []
+        left = n
+        while left > 0:
+            run = self._runs[0]
+            take = int(min(run[0], left))
+            steps.append(np.full(take, run[1]))
+            run[0] -= take
+            left -= take
+            if run[0] == 0:
+                self._runs.popleft()
+        places = self._place + np.concatenate([[0.0], np.cumsum(np.concatenate(steps))]) if steps else [self._place]
+        self._place = float(places[-1])
+        return np.asarray(places[:-1], np.float32)[:, np.newaxis] / np.float32(self._rate_hz)
+
+    @property
+    def source_sample(self) -> float:
+        return self._place
+
+    @property
+    def committed(self) -> Committed:
+        return Committed(float(self._delay), self._place + sum(n * rate for n, rate in self._runs))
+
+
+def silent_recording(
+    duration_s: float, sample_rate_hz: int = 8000, attacks_s: tuple[float, ...] = ()
+) -> OrchestraRecording:
+    """A recording that costs no memory: one zero, seen again and again."""
+    samples = np.broadcast_to(np.zeros((1, 1), np.float32), (1, round(duration_s * sample_rate_hz)))
+    attacks = np.array([round(a * sample_rate_hz) for a in attacks_s], np.int64)
+    return OrchestraRecording(samples, sample_rate_hz, attacks)
+
+
+def place_player(recording: OrchestraRecording, config: ControlConfig | None = None) -> OrchestraPlayer:
+    def make() -> Stretcher:
+        return PlaceStretcher(recording)
+
+    return OrchestraPlayer(recording, make, config)
+
+
+def position(
+    at_s: float,
+    place_s: float | None,
+    rate: float = 1.0,
+    state: State = State.FOLLOWING,
+    confidence: float = 0.9,
+    capture_time_s: float = float("nan"),
+) -> Position:
+    sample = round(at_s * LIVE_RATE_HZ)
+    return Position(
+        sample // HOP_SAMPLES, sample, LIVE_RATE_HZ, place_s, None, rate, confidence, state, capture_time_s
+    )

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from follower.playback.clock import ClockModel
+
+
+@pytest.mark.parametrize("ppm", [-200, 0, 200])
+def test_the_clock_is_found_through_jitter(ppm: int) -> None:
+    rng = np.random.default_rng(1)
+    clock = ClockModel(44100)
+    true_s = lambda sample: 100.0 + sample / 44100 * (1 + ppm * 1e-6)  # noqa: E731
+    worst_s, sample = 0.0, 0
+    for k in range(20_000):
+        clock.stamp(sample, true_s(sample) + rng.uniform(0.0, 0.004))
+        if k > 8_000:
+            worst_s = max(worst_s, abs(clock.time_s(sample + 4096) - true_s(sample + 4096) - 0.002))
+        sample += 512
+    assert worst_s < 0.001
+    assert clock.drift_ppm == pytest.approx(ppm, abs=15)
+
+
+def test_a_step_of_the_time_is_taken_over_and_the_speed_kept() -> None:
+    clock = ClockModel(1000)
+    for k in range(3000):
+        clock.stamp(10 * k, 0.01 * k * 1.0001)
+    before = clock.drift_ppm
+    clock.stamp(30_000, 33.0)
+    assert clock.time_s(30_000) == pytest.approx(33.0)
+    assert clock.drift_ppm == before
+
+
+def test_a_counter_that_begins_anew_is_followed() -> None:
+    clock = ClockModel(1000)
+    clock.stamp(5000, 7.0)
+    clock.stamp(5010, 7.01)
+    clock.stamp(0, 9.0)
+    assert clock.time_s(100) == pytest.approx(9.1)
+
+
+def test_stamps_that_say_nothing_are_left_out() -> None:
+    clock = ClockModel(1000)
+    clock.stamp(0, float("nan"))
+    assert not clock.known
+    clock.stamp(0, 1.0)
+    clock.stamp(0, 1.4)
+    assert clock.time_s(0) == 1.0
