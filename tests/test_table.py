@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from follower.errors import OutputError
+from follower.evaluation.metrics import Claims, behaviour
+from follower.evaluation.plots import plot_evaluation
+from follower.evaluation.systems import Outcome
+from follower.evaluation.table import ALL, confidence_table, pool, pools, text_table, to_json
+
+
+def _outcome(error: list[float], confidence: float = math.nan, notes: tuple[str, ...] = ()) -> Outcome:
+    at = np.arange(0, 10, 0.05)
+    shown = behaviour(Claims.build(np.array([1.0]), np.array([1.0]), np.array([1.0])), at, at)
+    known = shown if math.isfinite(confidence) else None
+    return Outcome(np.array(error), np.where(np.isfinite(error), confidence, np.nan), known, 1.5, notes)
+
+
+RESULTS = {
+    "a_clean": {"live:tempo": _outcome([0.01, 0.06], 0.95), "naive": _outcome([0.3, 0.3])},
+    "b_pause": {"live:tempo": _outcome([np.inf, 0.6, 0.1], 0.7), "naive": _outcome([9.0, 0.0, 0.0], notes=("odd",))},
+}
+
+
+def test_pooling_counts_beats_not_scenarios() -> None:
+    pooled = pool([systems["live:tempo"] for systems in RESULTS.values()])
+    assert pooled.summary.beats == 5
+    assert pooled.summary.median_ms == 100.0
+    assert pooled.summary.over_pct == (80.0, 40.0, 40.0, 40.0, 20.0, 20.0)
+    assert pooled.compute_s == 3.0
+    assert pooled.coverage[0].coverage_pct == 80.0
+
+
+def test_pools_by_pattern() -> None:
+    pooled = pools(RESULTS, ["a_*,*_pause", "*_clean", "nothing*"])
+    assert list(pooled) == [ALL, "a_*,*_pause", "*_clean"]
+    assert pooled["*_clean"]["naive"].summary.beats == 2
+    assert pooled["a_*,*_pause"]["naive"].summary == pooled[ALL]["naive"].summary
+
+
+def test_the_text_has_a_line_per_scenario_system_and_pool() -> None:
+    text = text_table(RESULTS, pools(RESULTS, ["*_clean"]))
+    lines = text.splitlines()
+    assert len(lines) == 2 + 4 + 1 + 4 + 1
+    assert lines[2].split()[:5] == ["a_clean", "live:tempo", "2", "35.0", "35.0"]
+    assert lines[3].split()[-5:] == ["-"] * 5
+    assert lines[-1] == "note: b_pause, naive: odd"
+
+
+def test_confidences_have_their_own_table() -> None:
+    text = confidence_table(pools(RESULTS, [])[ALL])
+    assert "live:tempo: claims above a confidence" in text
+    assert "naive" not in text
+
+
+def test_json_is_strict_and_complete() -> None:
+    data = to_json(RESULTS, pools(RESULTS, []), {"start": "auto"})
+    back = json.loads(json.dumps(data, allow_nan=False))
+    assert back["settings"] == {"start": "auto"}
+    assert back["scenarios"]["b_pause"]["live:tempo"]["errors_s"] == [None, 0.6, 0.1]
+    assert back["scenarios"]["b_pause"]["naive"]["notes"] == ["odd"]
+    assert back["pooled"][ALL]["live:tempo"]["over_200_ms_pct"] == 40.0
+    assert len(back["pooled"][ALL]["live:tempo"]["calibration"]) == 10
+    assert "calibration" not in back["pooled"][ALL]["naive"]
+
+
+@pytest.mark.parametrize("systems", [["naive"], ["live:tempo", "naive"]])
+def test_the_plot_is_a_picture(tmp_path: Path, systems: list[str]) -> None:
+    pooled = {s: pools(RESULTS, [])[ALL][s] for s in systems}
+    plot_evaluation(pooled, tmp_path / "e.png")
+    assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plot_that_cannot_be_written(tmp_path: Path) -> None:
+    for name in ("nowhere/e.png", "e.text"):
+        with pytest.raises(OutputError, match="cannot write the plot"):
+            plot_evaluation(pools(RESULTS, [])[ALL], tmp_path / name)
