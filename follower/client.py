@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -44,7 +45,7 @@ class ClockOffset:
     Example:
         >>> offset = ClockOffset()
         >>> offset.add(sent_s=10.0, server_s=110.1, received_s=10.2)
-        >>> round(offset.s, 3)
+        >>> round(offset.s or 0.0, 3)
         100.0
     """
 
@@ -56,9 +57,9 @@ class ClockOffset:
         self._trips.append((received_s - sent_s, server_s - (sent_s + received_s) / 2))
 
     @property
-    def s(self) -> float:
-        """Server's clock minus ours; 0 before the first ping."""
-        return min(self._trips)[1] if self._trips else 0.0
+    def s(self) -> float | None:
+        """Server's clock minus ours; None before the first ping."""
+        return min(self._trips)[1] if self._trips else None
 
 
 def position_of(message: dict[str, Any], sample_rate_hz: int) -> Position:
@@ -248,10 +249,11 @@ class FollowerClient:
                 self._offset.add(float(message["client_time"]), float(message["monotonic_time"]), self._clock())
             case "position":
                 position = position_of(message, int(self._hello.get("sample_rate", 1000)))
-                self._position = _on_our_clock(position, self._offset.s)
+                self._position = self._on_our_clock(position)
 
-
-def _on_our_clock(position: Position, offset_s: float) -> Position:
-    from dataclasses import replace
-
-    return replace(position, capture_time_s=position.capture_time_s - offset_s)
+    def _on_our_clock(self, position: Position) -> Position:
+        """Before the first pong only the arrival is known: it was captured `latency_ms` earlier."""
+        offset_s = self._offset.s
+        if offset_s is None:
+            return replace(position, capture_time_s=self._clock() - position.latency_ms / 1e3)
+        return replace(position, capture_time_s=position.capture_time_s - offset_s)

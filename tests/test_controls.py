@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.live_fakes import BLOCK, FakeEngine, ListSink, ScriptedSource, audio
-
 from follower.controls import ControlQueue, Refused, Start, Stop
 from follower.events import Gap, Notice, Pause, Position, Resume, Seek
 from follower.runner import run
+from tests.live_fakes import BLOCK, FakeEngine, ListSink, ScriptedSource, audio
 
 
 def test_the_queue_is_bounded_and_keeps_the_newest() -> None:

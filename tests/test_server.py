@@ -139,12 +139,12 @@ def test_the_end_is_told() -> None:
 
 
 def test_no_delay_is_set_on_the_socket(sink: WebSocketSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_options: list[tuple[int, int, int]] = []
+    set_options: list[int] = []
 
     def note(connection: Any) -> None:
         sock = connection.transport.get_extra_info("socket")
         original(connection)
-        set_options.append((socket.IPPROTO_TCP, socket.TCP_NODELAY, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+        set_options.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     from follower.server import app
 
@@ -152,7 +152,7 @@ def test_no_delay_is_set_on_the_socket(sink: WebSocketSink, monkeypatch: pytest.
     monkeypatch.setattr(app, "_no_delay", note)
     with Client(sink.port) as client:
         client.hear("hello")
-    assert set_options and set_options[0][2] != 0
+    assert set_options and set_options[0] != 0
 
 
 # Slow and stalled clients.
@@ -242,17 +242,17 @@ def test_an_outbox_is_bounded_for_every_kind_of_event(sink: WebSocketSink) -> No
     sink.begin(SESSION)
     with contextlib.closing(stalled_socket(sink.port)) as stalled, Client(sink.port) as quick:
         quick.hear("hello")
-        for n in range(1, 4001):
+        for n in range(1, 1001):
             sink.send(Gap(0, 44100, n))
-            if n % 20 == 0:
+            if n % 50 == 0:
                 quick.hear("gap", lost_samples=n)
         lost = []
         for frame in read_frames(stalled):
             if frame["type"] == "gap":
                 lost.append(frame["lost_samples"])
-                if lost[-1] == 4000:
+                if lost[-1] == 1000:
                     break
-        assert len(lost) < 4000
+        assert len(lost) < 1000
 
 
 # Hostile clients. Each case is followed by the proof that the server still serves.
@@ -403,8 +403,7 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         (tmp_path / name / MANIFEST).write_text("{}")
 
     def engine(cache: Prepared, rate_hz: int, method: str, start_s: float | None) -> FakeEngine:
-        made = FakeEngine(rate_hz, f"{cache.path.name} {method} {start_s}")
-        return made
+        return FakeEngine(rate_hz, f"{cache.path.name} {method} {start_s}")
 
     monkeypatch.setattr("follower.server.audio_sessions.load_cache", Prepared)
     monkeypatch.setattr("follower.server.audio_sessions.Engine", engine)

@@ -82,7 +82,9 @@ def test_loopback_needs_no_token(host: str) -> None:
     assert refusal(Access("127.0.0.1"), host=host, origin=f"http://{host}") is None
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "file://", "http://127.0.0.1:1", "http://[", "https:"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "file://", "http://127.0.0.1:1", "http://[", "https:"]
+)
 def test_a_foreign_page_may_not_connect_even_on_loopback(origin: str) -> None:
     assert "Origin" in (refusal(Access("127.0.0.1"), origin=origin) or "")
 
@@ -212,7 +214,8 @@ def test_only_caches_directly_inside_the_folder_have_names(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "..", ".", "", "link", "deep/inner", "/etc", "concerto/../../outside", "concerto\0", ".hidden"]
+    "name",
+    ["../outside", "..", ".", "", "link", "deep/inner", "/etc", "concerto/../../outside", "concerto\0", ".hidden"],
 )
 def test_no_name_leaves_the_folder(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "caches"

@@ -20,7 +20,9 @@ from follower.sources import portaudio
 IDLE_S: Final = 0.25
 """Without audio for so long an empty block is yielded, so that commands are taken."""
 GONE_AFTER_S: Final = 1.5
-"""A stream whose callback is silent for so long is taken for lost."""
+"""A stream whose callback falls silent for so long is taken for lost."""
+FIRST_AUDIO_S: Final = 5.0
+"""A newly opened stream may take so long: a sound server's monitor starts with the first player."""
 RETRY_S: Final = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts to reopen a lost device; the last one repeats for as long as the session lasts."""
 MOST_DEFAULT_CHANNELS: Final = 2
@@ -157,44 +159,48 @@ class MicrophoneSource:
         )
 
     def blocks(self) -> Iterator[AudioBlock | Notice]:
-        """Yield what the device captures; a `Notice` when it goes away and when it is back."""
+        """Yield what the device captures; a `Notice` when it goes away and when it is heard again."""
         timeline = _Timeline(self.sample_rate_hz)
-        heard_s = self._clock()
+        heard_s, patience_s = self._clock(), FIRST_AUDIO_S
+        away = False
         while not self._stopped:
             try:
                 captured = self._queue.get(timeout=IDLE_S)
             except queue.Empty:
-                silent_s = self._clock() - heard_s
-                if self._stream is not None and self._stream.active and silent_s < GONE_AFTER_S:
+                if self._stream is not None and self._stream.active and self._clock() - heard_s < patience_s:
                     yield timeline.nothing(self._clock())
                     continue
-                yield from self._reconnected(timeline)
-                heard_s = self._clock()
+                if not away:
+                    away = True
+                    yield timeline.notice(f"the audio input {self.name} gives no audio; trying to reopen it")
+                yield from self._reopen(timeline)
+                heard_s, patience_s = self._clock(), FIRST_AUDIO_S
                 continue
             if captured is None:
                 continue
-            heard_s = captured.clock_s
-            yield timeline.block(captured)
+            heard_s, patience_s = captured.clock_s, GONE_AFTER_S
+            block = timeline.block(captured)
+            if away:
+                away = False
+                yield timeline.notice(f"the audio input {self.name} is back")
+            yield block
 
-    def _reconnected(self, timeline: _Timeline) -> Iterator[AudioBlock | Notice]:
+    def _reopen(self, timeline: _Timeline) -> Iterator[AudioBlock]:
         """Try until the device is open again or the session ends; empty blocks let the session's commands through."""
         self._close()
-        yield timeline.notice(f"the audio input {self.name} is gone; trying to reopen it")
+        timeline.resume_with_gap()
         attempt = 0
         while not self._stopped:
             try:
                 if self._rescan is not None:
                     self._rescan()
                 self._open()
+                return
             except DeviceError:
                 wait_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 attempt += 1
                 yield timeline.nothing(self._clock())
                 self._pause(wait_s)
-                continue
-            timeline.resume_with_gap()
-            yield timeline.notice(f"the audio input {self.name} is back")
-            return
 
     def _pause(self, wait_s: float) -> None:
         """Wait, or less when `stop` is called; what a dying stream still enqueues is thrown away."""
