@@ -1,4 +1,52 @@
 """Concerto Follower: where is the live pianist in the orchestra recording?
 
-The names here are the whole public interface; importing them loads no audio device, network or plotting library.
+The names here are the public interface; importing them loads no audio device, network or plotting library.
+
+Example:
+    >>> import numpy as np
+    >>> from follower import AudioBlock, Engine, load_cache
+    >>> engine = Engine(load_cache("mypiece"), sample_rate_hz=44100)                 # doctest: +SKIP
+    >>> for event in engine.process(AudioBlock(0, np.zeros(512, np.float32))):       # doctest: +SKIP
+    ...     print(event)
 """
+
+from follower.cache import Cache, load_cache
+from follower.engine import Engine
+from follower.errors import FollowerError
+from follower.events import (
+    AudioBlock,
+    Command,
+    Event,
+    Gap,
+    Jump,
+    Notice,
+    Pause,
+    PlaybackPosition,
+    Position,
+    Resume,
+    Seek,
+    State,
+    StateChange,
+)
+from follower.mix_map import MixMap
+
+__all__ = [
+    "AudioBlock",
+    "Cache",
+    "Command",
+    "Engine",
+    "Event",
+    "FollowerError",
+    "Gap",
+    "Jump",
+    "MixMap",
+    "Notice",
+    "Pause",
+    "PlaybackPosition",
+    "Position",
+    "Resume",
+    "Seek",
+    "State",
+    "StateChange",
+    "load_cache",
+]
