@@ -11,11 +11,11 @@ from follower.evaluation.metrics import Claims, behaviour, calibration, coverage
 
 
 def _claims(
-    at: list[float], position: list[float], rate: list[float], confidence: float = math.nan, lost: bool = False
+    at: list[float], position: list[float], rate: list[float], confidence: float = math.nan
 ) -> Claims:
     n = len(at)
     return Claims.build(
-        np.array(at), np.array(position), np.array(rate), np.full(n, confidence), np.full(n, lost, dtype=np.bool_)
+        np.array(at), np.array(position), np.array(rate), np.full(n, confidence)
     )
 
 
@@ -119,6 +119,23 @@ def test_a_pause_and_a_short_cut_are_no_jumps() -> None:
     at = np.concatenate([np.arange(0, 5, 0.05), np.arange(9, 12, 0.05)])  # 4 s of pause
     place = np.where(at < 5, at, at - 4) + 1.4 * (at > 2)  # and 1.4 s of the orchestra left out
     assert metrics.jumps_of_truth(at, place).tolist() == []
+    assert metrics.pauses_of_truth(at, place).tolist() == [100]
+
+
+def test_pauses_are_noticed_and_left() -> None:
+    at = np.concatenate([np.arange(0, 5, 0.05), np.arange(9, 12, 0.05)])
+    place = np.where(at < 5, at, at - 4)
+    claims = Claims.build(
+        np.array([0.0, 4.9, 6.25, 9.5, 10.0]),
+        np.array([0.0, 4.9, 5.0, 9.5, 6.0]),
+        np.array([1.0, 0.0, 0.0, 1.0, 1.0]),
+        state=np.array(["following", "paused", "paused", "following", "following"]),
+    )
+    result = behaviour(claims, at, place)
+    assert result.paused_s == (pytest.approx(1.3, abs=0.06),)  # "paused" at 4.9 s is too early to be the answer
+    assert result.resumed_s == (pytest.approx(1.0),)  # at 9.5 s it is 4 s off
+    asleep = behaviour(_claims([0.0], [0.0], [1.0]), at, place)
+    assert (asleep.paused_s, asleep.resumed_s) == ((math.inf,), (math.inf,))
 
 
 def test_false_jumps_lead_away_from_the_truth() -> None:
@@ -152,7 +169,7 @@ def test_lost_misses_and_false_alarms() -> None:
         np.array([0.0, 4.0, 6.0, 8.0]),
         np.array([0.0, 4.0, 60.0, 80.0]),
         np.ones(4),
-        lost=np.array([False, True, True, False]),
+        state=np.array(["following", "lost", "lost", "following"]),
     )
     result = behaviour(claims, at, place)
     assert result.lost_missed_pct == pytest.approx(50.0, abs=2)  # wrong 6..10 s, called lost 6..8 s

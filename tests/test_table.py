@@ -11,7 +11,7 @@ from follower.errors import OutputError
 from follower.evaluation.metrics import Claims, behaviour
 from follower.evaluation.plots import plot_evaluation
 from follower.evaluation.systems import Outcome
-from follower.evaluation.table import ALL, confidence_table, pool, pools, text_table, to_json
+from follower.evaluation.table import ALL, behaviour_text, confidence_table, pool, pools, text_table, to_json
 
 
 def _outcome(error: list[float], confidence: float = math.nan, notes: tuple[str, ...] = ()) -> Outcome:
@@ -55,6 +55,12 @@ def test_the_text_has_a_line_per_scenario_system_and_pool() -> None:
 def test_confidences_have_their_own_table() -> None:
     text = confidence_table(pools(RESULTS, [])[ALL])
     assert "live:tempo: claims above a confidence" in text
+    assert "naive" not in text
+
+
+def test_behaviour_in_words() -> None:
+    text = behaviour_text(pools(RESULTS, [])[ALL])
+    assert text.startswith("live:tempo: pauses noticed 0/0; left 0/0; jumps of the pianist followed 0/0\n")
     assert "naive" not in text
 
 

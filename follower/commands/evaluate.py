@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from follower.evaluation.plots import plot_evaluation
     from follower.evaluation.scenario import load_scenario
     from follower.evaluation.systems import DEFAULT_SYSTEM, Settings, system_name
-    from follower.evaluation.table import ALL, confidence_table, pools, text_table, to_json
+    from follower.evaluation.table import ALL, behaviour_text, confidence_table, pools, text_table, to_json
 
     if args.jobs < 1:
         raise InputError(f"--jobs is {args.jobs}; give 1 or more")
@@ -90,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
         results = evaluate_scenarios(scenarios, systems, settings, args.jobs, on_done)
     pooled = pools(results, args.pool)
     print(text_table(results, pooled))
-    print(confidence_table(pooled[ALL]))
+    for text in (behaviour_text(pooled[ALL]), confidence_table(pooled[ALL])):
+        if text:
+            print(text)
     if args.json is not None:
         described = {"systems": systems, "start": args.start, "start_offset_s": args.start_offset}
         _write(args.json, json.dumps(to_json(results, pooled, described), indent=1) + "\n")

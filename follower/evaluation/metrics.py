@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.evaluation.scenario import Truth
+from follower.events import State
 
 TOLERANCES_MS = (50, 100, 200, 500, 1000, 2000)
 LOCK_TOLERANCE_S = 0.5
@@ -28,6 +29,7 @@ JUMP_SETTLING_S = 1.0
 """A jump is judged by the error this long after it."""
 JUMP_CAUSE_S = 8.0
 """A jump this long after the pianist jumped may be the answer to it."""
+PAUSE_S = 1.0
 RATE_SPAN_S = 1.0
 LOST_ERROR_S = 1.0
 """A claim this far off should be called lost."""
@@ -43,14 +45,14 @@ class Claims:
         position_s: claimed place in the other recording.
         rate: its seconds per live second until the next position.
         confidence: 0..1, NaN where the system has none.
-        lost: True where the system said that it was lost.
+        state: what the system said of itself (`follower.events.State`); empty where it says nothing.
     """
 
     audio_time_s: NDArray[np.float64]
     position_s: NDArray[np.float64]
     rate: NDArray[np.float64]
     confidence: NDArray[np.float64]
-    lost: NDArray[np.bool_]
+    state: NDArray[np.str_]
 
     @classmethod
     def build(
@@ -59,19 +61,19 @@ class Claims:
         position_s: NDArray[np.float64],
         rate: NDArray[np.float64],
         confidence: NDArray[np.float64] | None = None,
-        lost: NDArray[np.bool_] | None = None,
+        state: NDArray[np.str_] | None = None,
     ) -> Claims:
         """Drop rows without a position and take an unknown rate as 1."""
         known = np.isfinite(position_s)
         n = len(position_s)
         confidence = np.full(n, np.nan) if confidence is None else confidence
-        lost = np.zeros(n, dtype=np.bool_) if lost is None else lost
+        state = np.full(n, "") if state is None else state
         return cls(
             audio_time_s[known],
             position_s[known],
             np.where(np.isfinite(rate[known]), rate[known], 1.0),
             confidence[known],
-            lost[known],
+            state[known],
         )
 
     @classmethod
@@ -116,7 +118,9 @@ class Behaviour:
 
     Attributes:
         lock_s: from the first note until the error stays below 0.5 s for a second; inf when it never does.
-        recovery_s: the same after each jump of the pianist.
+        recovery_s: the same after each jump of the pianist, without the second.
+        paused_s: from the last note before each pause of the pianist until the state says so; inf when it never does.
+        resumed_s: from the next note on until the state is following and the error below 0.5 s.
         jumps: jumps of the claim.
         false_jumps: those that led away: the error is above 0.5 s a second later.
         rate_error_pct: median deviation of the claimed rate from the true one over a second, where the error is below
@@ -130,6 +134,8 @@ class Behaviour:
 
     lock_s: float
     recovery_s: tuple[float, ...]
+    paused_s: tuple[float, ...]
+    resumed_s: tuple[float, ...]
     jumps: int
     false_jumps: int
     rate_error_pct: float
@@ -273,6 +279,7 @@ def behaviour(claims: Claims, piano_s: NDArray[np.float64], target_s: NDArray[np
         tuple(
             _seconds_to_lock(piano_s[a:b], error[a:b], hold_s=0.0) for a, b in pairwise(ends)
         ),
+        *_pauses(claims, piano_s, target_s),
         len(jump_at),
         int(false.sum()),
         _rate_error_pct(claims, piano_s, target_s, error),
@@ -293,6 +300,11 @@ def jumps_of_truth(piano_s: NDArray[np.float64], target_s: NDArray[np.float64]) 
     return np.flatnonzero((step < -JUMP_S) | (step > 3.0 + 3.0 * np.diff(piano_s))) + 1
 
 
+def pauses_of_truth(piano_s: NDArray[np.float64], target_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Indices of the truth's rows before which the pianist stopped for more than a second, without jumping."""
+    return np.setdiff1d(np.flatnonzero(np.diff(piano_s) > PAUSE_S) + 1, jumps_of_truth(piano_s, target_s))
+
+
 def pool_behaviour(parts: Sequence[Behaviour]) -> Behaviour:
     """Counts summed, times and rates averaged by their median, percentages by their mean where known."""
 
@@ -303,6 +315,8 @@ def pool_behaviour(parts: Sequence[Behaviour]) -> Behaviour:
     return Behaviour(
         float(np.median([p.lock_s for p in parts])),
         tuple(r for p in parts for r in p.recovery_s),
+        tuple(r for p in parts for r in p.paused_s),
+        tuple(r for p in parts for r in p.resumed_s),
         sum(p.jumps for p in parts),
         sum(p.false_jumps for p in parts),
         mean([p.rate_error_pct for p in parts]),
@@ -327,6 +341,23 @@ def _seconds_to_lock(
         if k == len(bad_at) or bad_at[k] > at + hold_s:
             return float(at - piano_s[0])
     return math.inf
+
+
+def _pauses(
+    claims: Claims, piano_s: NDArray[np.float64], target_s: NDArray[np.float64]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Seconds until each pause is noticed, and until the music after it is followed."""
+    at = claims.audio_time_s
+    paused, resumed = [], []
+    for row in pauses_of_truth(piano_s, target_s):
+        stop, restart = piano_s[row - 1], piano_s[row]
+        noticed = at[(at > stop) & (at < restart) & (claims.state == State.PAUSED.value)]
+        paused.append(float(noticed[0] - stop) if len(noticed) else math.inf)
+        after = (at >= restart) & (claims.state == State.FOLLOWING.value)
+        off = np.abs(claims.position_s[after] - np.interp(at[after], piano_s, target_s))
+        good = at[after][off <= LOCK_TOLERANCE_S]
+        resumed.append(float(good[0] - restart) if len(good) else math.inf)
+    return tuple(paused), tuple(resumed)
 
 
 def _steps(claims: Claims) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -389,7 +420,7 @@ def _lost_rates(
     """Percentage of the lost time not called lost, and of the good time called lost."""
     k = claims.newest(piano_s)
     claimed = k >= 0
-    lost, error = claims.lost[k[claimed]], np.abs(error[claimed])
+    lost, error = claims.state[k[claimed]] == State.LOST.value, np.abs(error[claimed])
     wrong, right = error > LOST_ERROR_S, error <= LOCK_TOLERANCE_S
     missed = float(100 * np.mean(~lost[wrong])) if wrong.any() else math.nan
     false = float(100 * np.mean(lost[right])) if right.any() else math.nan

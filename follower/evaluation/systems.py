@@ -19,7 +19,7 @@ from follower.engine import Engine
 from follower.errors import AlignmentError, ConfigError, OutputError, ScenarioError
 from follower.evaluation.metrics import Behaviour, Claims, behaviour, live_errors, mix_target
 from follower.evaluation.scenario import Scenario
-from follower.events import Event, Position, State
+from follower.events import Event, Position
 from follower.frontier.base import DEFAULT_METHOD, METHODS
 from follower.runner import run
 from follower.sinks.csv_positions import HEADER, position_row
@@ -84,7 +84,7 @@ class LiveRun:
     mix_s: NDArray[np.float64]
     rate: NDArray[np.float64]
     confidence: NDArray[np.float64]
-    lost: NDArray[np.bool_]
+    state: NDArray[np.str_]
     compute_s: float
 
 
@@ -168,8 +168,7 @@ class Workbench:
         self.write_rows(f"live-{method}", rows)
         numbers = np.array([[float(x or "nan") for x in row[:-1]] for row in rows], dtype=np.float64)
         at, orchestra, mix, rate, confidence = numbers.reshape(-1, len(HEADER) - 1).T
-        lost = np.array([row[-1] == State.LOST.value for row in rows], dtype=np.bool_)
-        return LiveRun(at, orchestra, mix, rate, confidence, lost, compute_s)
+        return LiveRun(at, orchestra, mix, rate, confidence, np.array([row[-1] for row in rows], np.str_), compute_s)
 
     def _start_s(self, cache: Cache) -> float | None:
         if not self.settings.start_known:
@@ -217,7 +216,7 @@ def _live_outcome(method: str, bench: Workbench) -> Outcome:
     """P to O: the live metric on the engine's orchestra positions."""
     live = bench.live(method)
     truth = bench.scenario.truth
-    claims = Claims.build(live.audio_time_s, live.orchestra_s, live.rate, live.confidence, live.lost)
+    claims = Claims.build(live.audio_time_s, live.orchestra_s, live.rate, live.confidence, live.state)
     return _claimed(claims, truth.beat_s, truth.beat_orchestra_s, (truth.piano_s, truth.orchestra_s), live.compute_s)
 
 
@@ -230,7 +229,7 @@ def _mix_outcome(method: str, bench: Workbench) -> Outcome:
         raise ScenarioError(f"scenario {bench.scenario.folder} has no truth for the full mix (truth.csv or po.beats)")
     slope = np.asarray(bench.cache.mix_map.slope_at(np.nan_to_num(live.mix_s)))
     rate = np.where(slope > MIN_SLOPE, live.rate / np.maximum(slope, MIN_SLOPE), 1.0)
-    claims = Claims.build(live.audio_time_s, live.mix_s, rate, live.confidence, live.lost)
+    claims = Claims.build(live.audio_time_s, live.mix_s, rate, live.confidence, live.state)
     return _claimed(claims, truth.beat_s[known], truth.beat_mix_s[known], mix_target(truth), live.compute_s)
 
 

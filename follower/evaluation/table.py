@@ -128,6 +128,23 @@ def text_table(results: Results, pooled: Mapping[str, Mapping[str, Pooled]]) -> 
     return "\n".join(lines + notes)
 
 
+def behaviour_text(pooled: Mapping[str, Pooled]) -> str:
+    """What the systems that claim over time do at pauses and jumps, and how smoothly they move."""
+    lines: list[str] = []
+    for system, result in pooled.items():
+        b = result.behaviour
+        if b is None or not result.coverage:
+            continue
+        lines.append(f"{system}: {_times('pauses noticed', b.paused_s)}; {_times('left', b.resumed_s)}; "
+                     f"{_times('jumps of the pianist followed', b.recovery_s)}")
+        lines.append(
+            f"  rate change {_number(b.rate_change_per_s, 3)} /s, {b.backward_steps} steps back of up to "
+            f"{_number(b.backward_worst_ms, 1)} ms; lost: missed {_number(b.lost_missed_pct, 1)} % of the time with an "
+            f"error over 1 s, false {_number(b.lost_false_pct, 1)} % of the time with one below 0.5 s"
+        )
+    return "\n".join(lines)
+
+
 def confidence_table(pooled: Mapping[str, Pooled]) -> str:
     """Error against coverage and the calibration of the systems that have a confidence; empty when none has."""
     lines: list[str] = []
@@ -173,6 +190,13 @@ def _number(value: float | None, digits: int) -> str:
     if value is None or math.isnan(value):
         return "-"
     return "inf" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def _times(what: str, seconds: Sequence[float]) -> str:
+    """How often something happened, and after how long (median)."""
+    found = [s for s in seconds if math.isfinite(s)]
+    after = f" after {np.median(found):.2f} s" if found else ""
+    return f"{what} {len(found)}/{len(seconds)}{after}"
 
 
 def _line(name: str, system: str, result: Pooled, width: int, system_width: int) -> str:
