@@ -54,10 +54,12 @@ def test_any_entry_and_weights_equal_the_oracle(seed: int, n_mix: int, keep: flo
     C = rng.normal(size=(len(gaps), n))
     entry = np.where(rng.uniform(size=C.shape) < 0.3, rng.normal(size=C.shape), np.inf)
     weights = (1.0, 2.0, 1.0)
+    penalties = (0.0, 0.25, 0.5)
     frontier = IncrementalDenseSparse(gaps, weights)
-    expected = dense_sparse_with_entry(C, gaps, weights, entry)
+    expected = dense_sparse_with_entry(C, gaps, weights, entry, penalties)
     for column in range(n):
-        np.testing.assert_array_equal(frontier.push(C[:, column].copy(), entry[:, column].copy()), expected[:, column])
+        totals = frontier.push(C[:, column].copy(), entry[:, column].copy(), penalties)
+        np.testing.assert_array_equal(totals, expected[:, column])
 
 
 def test_live_paths_begin_in_any_row_of_the_first_column() -> None:

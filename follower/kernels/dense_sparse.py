@@ -22,6 +22,7 @@ def advance(
     entry: NDArray[np.float64],
     gaps: NDArray[np.int64],
     weights: NDArray[np.float64],
+    penalties: NDArray[np.float64],
     offsets: NDArray[np.int64],
     kept: NDArray[np.float64],
     queue: NDArray[np.int64],
@@ -32,8 +33,9 @@ def advance(
     """Write one column of accumulated costs.
 
     A row is dense where the two gaps before it are 1: it takes the steps (1, 1), (1, 2), (2, 1) (rows, columns), each
-    for its weight times the row's cost. Any other row follows the row before it after ceil(g/2)..2g columns for its
-    cost, g the gap between them; the minimum over those columns slides, so a row's work does not grow with its gap.
+    for its weight times the row's cost and a penalty. Any other row follows the row before it after ceil(g/2)..2g
+    columns for its cost, g the gap between them; the minimum over those columns slides, so a row's work does not grow
+    with its gap.
 
     Args:
         column: index of this column, counted from 0 without leaving any out.
@@ -41,6 +43,7 @@ def advance(
         entry: (n,) accumulated cost of a path that begins in this row and column, before the row's own cost; inf: none.
         gaps: (n,) mix frames from each row to the next, >= 1; the last has no successor.
         weights: (3,) of the dense steps.
+        penalties: (3,) of the dense steps, added; the notebook has none.
         offsets: (n + 1,) row r owns offsets[r]..offsets[r + 1] of `kept` and `queue`, 2 gaps[r] + 1 places.
         kept: accumulated costs, a ring per row, column c at place c modulo its length; updated.
         queue: columns with increasing cost a sparse successor may still take, a ring per row; updated.
@@ -63,12 +66,12 @@ def advance(
                 work += 3
                 if column >= 1:
                     one = kept[first + (column - 1) % size]
-                    best = min(best, cost * weights[0] + one)
+                    best = min(best, cost * weights[0] + one + penalties[0])
                     two = kept[offsets[r - 2] + (column - 1) % (offsets[r - 1] - offsets[r - 2])]
-                    best = min(best, cost * weights[2] + two)
+                    best = min(best, cost * weights[2] + two + penalties[2])
                 if column >= 2:
                     wide = kept[first + (column - 2) % size]
-                    best = min(best, cost * weights[1] + wide)
+                    best = min(best, cost * weights[1] + wide + penalties[1])
             else:
                 work += 2
                 entering = column - (g + 1) // 2
@@ -94,6 +97,66 @@ def advance(
     return work
 
 
+@njit(cache=True)
+def place_costs(
+    column: int,
+    total: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    gaps: NDArray[np.int64],
+    waiting: NDArray[np.float64],
+    since: NDArray[np.int64],
+    margin: float,
+    out: NDArray[np.float64],
+) -> None:
+    """Write the accumulated cost of being at each frame of the mix, within gaps too.
+
+    A path that has left the last row before a gap goes on through the gap's frames, one per column, at the cost it
+    left with, until the gap's end; a path that arrives there at least `margin` cheaper takes its place.
+
+    Args:
+        column: index of the newest column.
+        total: (m,) accumulated costs of the rows.
+        rows: (m,) frame of each row.
+        gaps: (m,) frames to the next row.
+        waiting: (m,) cost with which each gap was entered; updated. To be inf before the first column.
+        since: (m,) column in which it was entered; updated.
+        margin: see above.
+        out: (n,) per frame of the mix, written; inf where no path can be.
+    """
+    n = out.shape[0]
+    for j in range(n):
+        out[j] = np.inf
+    for r in range(rows.shape[0]):
+        frame = rows[r]
+        out[frame] = min(out[frame], total[r])
+        g = gaps[r]
+        if g > 1:
+            if total[r] < waiting[r] - margin or column - since[r] > 2 * g:
+                waiting[r] = total[r]
+                since[r] = column
+            inside = min(frame + min(column - since[r], g - 1), n - 1)
+            out[inside] = min(out[inside], waiting[r])
+
+
+@njit(cache=True)
+def beliefs(costs: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
+    """Return the shares of belief (n,) proportional to exp(-cost / temperature); costs of inf get none."""
+    least = np.inf
+    for j in range(costs.shape[0]):
+        least = min(least, costs[j])
+    out = np.zeros(costs.shape[0], np.float32)
+    if np.isinf(least):
+        return out
+    total = 0.0
+    for j in range(costs.shape[0]):
+        share = np.exp((least - costs[j]) / temperature)
+        out[j] = share
+        total += share
+    for j in range(costs.shape[0]):
+        out[j] /= total
+    return out
+
+
 def warmup() -> None:
     """Compile (or load from numba's cache) every kernel of this file."""
     n = 3
@@ -101,6 +164,8 @@ def warmup() -> None:
     offsets = np.arange(n + 1, dtype=np.int64) * 3
     counters = np.zeros(n, np.int64)
     advance(
-        0, np.ones(n), np.zeros(n), gaps, np.ones(3), offsets, np.full(3 * n, np.inf), np.zeros(3 * n, np.int64),
-        counters, counters.copy(), np.empty(n),
+        0, np.ones(n), np.zeros(n), gaps, np.ones(3), np.zeros(3), offsets, np.full(3 * n, np.inf),
+        np.zeros(3 * n, np.int64), counters, counters.copy(), np.empty(n),
     )
+    place_costs(0, np.ones(n), np.arange(n), gaps, np.ones(n), counters, 0.5, np.empty(n))
+    beliefs(np.ones(n), 1.0)
