@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -176,6 +178,28 @@ class TestReplay:
         assert follower_main([*arguments, "--positions", str(tmp_path / "p.csv")]) == 0
         (_, orchestra, *_), _ = read_positions(tmp_path / "p.csv")
         assert np.isfinite(orchestra).any()
+
+    @pytest.mark.skipif(os.name == "nt", reason="named pipes and SIGINT as Unix has them")
+    def test_ctrl_c_completes_every_file(self, prepared: Path, short_demo: Path, tmp_path: Path) -> None:
+        pipe, out = tmp_path / "events.jsonl", tmp_path / "out"
+        os.mkfifo(pipe)
+        arguments = ["replay", prepared, short_demo / "p.wav", "--speed", "2", "--jsonl", pipe, "--out", out]
+        with subprocess.Popen(
+            [BIN / "follower", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            with pipe.open() as events:
+                lines = [events.readline()]  # comes when the replay is under way
+                process.send_signal(signal.SIGINT)
+                lines += events.readlines()
+            stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130, stderr
+        assert "positions" in stdout and "Traceback" not in stderr
+        last = [json.loads(line) for line in lines if line.strip()][-1]
+        (at, *_), _ = read_positions(out / "positions.csv")
+        assert last["audio_time"] == pytest.approx(at[-1], abs=0.1)
+        assert at[-1] < 0.9 * soundfile.info(short_demo / "p.wav").duration, "it stopped before the end"
+        for name in ("hyp", "p_po_align", "o_po_align"):
+            assert np.load(out / f"{name}.npy", allow_pickle=False).shape[0] == 2
 
 
 class TestEvaluate:
