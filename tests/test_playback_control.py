@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from playback_simulation import HOP_SAMPLES, LIVE_RATE_HZ, place_player, position, silent_recording
 
 from follower.errors import ConfigError
-from follower.events import Position, State
+from follower.events import Position, State, StateChange
 from follower.playback.control import ControlConfig
 from follower.playback.player import HOLD_FADE_S, JUMP_FADE_S
-from follower.playback.render import OUTPUT_LATENCY_S, Course, render_all
+from follower.playback.render import OUTPUT_LATENCY_S, Course, course_of, render
 
 HOP_S = HOP_SAMPLES / LIVE_RATE_HZ
 
@@ -29,10 +29,11 @@ def claims(
 
 
 def play(
-    positions: list[Position], duration_s: float, recording_s: float = 100.0, attacks_s: tuple[float, ...] = ()
+    positions: Sequence[Position | StateChange], duration_s: float, recording_s: float = 100.0, attacks_s: tuple[float, ...] = ()
 ) -> tuple[NDArray[np.float32], Course, int, int, int]:
     player = place_player(silent_recording(recording_s, attacks_s=attacks_s))
-    sound, course = render_all(player, positions, duration_s)
+    blocks = list(render(player, positions, duration_s))
+    sound, course = np.concatenate([b.sound for b in blocks]), course_of(blocks)
     return sound, course, player.counts.entries, player.counts.jumps, player.counts.holds
 
 
@@ -130,7 +131,8 @@ def test_a_pause_is_a_musical_fade_and_the_restart_is_in_place() -> None:
     assert 0.2 <= silent <= 0.45
     assert 0.2 <= HOLD_FADE_S <= 0.4
     assert level[9 * 8000 : 12 * 8000].max() == 0
-    assert (entries, jumps, holds) == (2, 0, 1)
+    # The last fade is the one after the last position.
+    assert (entries, jumps, holds) == (2, 0, 2)
     restart = course.at_s[np.flatnonzero(course.event)[1]]
     assert 12.0 < restart < 12.4
     late = (course.at_s > restart) & (course.at_s < 15.5)
@@ -186,13 +188,16 @@ def test_a_held_orchestra_is_silent_and_comes_back() -> None:
     )
     assert not np.isfinite(course.place_s[(course.at_s > 9) & (course.at_s < 14)]).any()
     assert np.isfinite(course.place_s[(course.at_s > 14.6) & (course.at_s < 19.5)]).all()
-    assert (entries, jumps, holds) == (2, 0, 1)
+    # The last fade is the one after the last position.
+    assert (entries, jumps, holds) == (2, 0, 2)
 
 
 @pytest.mark.parametrize(("recording_s", "plays_out"), [(36.0, True), (90.0, False)])
 def test_the_end_of_the_piece_is_played_out_and_a_stop_before_it_is_not(recording_s: float, plays_out: bool) -> None:
-    positions = claims(12.0, lambda t: 20 + t, state=lambda t: State.FOLLOWING if t < 11.9 else State.ENDED)
-    _, course, _, _, holds = play(positions, 25.0, recording_s=recording_s)
+    # The end of the stream is a change of state without a position.
+    end = StateChange(12 * LIVE_RATE_HZ, LIVE_RATE_HZ, State.ENDED, State.FOLLOWING, "the stream ended")
+    _, course, _, _, holds = play([*claims(12.0, lambda t: 20 + t), end], 12.0, recording_s=recording_s)
+    assert course.at_s[-1] < (17.0 if plays_out else 13.0)
     last = float(np.nanmax(course.place_s))
     assert (last > recording_s - 0.05) is plays_out
     assert holds == 1

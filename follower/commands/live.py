@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from follower.commands.outputs import add_outputs
+from follower.commands.playback_options import add_play_options, play_sinks
 from follower.commands.session import add_engine_options, follow
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     add_engine_options(parser)
     add_outputs(parser)
+    add_play_options(parser)
     return parser
 
 
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     cache = load_cache(args.cache)
     with _source(args) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
-        return follow(args, cache, source)
+        return follow(args, cache, source, more_sinks=play_sinks(args, cache))
 
 
 def _source(args: argparse.Namespace) -> Source:
@@ -58,4 +60,6 @@ def _source(args: argparse.Namespace) -> Source:
         return source
     from follower.sources.microphone import MicrophoneSource
 
+    if args.play:  # looking for devices anew would end the output's stream
+        return MicrophoneSource(args.device, args.rate, args.channels, args.block, rescan=None)
     return MicrophoneSource(args.device, args.rate, args.channels, args.block)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from follower.commands.outputs import add_outputs
+from follower.commands.playback_options import add_render_options, play_sinks, render_sinks, renders
 from follower.commands.session import add_engine_options, follow
 from follower.errors import InputError
 
@@ -36,7 +37,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("cache", type=Path, metavar="CACHE", help="folder made by offline-prep")
     parser.add_argument("piano", type=Path, metavar="PIANO", help="recording of the solo piano (wav, flac, ogg, mp3)")
     parser.add_argument(
-        "--speed", type=parse_speed, default=1.0, metavar="realtime|max|N", help="pace (default: realtime)"
+        "--speed",
+        type=parse_speed,
+        default=argparse.SUPPRESS,
+        metavar="realtime|max|N",
+        help="pace (default: realtime; max when only files are rendered)",
     )
     parser.add_argument(
         "--block",
@@ -47,6 +52,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     add_engine_options(parser)
     add_outputs(parser)
+    add_render_options(parser)
     return parser
 
 
@@ -58,5 +64,8 @@ def run(args: argparse.Namespace) -> int:
     if args.block < 1:
         raise InputError(f"--block is {args.block}; give 1 or more")
     cache = load_cache(args.cache)
-    with FileSource(args.piano, args.block, args.speed) as source:
-        return follow(args, cache, source, source.duration_s)
+    heard_live = args.play or args.osc or args.ws is not None
+    speed = args.speed if "speed" in args else None if renders(args) and not heard_live else 1.0
+    more_sinks = [*play_sinks(args, cache), *render_sinks(args, cache, args.piano)]
+    with FileSource(args.piano, args.block, speed) as source:
+        return follow(args, cache, source, source.duration_s, more_sinks)

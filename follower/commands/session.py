@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from follower.cache import Cache
 from follower.commands.display import ProgressDisplay
@@ -15,6 +15,7 @@ from follower.commands.outputs import open_outputs
 from follower.controls import ControlQueue
 from follower.events import Event, Position
 from follower.frontier.base import DEFAULT_METHOD, METHODS
+from follower.sinks.base import Sink
 from follower.sources.base import Source
 
 EXIT_INTERRUPTED = 130
@@ -50,7 +51,13 @@ def interruptible(stop: Callable[[], None]) -> Iterator[threading.Event]:
             signal.signal(s, h)
 
 
-def follow(args: argparse.Namespace, cache: Cache, source: Source, audio_duration_s: float | None = None) -> int:
+def follow(
+    args: argparse.Namespace,
+    cache: Cache,
+    source: Source,
+    audio_duration_s: float | None = None,
+    more_sinks: Sequence[Sink] = (),
+) -> int:
     """Follow an open source until it ends or Ctrl-C; returns the exit code.
 
     Args:
@@ -58,6 +65,7 @@ def follow(args: argparse.Namespace, cache: Cache, source: Source, audio_duratio
         cache: the prepared piece.
         source: open.
         audio_duration_s: length of the piano recording; None for a live stream.
+        more_sinks: not yet open, beside those of `args`.
     """
     from follower import kernels
     from follower.engine import Engine
@@ -69,7 +77,8 @@ def follow(args: argparse.Namespace, cache: Cache, source: Source, audio_duratio
     with contextlib.ExitStack() as stack:
         engine = Engine(cache, source.sample_rate_hz, args.method, args.start)
         kernels.warmup()
-        sinks = stack.enter_context(open_outputs(args, cache, controls))
+        sinks = [stack.enter_context(sink) for sink in more_sinks]
+        sinks += stack.enter_context(open_outputs(args, cache, controls))
         display = stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s))
         interrupted = stack.enter_context(interruptible(source.stop))
 

@@ -34,6 +34,7 @@ class ControlConfig:
         steady_within_s: a claim this close to where the one before pointed is steady.
         least_confidence: of a claim to start from or jump to.
         coast_s: the orchestra plays on so long while the follower is lost or silent.
+        event_rate_ratio: most by which the rate may change at an entry or a jump.
         hold_rate: a claimed rate below, for `hold_s`, is a hold (the orchestra waits for a cadenza).
         hold_s: see `hold_rate`.
         attack_wait_s: an entry waits so long for an attack to come in on.
@@ -50,6 +51,7 @@ class ControlConfig:
     steady_within_s: float = 0.1
     least_confidence: float = 0.5
     coast_s: float = 3.0
+    event_rate_ratio: float = 1.25
     hold_rate: float = 0.2
     hold_s: float = 0.6
     attack_wait_s: float = 0.15
@@ -124,6 +126,7 @@ class PlaybackControl:
         self._off_since_s = math.inf
         self._slow_since_s = math.inf
         self._rate = 1.0
+        self._played = False
 
     def claim(self, position: Position, at_s: float) -> None:
         """Take the follower's newest position; `at_s` is its instant on the player's clock."""
@@ -142,6 +145,10 @@ class PlaybackControl:
         self._slow_since_s = min(self._slow_since_s, at_s) if claim.rate < self._config.hold_rate else math.inf
         self._newest = claim
 
+    def change_state(self, state: State) -> None:
+        """Take a change of state that comes without a position, as at the end of the stream."""
+        self._state = state
+
     def target_s(self, heard_at_s: float) -> float:
         """Where the orchestra should stand at an instant (s); NaN while unknown."""
         return math.nan if self._newest is None else self._carried(self._newest, heard_at_s)
@@ -154,10 +161,11 @@ class PlaybackControl:
         if not 0.0 <= target_s < self._duration_s:
             return Order(Action.PLAY, 1.0)
         k = bisect_left(self._attacks_s, target_s)
-        rate = self._wanted_rate()
+        rate = self._event_rate()
         if k < len(self._attacks_s) and 0.02 < self._attacks_s[k] - target_s < self._config.attack_wait_s * rate:
             return Order(Action.PLAY, 1.0)
         self._rate = rate
+        self._played = True
         self._off_since_s = math.inf
         return Order(Action.ENTER, rate, target_s)
 
@@ -182,7 +190,7 @@ class PlaybackControl:
             steady_s = heard_at_s - max(self._steady_since_s, self._off_since_s)
             target_s = self.target_s(heard_at_s)
             if steady_s >= c.steady_s and self._confidence >= c.least_confidence and 0 <= target_s < self._duration_s:
-                self._rate = self._wanted_rate()
+                self._rate = self._event_rate()
                 self._off_since_s = math.inf
                 return Order(Action.JUMP, self._rate, target_s)
         else:
@@ -208,6 +216,14 @@ class PlaybackControl:
         """The follower's rate, or the orchestra's own tempo where it leads."""
         rate = 1.0 if self._newest is None or self._state is State.ORCHESTRA else self._newest.rate
         return max(SLOWEST_RATE, min(FASTEST_RATE, rate))
+
+    def _event_rate(self) -> float:
+        """Rate to begin with: right after a pause or a jump the follower's own is often far off."""
+        wanted = self._wanted_rate()
+        if not self._played:
+            return wanted
+        most = self._config.event_rate_ratio
+        return max(self._rate / most, min(self._rate * most, wanted))
 
     def _approach(self, rate: float, block_s: float) -> None:
         step = self._config.rate_slope_per_s * block_s * self._rate

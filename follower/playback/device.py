@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import DeviceError
-from follower.events import Event, Position
+from follower.events import Event, Position, StateChange
 from follower.playback.feed import OUTPUT_CHANNELS, OutputFeed
 from follower.sinks.base import Session
 from follower.sources import portaudio
 
 BLOCK_SAMPLES = 256
+LARGEST_REQUEST = 1024
+"""Most frames a callback is expected to ask for at once: sound servers may gather several blocks."""
 WAKE_S = 0.05
 """The producer looks after the ring at least this often, even when no callback wakes it."""
 
@@ -158,8 +160,8 @@ class OrchestraOutput:
         """Nothing to announce."""
 
     def send(self, event: Event) -> None:
-        """Take a position; never blocks."""
-        if isinstance(event, Position):
+        """Take a position or a state; never blocks."""
+        if isinstance(event, Position | StateChange):
             self.feed.hear(event)
 
     @property

@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.events import Position
+from follower.events import Position, StateChange
 from follower.playback.clock import ClockModel
 from follower.playback.limiter import Limiter
 from follower.playback.player import OrchestraPlayer
@@ -97,7 +97,7 @@ class OutputFeed:
         self._missing = 0
         self._output_clock = ClockModel(player.sample_rate_hz)
         self._input_clock: ClockModel | None = None
-        self._positions: deque[Position] = deque(maxlen=LARGEST_BACKLOG)
+        self._events: deque[Position | StateChange] = deque(maxlen=LARGEST_BACKLOG)
         self._stamps: deque[tuple[int, float]] = deque(maxlen=LARGEST_BACKLOG)
 
     @property
@@ -105,9 +105,9 @@ class OutputFeed:
         """How much slower the output runs than the input, in millionths."""
         return self._output_clock.drift_ppm - (self._input_clock.drift_ppm if self._input_clock is not None else 0.0)
 
-    def hear(self, position: Position) -> None:
-        """Take the follower's newest position (any thread)."""
-        self._positions.append(position)
+    def hear(self, event: Position | StateChange) -> None:
+        """Take the follower's newest word (any thread)."""
+        self._events.append(event)
 
     def consume(self, out: NDArray[np.float32], heard_at_s: float) -> None:
         """Fill `out` (n, 2), whose first frame leaves the loudspeaker at `heard_at_s` (the callback's thread)."""
@@ -120,8 +120,8 @@ class OutputFeed:
         """Fill the ring (the producer's thread)."""
         while self._stamps:
             self._output_clock.stamp(*self._stamps.popleft())
-        while self._positions:
-            self._pass_on(self._positions.popleft())
+        while self._events:
+            self._pass_on(self._events.popleft())
         late = 0 if self._limiter is None else self._limiter.latency_samples
         while self._ring.filled < self._target:
             if self._output_clock.known:
@@ -133,12 +133,13 @@ class OutputFeed:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
             self._ring.write(stereo if self._limiter is None else self._limiter.push(stereo))
 
-    def _pass_on(self, position: Position) -> None:
+    def _pass_on(self, event: Position | StateChange) -> None:
         if self._input_clock is None:
-            self._input_clock = ClockModel(position.sample_rate_hz)
-        self._input_clock.stamp(position.audio_sample, position.capture_time_s)
+            self._input_clock = ClockModel(event.sample_rate_hz)
+        if isinstance(event, Position):
+            self._input_clock.stamp(event.audio_sample, event.capture_time_s)
         if self._input_clock.known:
-            self.player.hear(position, self._input_clock.time_s(position.audio_sample))
+            self.player.hear(event, self._input_clock.time_s(event.audio_sample))
 
 
 def _mono(sound: NDArray[np.float32]) -> NDArray[np.float32]:

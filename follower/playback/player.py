@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.events import Position
+from follower.events import Position, StateChange
 from follower.playback.base import Stretcher
 from follower.playback.control import Action, ControlConfig, PlaybackControl
 from follower.playback.recording import OrchestraRecording
@@ -94,9 +94,17 @@ class OrchestraPlayer:
         self._leading: _Voice | None = None
         self._block_place_s: float | None = None
 
-    def hear(self, position: Position, at_s: float) -> None:
-        """Take the follower's newest position; `at_s` is its instant on the clock of `block`."""
-        self.control.claim(position, at_s)
+    def hear(self, event: Position | StateChange, at_s: float) -> None:
+        """Take the follower's newest word; `at_s` is its instant on the clock of `block`."""
+        if isinstance(event, Position):
+            self.control.claim(event, at_s)
+        else:
+            self.control.change_state(event.state)
+
+    @property
+    def sounds(self) -> bool:
+        """Whether anything is heard, a fade included."""
+        return any(v.sounds for v in self._voices)
 
     @property
     def block_place_s(self) -> float | None:

@@ -62,6 +62,13 @@ class OrchestraRecording:
         """Length in seconds."""
         return self.n_samples / self.sample_rate_hz
 
+    def resampled(self, sample_rate_hz: int) -> OrchestraRecording:
+        """Return the recording at another rate, for a device that cannot play this one."""
+        import soxr
+
+        resampled = soxr.resample(self.samples.T, self.sample_rate_hz, sample_rate_hz, quality="VHQ")
+        return OrchestraRecording.from_samples(resampled.T, sample_rate_hz)
+
     def window(self, first: int, n: int, out: NDArray[np.float32]) -> None:
         """Copy samples [first, first + n) of every channel into `out` (channels, n); silence outside the file."""
         lo, hi = min(max(first, 0), self.n_samples), min(max(first + n, 0), self.n_samples)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.events import Position
+from follower.events import Position, StateChange
 from follower.playback.player import OrchestraPlayer
 
 OUTPUT_LATENCY_S = 0.05
 """A sound heard at an instant was decided this much earlier: ring buffer and device, as in a live session."""
-TAIL_S = 0.5
-"""After the last position there is time for the last fade."""
+LONGEST_TAIL_S = 15.0
+"""After the last of the piano the end of the piece may still be played out."""
 STEP_PCT = 5.0
 STEP_SPAN_S = 0.1
 
@@ -56,45 +56,61 @@ class Course:
         return int(np.sum(hits[1:] & ~hits[:-1]) + (hits[0] if len(hits) else 0))
 
 
+@dataclass(frozen=True)
+class RenderedBlock:
+    """One player block.
+
+    Attributes:
+        at_s: live time at which it begins to sound.
+        place_s: place in the recording heard then; NaN while silent or fading out.
+        rate: asked for.
+        event: whether an entry or a jump begins here.
+        sound: (block_samples, channels).
+    """
+
+    at_s: float
+    place_s: float
+    rate: float
+    event: bool
+    sound: NDArray[np.float32]
+
+
 def render(
-    player: OrchestraPlayer, positions: Sequence[Position], duration_s: float
-) -> Iterator[tuple[float, float | None, bool, NDArray[np.float32]]]:
-    """Play after recorded positions; faster than real time, the same result every time.
+    player: OrchestraPlayer, events: Sequence[Position | StateChange], duration_s: float
+) -> Iterator[RenderedBlock]:
+    """Play after recorded positions, the same every time.
 
     The block heard at an instant knows the positions from audio up to `OUTPUT_LATENCY_S` before.
 
     Args:
         player: fresh.
-        positions: in order.
-        duration_s: length of the live audio; the result ends with the block that passes it.
+        events: positions and changes of state of a session, in order.
+        duration_s: length of the live audio. The result goes on until the last fade, or the end of the piece, is over,
+            `LONGEST_TAIL_S` at most.
 
     Yields:
-        Instant (s), place heard (s, None while silent), whether an entry or a jump began here, and the block
-        (block_samples, channels).
+        The blocks, without a gap.
     """
     n, k = 0, 0
-    while n < duration_s * player.sample_rate_hz:
-        heard_at_s = n / player.sample_rate_hz
-        while k < len(positions) and positions[k].audio_time_s <= heard_at_s - OUTPUT_LATENCY_S:
-            player.hear(positions[k], positions[k].audio_time_s)
+    rate_hz = player.sample_rate_hz
+    while n < duration_s * rate_hz or (player.sounds and n < (duration_s + LONGEST_TAIL_S) * rate_hz):
+        at_s = n / rate_hz
+        while k < len(events) and events[k].audio_sample / events[k].sample_rate_hz <= at_s - OUTPUT_LATENCY_S:
+            player.hear(events[k], events[k].audio_sample / events[k].sample_rate_hz)
             k += 1
-        events = player.counts.entries + player.counts.jumps
-        block = player.block(heard_at_s)
-        yield heard_at_s, player.block_place_s, player.counts.entries + player.counts.jumps > events, block
-        n += len(block)
+        begun = player.counts.entries + player.counts.jumps
+        sound = player.block(at_s)
+        place_s = player.block_place_s
+        begins = player.counts.entries + player.counts.jumps > begun
+        yield RenderedBlock(at_s, np.nan if place_s is None else place_s, player.control.rate, begins, sound)
+        n += len(sound)
 
 
-def render_all(
-    player: OrchestraPlayer, positions: Sequence[Position], duration_s: float
-) -> tuple[NDArray[np.float32], Course]:
-    """Render everything; return the sound (n, channels) and the course. Positions after the end count as ended."""
-    at, places, rates, events, blocks = [], [], [], [], []
-    for at_s, place_s, event, block in render(player, positions, duration_s):
-        at.append(at_s)
-        places.append(np.nan if place_s is None else place_s)
-        rates.append(player.control.rate)
-        events.append(event)
-        blocks.append(block)
-    sound = np.concatenate(blocks) if blocks else np.zeros((0, player.channels), np.float32)
-    return sound, Course(np.array(at), np.array(places), np.array(rates), np.array(events, np.bool_))
-
+def course_of(blocks: Sequence[RenderedBlock]) -> Course:
+    """Collect the course of rendered blocks."""
+    return Course(
+        np.array([b.at_s for b in blocks], np.float64),
+        np.array([b.place_s for b in blocks], np.float64),
+        np.array([b.rate for b in blocks], np.float64),
+        np.array([b.event for b in blocks], np.bool_),
+    )

@@ -1,0 +1,170 @@
+"""What `replay --render` and its kin write when the replay is over."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.errors import AudioFileError, OutputError
+from follower.events import Event, Position, StateChange
+from follower.playback.limiter import Limiter
+from follower.playback.player import OrchestraPlayer
+from follower.playback.render import RenderedBlock, course_of, render
+from follower.sinks.base import Session
+
+SUBTYPE = "PCM_24"
+
+
+@dataclass(frozen=True)
+class RenderTargets:
+    """What to write, and the levels in it.
+
+    Attributes:
+        stereo: piano left, orchestra right; None for none.
+        mix: mono sum; None for none.
+        report: plot; None for none.
+        piano_db: level of the piano.
+        orchestra_db: level of the orchestra.
+    """
+
+    stereo: Path | None
+    mix: Path | None
+    report: Path | None
+    piano_db: float
+    orchestra_db: float
+
+
+class RenderSink:
+    """Collects a replay's positions and renders when it is closed.
+
+    Args:
+        player: fresh.
+        piano: the recording that is replayed.
+        targets: what to write.
+    """
+
+    def __init__(self, player: OrchestraPlayer, piano: Path, targets: RenderTargets) -> None:
+        self._player = player
+        self._piano = piano
+        self._targets = targets
+        self._events: list[Position | StateChange] = []
+        self._files = contextlib.ExitStack()
+        self._stereo: Any = None
+        self._mix: Any = None
+
+    def __enter__(self) -> Self:
+        """Open the files.
+
+        Raises:
+            OutputError: one cannot be written.
+        """
+        try:
+            self._stereo = self._open(self._targets.stereo, 2)
+            self._mix = self._open(self._targets.mix, 1)
+        except OutputError:
+            self._files.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Render, unless the replay failed."""
+        with self._files:
+            if error is not None or not self._events:
+                return
+            blocks = self._render()
+        course = course_of(blocks)
+        if self._targets.report is not None:
+            from follower.commands.render_report import draw_report
+
+            positions = [e for e in self._events if isinstance(e, Position)]
+            print(draw_report(course, positions, self._piano, self._targets.report), file=sys.stderr)
+        counts = self._player.counts
+        print(
+            f"orchestra: {counts.entries} entries, {counts.jumps} jumps, {counts.holds} fades, "
+            f"{course.audible_steps()} audible steps",
+            file=sys.stderr,
+        )
+
+    def begin(self, session: Session) -> None:
+        """Nothing to announce."""
+
+    def send(self, event: Event) -> None:
+        """Keep a position or a change of state."""
+        if isinstance(event, Position | StateChange):
+            self._events.append(event)
+
+    @property
+    def dropped(self) -> int:
+        """Always 0."""
+        return 0
+
+    def _open(self, path: Path | None, channels: int) -> Any:
+        import soundfile
+
+        if path is None:
+            return None
+        try:
+            return self._files.enter_context(
+                soundfile.SoundFile(path, "w", self._player.sample_rate_hz, channels, SUBTYPE, format="WAV")
+            )
+        except (OSError, soundfile.LibsndfileError) as e:
+            raise OutputError(f"cannot write {path} ({e}); choose another place") from e
+
+    def _render(self) -> list[RenderedBlock]:
+        """Render block by block into the files; return the blocks without their sound."""
+        piano = _load_mono(self._piano, self._player.sample_rate_hz) * _gain(self._targets.piano_db)
+        gain = _gain(self._targets.orchestra_db)
+        limiter = Limiter(1, self._player.sample_rate_hz)
+        kept: list[RenderedBlock] = []
+        late = limiter.latency_samples
+        at = 0
+        for block in render(self._player, self._events, len(piano) / self._player.sample_rate_hz):
+            orchestra = block.sound.mean(axis=1) * gain
+            left = np.zeros_like(orchestra)
+            part = piano[at : at + len(left)]
+            left[: len(part)] = part
+            at += len(left)
+            if self._stereo is not None:
+                self._stereo.write(np.stack([left, orchestra], axis=1))
+            if self._mix is not None:
+                late = _write_late(self._mix, limiter.push((left + orchestra)[:, np.newaxis]), late)
+            kept.append(RenderedBlock(block.at_s, block.place_s, block.rate, block.event, block.sound[:0]))
+        if self._mix is not None:
+            _write_late(self._mix, limiter.push(np.zeros((limiter.latency_samples, 1), np.float32)), late)
+        return kept
+
+
+def _write_late(file: Any, samples: NDArray[np.float32], skip: int) -> int:
+    """Write all but the first `skip` samples, which a limiter's delay put there; return how many are left to skip."""
+    file.write(samples[skip:])
+    return max(skip - len(samples), 0)
+
+
+def _gain(decibels: float) -> np.float32:
+    return np.float32(10.0 ** (decibels / 20.0))
+
+
+def _load_mono(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+    import soundfile
+    import soxr
+
+    try:
+        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as e:
+        raise AudioFileError(f"cannot read {path} again for rendering ({e})") from e
+    mono: NDArray[np.float32] = data.mean(axis=1)
+    if rate == sample_rate_hz:
+        return mono
+    resampled: NDArray[np.float32] = soxr.resample(mono, rate, sample_rate_hz, quality="HQ")
+    return resampled
+
+
