@@ -37,7 +37,7 @@ class Gate:
         self.gave_up = False
 
     def hang(self) -> None:
-        if self.closed and not self.opened.is_set():
+        if self.closed and not self.opened.is_set() and not self.gave_up:
             self.hanging.set()
             self.gave_up |= not self.opened.wait(WAIT_S)
 
