@@ -22,6 +22,7 @@ from follower.cli import main as follower_main
 from follower.evaluation.metrics import Claims, live_errors
 from follower.evaluation.scenario import load_scenario
 from follower.events import State
+from offline_prep.audio import load_recording, resample
 from offline_prep.cli import main as prep_main
 
 HEADER = "audio_time_s,orchestra_time_s,mix_time_s,rate,confidence,state"
@@ -155,6 +156,20 @@ class TestReplay:
         arguments = [str(prepared), str(short_demo / "p.wav"), "--speed", "max", "--block", str(block)]
         assert follower_main(["replay", *arguments, "--positions", str(tmp_path / "p.csv")]) == 0
         assert (tmp_path / "p.csv").read_bytes() == (replayed / "positions.csv").read_bytes()
+
+    @pytest.mark.parametrize(("name", "rate_hz"), [("p.flac", 96000), ("p.ogg", 48000), ("p.mp3", 32000)])
+    def test_any_format_rate_and_channel_count(
+        self, prepared: Path, short_demo: Path, tmp_path: Path, name: str, rate_hz: int
+    ) -> None:
+        recording = load_recording(short_demo / "p.wav")
+        mono = resample(recording.samples, recording.sample_rate_hz, rate_hz)
+        soundfile.write(tmp_path / name, np.stack([0.9 * mono, 0.5 * mono], axis=1), rate_hz)
+        arguments = ["replay", str(prepared), str(tmp_path / name), "--speed", "max"]
+        assert follower_main([*arguments, "--positions", str(tmp_path / "p.csv")]) == 0
+        (at, orchestra, _, rate, _), _ = read_positions(tmp_path / "p.csv")
+        truth = load_scenario(short_demo).truth
+        error = live_errors(Claims.build(at, orchestra, rate), truth.beat_s, truth.beat_orchestra_s)
+        assert np.median(np.abs(error)) < 0.1
 
     def test_a_known_start_claims_from_the_first_note(self, prepared: Path, short_demo: Path, tmp_path: Path) -> None:
         truth = load_scenario(short_demo).truth
