@@ -7,7 +7,6 @@ its own norm plus a share of the norm's running median: silence becomes neutral 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +28,8 @@ class ObservationConfig(JsonConfig):
         floor_ema_s: time constant of the average under each semitone's noise floor (live only).
         floor_rise_db_per_s: how fast a noise floor may rise.
         floor_factor: the floor is subtracted this many times.
-        level_s: span of the running level.
+        level_s: span of the running level, over sounding hops.
+        level_idle: weight of a silent hop in it, so that a long pause does not turn noise into music.
         level_floor: the mix's running level is at least this share of its overall level.
         sustain_gain: g of log1p(g x / level) in the sustain part.
         onset_gain: the same in the onset part.
@@ -50,6 +50,7 @@ class ObservationConfig(JsonConfig):
     floor_rise_db_per_s: float = 3.0
     floor_factor: float = 2.5
     level_s: float = 10.0
+    level_idle: float = 0.05
     level_floor: float = 0.1
     sustain_gain: float = 10.0
     onset_gain: float = 100.0
@@ -145,7 +146,7 @@ def _running_median(x: NDArray[np.float64], span_frames: float) -> NDArray[np.fl
 
 
 class _RecentValues:
-    """The newest values of a stream, for quantiles; bounded memory."""
+    """The newest n values of a stream, for quantiles; bounded memory."""
 
     def __init__(self, n: int) -> None:
         self._ring = np.zeros(max(n, 1))
@@ -154,9 +155,6 @@ class _RecentValues:
     def add(self, value: float) -> None:
         self._ring[self._count % len(self._ring)] = value
         self._count += 1
-
-    def __iter__(self) -> Iterator[float]:
-        return iter(self._ring[: self._count])
 
     def quantile(self, q: float) -> float:
         """Return the q-quantile (lower of two neighbours); 0 when empty."""
@@ -205,12 +203,12 @@ class LiveObserver:
 
     def reset(self) -> None:
         """Forget everything heard."""
+        self._level: float = TINY
         c = self._config
         self._frames = 0
         self._average = np.zeros(self._n)
         self._floor = np.zeros(self._n)
-        self._energy = 0.0
-        self._energy_weight = 0.0
+        self._forget_level()
         self._onset = np.zeros(self._n)
         self._compressed = np.zeros((c.onset_lag, self._n))
         self._sustained = np.zeros((c.novelty_lag, self._n))
@@ -224,12 +222,10 @@ class LiveObserver:
         c = self._config
         x = self._without_noise(pitch.astype(np.float64))
         energy = float(np.sum(x * x))
-        self._energy += self._level_share * (energy - self._energy)
-        self._energy_weight += self._level_share * (1 - self._energy_weight)
-        level = math.sqrt(self._energy / self._energy_weight) + TINY
         amplitude = math.sqrt(energy)
-        presence = min(max((amplitude / level - c.quiet) / c.loud_range, 0.0), 1.0)
         self._update_start(amplitude)
+        level = self._update_level(amplitude)
+        presence = self._presence(amplitude, level)
         sustain = np.log1p(c.sustain_gain / level * x)
         sustain /= self._norm(sustain, self._sustain_norms, self._sustain_floor, presence)
         onset = self._rise(np.log1p(c.onset_gain / level * x))
@@ -249,13 +245,32 @@ class LiveObserver:
         self._floor = np.maximum(np.minimum(self._average, self._floor * self._floor_rise), TINY)
         return np.maximum(x - self._config.floor_factor * self._floor, 0.0)
 
+    def _presence(self, amplitude: float, level: float) -> float:
+        c = self._config
+        return min(max((amplitude / level - c.quiet) / c.loud_range, 0.0), 1.0)
+
+    def _update_level(self, amplitude: float) -> float:
+        """Running RMS amplitude; hops count as much as the piano is present in them."""
+        share = self._level_share * max(self._presence(amplitude, self._level), self._config.level_idle)
+        self._energy += share * (amplitude * amplitude - self._energy)
+        self._energy_weight += share * (1 - self._energy_weight)
+        self._level = math.sqrt(self._energy / self._energy_weight) + TINY
+        return self._level
+
     def _update_start(self, amplitude: float) -> None:
-        """Open the gate when the level rises well above the recent past."""
+        """Open the gate when the level rises well above the recent past; noise before it leaves no level behind."""
         if self._frames >= self._start.settle_frames // 2:
             self._amplitudes.add(amplitude)
         if not self._started and self._frames >= self._start.settle_frames:
             recent = self._amplitudes.quantile(self._start.quantile)
             self._started = amplitude > self._start.ratio * recent + 10 * TINY
+            if self._started:
+                self._forget_level()
+
+    def _forget_level(self) -> None:
+        self._energy = 0.0
+        self._energy_weight = 0.0
+        self._level = TINY
 
     def _norm(
         self, part: NDArray[np.float64], recent: _RecentValues, floor: float, presence: float

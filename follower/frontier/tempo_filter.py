@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from follower.cache import Cache
 from follower.config import FeatureConfig, JsonConfig, require
 from follower.frontier.base import Belief, Frame
+from follower.frontier.belief import Step, TwoLevelBelief
 from follower.frontier.observation import (
     LiveObserver,
     ObservationConfig,
@@ -23,7 +24,6 @@ from follower.frontier.observation import (
     StartConfig,
     observe_reference,
 )
-from follower.kernels import tempo_filter as kernels
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def create(cache: Cache) -> TempoFilter:
 
 
 class TempoFilter:
-    """A `Frontier`: forward filter over tempo and place. Work per hop is linear in the mix, memory constant."""
+    """A `Frontier`: forward filter over tempo and place, in bounded work per hop."""
 
     def __init__(self, reference: Reference, config: TempoFilterConfig) -> None:
         """Allocate the belief over `reference`."""
@@ -132,41 +132,34 @@ class TempoFilter:
         self._config = config
         c = config
         self._hop_s = reference.features.hop_s
-        n = reference.observations.features.shape[1]
         self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
-        self._tempo_prior = (prior / prior.sum()).astype(np.float32)
-        self._moving, self._next_moving = np.empty((2, c.n_tempi, n), np.float32)
-        self._holding, self._next_holding = np.empty((2, n), np.float32)
-        self._score, self._place, self._stop = np.empty((3, n), np.float32)
+        self._belief = TwoLevelBelief(
+            reference.observations.features,
+            reference.piano_activity,
+            self._tempi,
+            (prior / prior.sum()).astype(np.float32),
+        )
         self.reset()
 
     @property
-    def observer(self) -> LiveObserver:
-        """The live side's observer."""
-        return self._observer
+    def hot_frames(self) -> int:
+        """Frames of the mix looked at finely in the next hop: the measure of work."""
+        return self._belief.hot_frames
 
     def reset(self) -> None:
         """Forget everything heard; the same as a fresh filter."""
         self._observer.reset()
-        self._phase = np.zeros(len(self._tempi))
         self._silent_s = 0.0
-        self._mode = 0
-        self._sought = False
-        self._believe(np.full(len(self._place), 1 / len(self._place)))
+        n = self._belief.n_frames
+        self._belief.expect(np.full(n, 1 / n))
 
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
-        frame_s = self._hop_s * np.arange(1, len(self._place) + 1)
+        frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
         near = np.exp(-0.5 * ((frame_s - mix_s) / self._config.seek_spread_s) ** 2) + 1e-12
-        self._believe(near / near.sum())
-        self._sought = True
-
-    def _believe(self, place: NDArray[np.float64]) -> None:
-        self._moving[:] = self._tempo_prior[:, None] * place
-        self._holding[:] = 0
-        self._mode = int(np.argmax(place))
+        self._belief.expect(near / near.sum())
 
     def push(self, frame: Frame) -> Belief:
         """Take the next hop of the live piano."""
@@ -175,60 +168,29 @@ class TempoFilter:
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
         c = self._config
         self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
-        self._weigh(o.sustain, o.onset, o.novelty, o.presence)
         resting = self._silent_s > c.rest_after_s
-        rest_tempo = float(self._reference.rest_tempo[self._mode])
-        tempi = np.full(len(self._tempi), rest_tempo) if resting else self._tempi
-        self._phase += tempi
-        shift = np.floor(self._phase)
-        self._phase -= shift
+        tempi = self._tempi
         if resting:
-            nearest = int(np.argmin(np.abs(np.log(self._tempi / rest_tempo))))
-            kernels.gather_tempo(self._moving, nearest, c.rest_gather)
-        rate = c.stop_per_hop * (1 - o.presence) if self._silent_s < c.stop_within_s else 0.0
-        np.multiply(self._reference.piano_activity, np.float32(1 - math.exp(-rate)), out=self._stop)
-        kernels.advance(
-            self._moving,
-            self._holding,
-            shift.astype(np.int64),
-            0.0 if resting else c.diffusion * o.presence,
-            self._stop,
-            o.presence,
-            self._tempo_prior,
-            c.leak * o.presence / self._moving.size,
-            self._score,
-            self._next_moving,
-            self._next_holding,
+            rest_tempo = float(self._reference.rest_tempo[self._belief.mode])
+            tempi = np.full(c.n_tempi, rest_tempo)
+            self._belief.gather(rest_tempo, c.rest_gather)
+        weights = np.concatenate([o.sustain * (c.sustain_weight * o.novelty), o.onset * c.onset_weight])
+        self._belief.advance(
+            Step(
+                weights=(weights * o.presence).astype(np.float32),
+                evidence=o.presence,
+                tempi=tempi,
+                diffusion=0.0 if resting else c.diffusion * o.presence,
+                stop_rate=c.stop_per_hop * (1 - o.presence) if self._silent_s < c.stop_within_s else 0.0,
+                resume=o.presence,
+                leak=c.leak * o.presence / (self._belief.n_frames * c.n_tempi),
+            )
         )
-        self._moving, self._next_moving = self._next_moving, self._moving
-        self._holding, self._next_holding = self._next_holding, self._holding
-        return self._belief(o.presence)
+        return self._summary(o.presence)
 
-    def _weigh(
-        self, sustain: NDArray[np.float32], onset: NDArray[np.float32], novelty: float, presence: float
-    ) -> None:
-        """Fill `_score` with the likelihood of this hop at every frame of the mix."""
-        if presence <= 0:
-            self._score[:] = 1
-            return
+    def _summary(self, presence: float) -> Belief:
         c = self._config
-        weights = np.concatenate([sustain * np.float32(c.sustain_weight * novelty), onset * np.float32(c.onset_weight)])
-        kernels.scores(self._reference.observations.features, weights, self._score)
-        kernels.likelihoods(self._score, presence)
-
-    def _belief(self, presence: float) -> Belief:
-        c = self._config
-        kernels.marginal(self._moving, self._holding, self._place)
-        self._mode = kernels.densest(self._place, c.mode_reach)
-        frame, tempo, concentration, held = kernels.summarise(
-            self._moving,
-            self._holding,
-            self._place,
-            self._tempi,
-            self._mode,
-            c.mean_reach,
-            round(c.concentration_s / self._hop_s),
-        )
-        rate = tempo * (1 - held)
-        mix_s = (frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - held)
-        return Belief(max(mix_s, 0.0), rate, concentration, presence, held)
+        e = self._belief.estimate(c.mode_reach, c.mean_reach, round(c.concentration_s / self._hop_s))
+        rate = e.tempo * (1 - e.held)
+        mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
+        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, e.held)

@@ -10,9 +10,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-BLOCK = 512
-"""Positions handled together: their scores stay in the first-level cache."""
-
 
 @njit(cache=True)
 def decaying_maximum(x: NDArray[np.float64], decay: float) -> None:
@@ -23,17 +20,26 @@ def decaying_maximum(x: NDArray[np.float64], decay: float) -> None:
 
 
 @njit(cache=True)
-def scores(features: NDArray[np.float32], weights: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Write `out[j] = sum_k weights[k] features[k, j]`; zero weights cost nothing.
+def scores(
+    features: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    blocks: NDArray[np.int64],
+    block: int,
+    out: NDArray[np.float32],
+) -> float:
+    """Write `out[j] = sum_k weights[k] features[k, j]` in the blocks named; return the largest.
 
     Args:
         features: (k, n) of the reference.
-        weights: (k,) of the live hop.
-        out: (n,), written.
+        weights: (k,) of the live hop; zero weights cost nothing.
+        blocks: numbers of the blocks of `block` positions to compute; the last block of the axis may be shorter.
+        block: positions per block.
+        out: (n,), written in those blocks.
     """
-    n = out.shape[0]
-    for first in range(0, n, BLOCK):
-        part = out[first : min(first + BLOCK, n)]
+    top = -np.inf
+    for b in blocks:
+        first = b * block
+        part = out[first : first + block]
         part[:] = 0
         for k in range(features.shape[0]):
             w = weights[k]
@@ -41,23 +47,26 @@ def scores(features: NDArray[np.float32], weights: NDArray[np.float32], out: NDA
                 row = features[k, first : first + part.shape[0]]
                 for j in range(part.shape[0]):
                     part[j] += w * row[j]
+        for j in range(part.shape[0]):
+            top = max(top, part[j])
+    return float(top)
 
 
 @njit(cache=True)
-def likelihoods(score: NDArray[np.float32], weight: float) -> None:
-    """Turn scores (n,) into `exp(weight * (score - max))`, in place."""
-    top = score[0]
-    for j in range(score.shape[0]):
-        top = max(top, score[j])
-    w = np.float32(weight)
-    for j in range(score.shape[0]):
-        score[j] = np.exp(w * (score[j] - top))
+def likelihoods(score: NDArray[np.float32], top: float, blocks: NDArray[np.int64], block: int) -> None:
+    """Turn scores (n,) into `exp(score - top)` in the blocks named, in place."""
+    shift = np.float32(top)
+    for b in blocks:
+        part = score[b * block : (b + 1) * block]
+        for j in range(part.shape[0]):
+            part[j] = np.exp(part[j] - shift)
 
 
 @njit(cache=True)
 def advance(
     moving: NDArray[np.float32],
     holding: NDArray[np.float32],
+    scale: float,
     shift: NDArray[np.int64],
     diffusion: float,
     stop: NDArray[np.float32],
@@ -65,87 +74,144 @@ def advance(
     tempo_prior: NDArray[np.float32],
     leak: float,
     likelihood: NDArray[np.float32],
+    blocks: NDArray[np.int64],
+    block: int,
     new_moving: NDArray[np.float32],
     new_holding: NDArray[np.float32],
+    place: NDArray[np.float32],
 ) -> float:
-    """One step of the filter; returns the total mass, which has been divided out (0 leaves all zero).
+    """One step of the filter in the blocks named; return the mass there. Other blocks must hold zeros.
 
     Args:
-        moving: (r, n), belief of tempo state r at mix frame j.
-        holding: (n,), belief that the pianist stands still at j.
-        shift: (r,), frames each tempo state moves in this hop.
+        moving: (r, n), belief of tempo state r at position j, times 1 / scale.
+        holding: (n,), belief that the pianist stands still at j, times 1 / scale.
+        scale: brings the belief to a mass of 1 before the step.
+        shift: (r,), positions each tempo state moves in this step.
         diffusion: share that goes to each neighbouring tempo.
         stop: (n,), share of the moving belief at j that comes to a stand.
         resume: share of the holding belief that moves on, at tempi drawn from `tempo_prior`.
         tempo_prior: (r,), sums to 1.
-        leak: belief given to every state anew: unknown start, repeat, skip.
+        leak: belief given to every moving state anew: unknown start, repeat, skip.
         likelihood: (n,).
-        new_moving: (r, n), written.
-        new_holding: (n,), written.
+        blocks: numbers of the blocks of `block` positions to compute.
+        block: positions per block.
+        new_moving: (r, n), written in those blocks.
+        new_holding: (n,), written in those blocks.
+        place: (n,), the new belief summed over tempi and holding, written in those blocks.
     """
     n_tempi, n = moving.shape
-    away = np.float32(diffusion)
-    stay = np.float32(1.0 - 2.0 * diffusion)
+    away = np.float32(diffusion * scale)
+    stay = np.float32((1.0 - 2.0 * diffusion) * scale)
     add = np.float32(leak)
     one = np.float32(1.0)
+    whole = np.float32(scale)
+    left = np.float32((1.0 - resume) * scale)
     total = 0.0
-    for r in range(n_tempi):
-        d = min(shift[r], n)
-        same, up, down = moving[r], moving[min(r + 1, n_tempi - 1)], moving[max(r - 1, 0)]
-        out = new_moving[r]
-        again = np.float32(resume) * tempo_prior[r]
-        for j in range(d):
-            out[j] = add * likelihood[j]
-        for j in range(d, n):
-            i = j - d
-            belief = (stay * same[i] + away * (up[i] + down[i])) * (one - stop[i])
-            out[j] = (belief + again * holding[i] + add) * likelihood[j]
-    for j in range(n):
-        new_holding[j] = 0
-    for r in range(n_tempi):
-        row = moving[r]
-        for j in range(n):
-            new_holding[j] += row[j]
-    for j in range(n):
-        new_holding[j] = (new_holding[j] * stop[j] + holding[j] * np.float32(1.0 - resume)) * likelihood[j]
-    for r in range(n_tempi):
-        for j in range(n):
-            total += new_moving[r, j]
-    for j in range(n):
-        total += new_holding[j]
-    if total > 0:
-        scale = np.float32(1.0 / total)
+    for b in blocks:
+        first = b * block
+        end = min(first + block, n)
+        here = place[first:end]
+        here[:] = 0
         for r in range(n_tempi):
-            row = new_moving[r]
-            for j in range(n):
-                row[j] *= scale
-        for j in range(n):
-            new_holding[j] *= scale
+            row = moving[r]
+            for j in range(first, end):
+                here[j - first] += row[j]
+        for j in range(first, end):
+            new_holding[j] = (here[j - first] * stop[j] * whole + holding[j] * left) * likelihood[j]
+            here[j - first] = new_holding[j]
+        for r in range(n_tempi):
+            d = shift[r]
+            same, up, down = moving[r], moving[min(r + 1, n_tempi - 1)], moving[max(r - 1, 0)]
+            out = new_moving[r]
+            again = np.float32(resume * scale) * tempo_prior[r]
+            start = min(max(first, d), end)
+            for j in range(first, start):
+                out[j] = add * likelihood[j]
+            for j in range(start, end):
+                i = j - d
+                belief = (stay * same[i] + away * (up[i] + down[i])) * (one - stop[i])
+                out[j] = (belief + again * holding[i] + add) * likelihood[j]
+            for j in range(first, end):
+                here[j - first] += out[j]
+        for j in range(end - first):
+            total += here[j]
     return total
 
 
 @njit(cache=True)
-def gather_tempo(moving: NDArray[np.float32], tempo: int, share: float) -> None:
-    """Move `share` of every tempo state's belief (r, n) to state `tempo`, in place."""
+def gather_tempo(
+    moving: NDArray[np.float32], tempo: int, share: float, blocks: NDArray[np.int64], block: int
+) -> None:
+    """Move `share` of every tempo state's belief (r, n) to state `tempo` in the blocks named, in place."""
     s = np.float32(share)
-    target = moving[tempo]
-    for r in range(moving.shape[0]):
-        if r != tempo:
-            row = moving[r]
-            for j in range(row.shape[0]):
-                part = s * row[j]
-                row[j] -= part
-                target[j] += part
+    for b in blocks:
+        target = moving[tempo, b * block : (b + 1) * block]
+        for r in range(moving.shape[0]):
+            if r != tempo:
+                row = moving[r, b * block : (b + 1) * block]
+                for j in range(row.shape[0]):
+                    part = s * row[j]
+                    row[j] -= part
+                    target[j] += part
 
 
 @njit(cache=True)
-def marginal(moving: NDArray[np.float32], holding: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Write the belief over positions (n,), tempi and holding summed."""
-    out[:] = holding
-    for r in range(moving.shape[0]):
-        row = moving[r]
-        for j in range(row.shape[0]):
-            out[j] += row[j]
+def pool_blocks(
+    fine: NDArray[np.float32],
+    scale: float,
+    pool: int,
+    blocks: NDArray[np.int64],
+    block: int,
+    coarse: NDArray[np.float32],
+) -> None:
+    """Sum `pool` fine positions, times `scale`, into each coarse one, in the fine blocks named.
+
+    Args:
+        fine: (r, n).
+        scale: factor.
+        pool: fine positions per coarse one; divides `block`.
+        blocks: numbers of the fine blocks.
+        block: fine positions per block.
+        coarse: (r, ceil(n / pool)), written where the blocks are.
+    """
+    n = fine.shape[1]
+    s = np.float32(scale)
+    for b in blocks:
+        first, end = b * block, min((b + 1) * block, n)
+        for r in range(fine.shape[0]):
+            for c in range(first // pool, (end + pool - 1) // pool):
+                total = np.float32(0.0)
+                for j in range(c * pool, min((c + 1) * pool, n)):
+                    total += fine[r, j]
+                coarse[r, c] = total * s
+
+
+@njit(cache=True)
+def spread_blocks(
+    coarse: NDArray[np.float32],
+    scale: float,
+    pool: int,
+    blocks: NDArray[np.int64],
+    block: int,
+    fine: NDArray[np.float32],
+) -> None:
+    """Give each fine position its part of the coarse one over it, times `scale`; arguments as `pool_blocks`."""
+    n = fine.shape[1]
+    s = np.float32(scale / pool)
+    for b in blocks:
+        for r in range(fine.shape[0]):
+            for j in range(b * block, min((b + 1) * block, n)):
+                fine[r, j] = coarse[r, j // pool] * s
+
+
+@njit(cache=True)
+def block_sums(line: NDArray[np.float32], block: int, out: NDArray[np.float64]) -> None:
+    """Write the sum of each block of `block` values of `line` (n,)."""
+    for b in range(out.shape[0]):
+        total = 0.0
+        for j in range(b * block, min((b + 1) * block, line.shape[0])):
+            total += line[j]
+        out[b] = total
 
 
 @njit(cache=True)
@@ -171,12 +237,13 @@ def summarise(
     moving: NDArray[np.float32],
     holding: NDArray[np.float32],
     belief: NDArray[np.float32],
+    total: float,
     tempi: NDArray[np.float64],
     centre: int,
     reach: int,
     wide_reach: int,
 ) -> tuple[float, float, float, float]:
-    """Return (mean position, mean tempo, mass within `wide_reach`, share held) round `centre`.
+    """Return (mean position, mean tempo, share of `total` within `wide_reach`, share held) round `centre`.
 
     Means are over +-`reach` frames; with no moving belief there, the tempo is 0.
     """
@@ -199,20 +266,23 @@ def summarise(
         wide += belief[j]
     if mass <= 0:
         return float(centre), 0.0, 0.0, 0.0
-    return position / mass, tempo / tempo_mass if tempo_mass > 0 else 0.0, min(wide, 1.0), held / mass
+    return position / mass, tempo / tempo_mass if tempo_mass > 0 else 0.0, min(wide / total, 1.0), held / mass
 
 
 def warmup() -> None:
     """Compile (or load from numba's cache) every kernel of this file."""
-    n = 8
+    n, blocks = 8, np.arange(2)
     moving, other = np.full((3, n), 0.1, np.float32), np.zeros((3, n), np.float32)
-    holding, line = np.zeros(n, np.float32), np.ones(n, np.float32)
+    holding, line, place = np.zeros((3, n), np.float32)
     decaying_maximum(np.ones((3, 2)), 0.5)
-    scores(np.ones((4, n), np.float32), np.ones(4, np.float32), line)
-    likelihoods(line, 1.0)
-    shift = np.array([0, 1, 2])
-    prior = np.full(3, 1 / 3, np.float32)
-    advance(moving, holding, shift, 0.01, np.zeros(n, np.float32), 1.0, prior, 1e-9, line, other, holding.copy())
-    gather_tempo(moving, 1, 0.1)
-    marginal(moving, holding, line)
-    summarise(moving, holding, line, np.ones(3), densest(line, 2), 2, 4)
+    top = scores(np.ones((4, n), np.float32), np.ones(4, np.float32), blocks, 4, line)
+    likelihoods(line, top, blocks, 4)
+    shift, prior = np.array([0, 1, 2]), np.full(3, 1 / 3, np.float32)
+    advance(
+        moving, holding, 1.0, shift, 0.01, holding, 1.0, prior, 1e-9, line, blocks, 4, other, holding.copy(), place
+    )
+    gather_tempo(moving, 1, 0.1, blocks, 4)
+    pool_blocks(moving, 1.0, 2, blocks, 4, np.zeros((3, 4), np.float32))
+    spread_blocks(np.ones((3, 4), np.float32), 1.0, 2, blocks, 4, moving)
+    block_sums(place, 4, np.zeros(2))
+    summarise(moving, holding, place, 1.0, np.ones(3), densest(place, 2), 2, 4)
