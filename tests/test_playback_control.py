@@ -29,7 +29,10 @@ def claims(
 
 
 def play(
-    positions: Sequence[Position | StateChange], duration_s: float, recording_s: float = 100.0, attacks_s: tuple[float, ...] = ()
+    positions: Sequence[Position | StateChange],
+    duration_s: float,
+    recording_s: float = 100.0,
+    attacks_s: tuple[float, ...] = (),
 ) -> tuple[NDArray[np.float32], Course, int, int, int]:
     player = place_player(silent_recording(recording_s, attacks_s=attacks_s))
     blocks = list(render(player, positions, duration_s))
