@@ -271,4 +271,6 @@ def test_there_is_no_other_page(path: str) -> None:
 def test_pages_name_no_other_host() -> None:
     for path in PAGES:
         body = page(path).body.decode()
-        assert "http://" not in body and "https://" not in body.replace("https://json-schema.org", ""), path
+        for name in ("http://www.w3.org/2000/svg", "https://json-schema.org"):  # names, not addresses to load
+            body = body.replace(name, "")
+        assert "http://" not in body and "https://" not in body, path

@@ -15,6 +15,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "/microphone.js": ("web/microphone.js", "text/javascript; charset=utf-8"),
     "/capture-worklet.js": ("web/capture-worklet.js", "text/javascript; charset=utf-8"),
     "/style.css": ("web/style.css", "text/css; charset=utf-8"),
+    "/icon.svg": ("web/icon.svg", "image/svg+xml"),
     "/protocol.json": ("schema/protocol.json", "application/schema+json"),
 }
 SECURITY_HEADERS = {
