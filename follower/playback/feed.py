@@ -105,6 +105,11 @@ class OutputFeed:
         """How much slower the output runs than the input, in millionths."""
         return self._output_clock.drift_ppm - (self._input_clock.drift_ppm if self._input_clock is not None else 0.0)
 
+    @property
+    def queued_frames(self) -> int:
+        """Frames that wait for the callback."""
+        return self._ring.filled
+
     def hear(self, event: Position | StateChange) -> None:
         """Take the follower's newest word (any thread)."""
         self._events.append(event)
