@@ -106,7 +106,11 @@ def musical_delay(
     if use.sum() < 2:
         return Musical(int(use.sum()), float("nan"), float("nan"))
     lags = np.arange(-LONGEST_LAG_S, LONGEST_LAG_S + 5e-4, 1e-3)
-    misfit = [float(np.nanmedian(np.abs(truth_at(audio_s[use] - lag) - claim_s[use]))) for lag in lags]
+    misfit = []
+    for lag in lags:
+        off = np.abs(truth_at(audio_s[use] - lag) - claim_s[use])
+        off = off[~np.isnan(off)]
+        misfit.append(float(np.median(off)) if len(off) else np.inf)
     return Musical(
         int(use.sum()), 1e3 * float(np.median(error[use] / rate[use])), 1e3 * float(lags[int(np.argmin(misfit))])
     )
@@ -295,7 +299,8 @@ def plot(measured: Delays, path: Path, title: str) -> None:
         axes.axvline(found.p99_ms, color="#b3261e")
         axes.set_title(f"{name}: p50 {found.p50_ms:.2f}, p99 {found.p99_ms:.2f} (red), max {found.max_ms:.2f} ms")
         axes.set_ylabel("events")
-        axes.set_yscale("log")
+        if len(values):
+            axes.set_yscale("log")
     axes.set_xscale("log")
     axes.set_xlabel("delay (ms)")
     figure.suptitle(title)
