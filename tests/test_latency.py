@@ -77,14 +77,16 @@ class Blocks:
 def test_delays_join_source_sinks_and_receiver() -> None:
     now = iter([10.0, 11.0, 12.0])
     inner: Source = Blocks()
-    source = TimedSource(inner, clock=lambda: next(now))
+    cpu = iter([1.0, 1.1, 1.2])
+    source = TimedSource(inner, clock=lambda: next(now), cpu_clock=lambda: next(cpu))
     assert sum(isinstance(item, AudioBlock) for item in source.blocks()) == 3
-    emitted = Emitted(clock=iter([10.001, 11.002, 11.004]).__next__)
+    emitted = Emitted(iter([10.001, 11.002, 11.004]).__next__, iter([1.0005, 1.101, 1.102]).__next__)
     for p in (position(0), position(1), replace(position(1), seq=2)):
         emitted.note(p)
     emitted.note(Notice(0, RATE_HZ, "no position"))
     found = delays(source, emitted, {"osc": [(0, 10.003), (2, 11.005), (99, 1.0)], "websocket": [(1, 11.006)]})
     np.testing.assert_allclose(found.compute_ms, [1.0, 4.0], atol=1e-6)  # per block: until its last event
+    np.testing.assert_allclose(found.compute_cpu_ms, [0.5, 2.0], atol=1e-6)
     np.testing.assert_allclose(found.osc_ms, [3.0, 5.0], atol=1e-6)
     np.testing.assert_allclose(found.websocket_ms, [6.0], atol=1e-6)
     assert found.positions == 3
@@ -103,13 +105,13 @@ def test_the_load_runs_meanwhile_and_ends() -> None:
 
 
 def test_plot(tmp_path: Path) -> None:
-    measured = Delays(np.array([1.0, 2.0]), np.array([3.0]), np.zeros(0), 2)
+    measured = Delays(np.array([1.0, 2.0]), np.array([1.0, 1.0]), np.array([3.0]), np.zeros(0), 2)
     plot(measured, tmp_path / "h.png", "title")
     assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(OutputError, match="choose a file"):
         plot(measured, tmp_path / "none" / "h.png", "title")
     with pytest.raises(InputError, match="longer recording"):
-        plot(Delays(np.zeros(0), np.zeros(0), np.zeros(0), 0), tmp_path / "h.png", "title")
+        plot(Delays(*[np.zeros(0)] * 4, 0), tmp_path / "h.png", "title")
 
 
 def test_the_whole_measurement(

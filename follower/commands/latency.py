@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     measured, emitted = _measure(args)
     figures = {
         "compute": Figures.of(measured.compute_ms),
+        "compute_cpu": Figures.of(measured.compute_cpu_ms),
         "osc": Figures.of(measured.osc_ms),
         "websocket": Figures.of(measured.websocket_ms),
     }
@@ -119,14 +120,12 @@ def _musical(scenario: Path, emitted: Emitted) -> Musical:
 
 def _print(figures: dict[str, Figures], musical: Musical | None, positions: int, load: int) -> None:
     print(f"{positions} positions in real time, {load} busy processes beside it")
-    print(f"{'ms':10} {'count':>6} {'p50':>8} {'p95':>8} {'p99':>8} {'max':>8}  p99 target")
+    print(f"{'ms':12} {'count':>6} {'p50':>8} {'p95':>8} {'p99':>8} {'max':>8}  p99 target")
     for name, f in figures.items():
-        target = TARGETS[name]
-        verdict = "met" if f.p99_ms < target else "MISSED"
-        print(
-            f"{name:10} {f.count:6d} {f.p50_ms:8.2f} {f.p95_ms:8.2f} {f.p99_ms:8.2f} {f.max_ms:8.2f}"
-            f"  {target:g} {verdict}"
-        )
+        verdict = ""
+        if name in TARGETS:
+            verdict = f"  {TARGETS[name]:g} {'met' if f.p99_ms < TARGETS[name] else 'MISSED'}"
+        print(f"{name:12} {f.count:6d} {f.p50_ms:8.2f} {f.p95_ms:8.2f} {f.p99_ms:8.2f} {f.max_ms:8.2f}{verdict}")
     if musical is not None:
         print(
             f"musical delay over {musical.count} positions: bias {musical.bias_ms:+.1f} ms, "

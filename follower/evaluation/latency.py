@@ -1,6 +1,7 @@
 """How late is what the follower says? Compute, delivery and musical delay (issue 5, `follower latency`).
 
-- compute: a block handed over by the source until the last event it caused was given to the sinks;
+- compute: a block handed over by the source until the last event it caused was given to the sinks, and the processor
+  time of that thread within (what remains when other programs want the processor too);
 - delivery: the same block until the event was parsed by an OSC and a WebSocket receiver in another process;
 - musical: the shift in time between claims and the annotated truth.
 """
@@ -123,20 +124,28 @@ class TimedSource:
         source: open.
         seconds: of audio after which it ends; None for all.
         clock: monotonic seconds.
+        cpu_clock: processor seconds of the calling thread.
 
     Attributes:
         end_samples: counter after each block.
         handed_s: when it was handed over.
+        handed_cpu_s: the thread's processor time then.
     """
 
     def __init__(
-        self, source: Source, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        source: Source,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._source = source
         self._seconds = seconds
         self._clock = clock
+        self._cpu_clock = cpu_clock
         self.end_samples: list[int] = []
         self.handed_s: list[float] = []
+        self.handed_cpu_s: list[float] = []
 
     @property
     def sample_rate_hz(self) -> int:
@@ -166,6 +175,7 @@ class TimedSource:
                 if self._seconds is not None and end > self._seconds * self.sample_rate_hz:
                     return
                 self.end_samples.append(end)
+                self.handed_cpu_s.append(self._cpu_clock())
                 self.handed_s.append(self._clock())
             yield item
 
@@ -175,14 +185,17 @@ class Emitted:
     """The positions a run emitted, and when; `note` is the runner's `on_event`."""
 
     clock: Callable[[], float] = time.monotonic
+    cpu_clock: Callable[[], float] = time.thread_time
     positions: list[Position] = field(default_factory=list)
     emitted_s: list[float] = field(default_factory=list)
+    emitted_cpu_s: list[float] = field(default_factory=list)
 
     def note(self, event: Event) -> None:
         """Take an event just given to the sinks."""
         if isinstance(event, Position):
             self.positions.append(event)
             self.emitted_s.append(self.clock())
+            self.emitted_cpu_s.append(self.cpu_clock())
 
 
 @dataclass(frozen=True)
@@ -191,12 +204,14 @@ class Delays:
 
     Attributes:
         compute_ms: per block that brought a position.
+        compute_cpu_ms: processor time of the same.
         osc_ms: per position received by OSC.
         websocket_ms: per position received by WebSocket.
         positions: positions emitted.
     """
 
     compute_ms: NDArray[np.float64]
+    compute_cpu_ms: NDArray[np.float64]
     osc_ms: NDArray[np.float64]
     websocket_ms: NDArray[np.float64]
     positions: int
@@ -211,20 +226,19 @@ def delays(source: TimedSource, emitted: Emitted, arrivals: dict[str, Sequence[S
         arrivals: by transport, pairs of seq and arrival (monotonic s).
     """
     ends = np.array(source.end_samples, dtype=np.int64)
-    handed_s = np.array(source.handed_s)
     # Positions at the stream's end (`finish`) belong to no block.
     with_block = [p for p in emitted.positions if len(ends) and p.audio_sample <= ends[-1]]
     block = np.searchsorted(ends, [p.audio_sample for p in with_block])
-    of_seq = {p.seq: float(handed_s[b]) for p, b in zip(with_block, block, strict=True)}
-    last: dict[int, float] = {}
-    for b, at_s in zip(block, emitted.emitted_s, strict=False):
-        last[int(b)] = at_s
-    compute = np.array([1e3 * (at_s - handed_s[b]) for b, at_s in last.items()])
+    of_seq = {p.seq: source.handed_s[b] for p, b in zip(with_block, block, strict=True)}
+    # The last position of each block: later entries replace earlier ones.
+    last = {int(b): n for n, b in enumerate(block)}
+    compute = np.array([1e3 * (emitted.emitted_s[n] - source.handed_s[b]) for b, n in last.items()])
+    compute_cpu = np.array([1e3 * (emitted.emitted_cpu_s[n] - source.handed_cpu_s[b]) for b, n in last.items()])
 
     def delivery(name: str) -> NDArray[np.float64]:
         return np.array([1e3 * (at_s - of_seq[int(seq)]) for seq, at_s in arrivals[name] if int(seq) in of_seq])
 
-    return Delays(compute, delivery("osc"), delivery("websocket"), len(emitted.positions))
+    return Delays(compute, compute_cpu, delivery("osc"), delivery("websocket"), len(emitted.positions))
 
 
 @contextlib.contextmanager
