@@ -3,7 +3,7 @@
 1. Pitchgrams of both recordings, each at its own tuning (`align_features`).
 2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`align_coarse`).
 3. Coarse pass with gap states: which parts belong together, where O was cut (`align_coarse`).
-4. Fine pass, 12 ms frames in a narrow band (`align_fine`).
+4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`align_fine`).
 5. One monotone map (`align_assembly`), its confidence (`align_confidence`) and a verdict (`align_verdict`).
 """
 
@@ -21,9 +21,17 @@ from follower.mix_map import MixMap
 from offline_prep.align_assembly import assemble
 from offline_prep.align_coarse import Chain, coarse_path, overview, quiet_frames
 from offline_prep.align_confidence import chain_confidence, strength
-from offline_prep.align_config import AlignConfig
-from offline_prep.align_features import HOP_SAMPLES, SAMPLE_RATE_HZ, compare, estimate_tuning, pitchgram, shape_features
-from offline_prep.align_fine import refine
+from offline_prep.align_config import AlignConfig, StageConfig
+from offline_prep.align_features import (
+    HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Comparison,
+    compare,
+    estimate_tuning,
+    pitchgram,
+    shape_features,
+)
+from offline_prep.align_fine import refine, settle
 from offline_prep.align_verdict import Verdict, judge
 from offline_prep.audio import resample
 
@@ -133,15 +141,13 @@ def align_recordings(
     if not chains:
         raise AlignmentError("nothing in the two recordings matches; are they the same piece?")
 
-    progress("fine", 0.65)
-    stage = config.fine
-    comparison = compare(
-        shape_features(mix_gram, stage.shape, 0.0),
-        shape_features(o_gram, stage.shape, stage.softness),
-        stage.harmony,
-        stage.onset,
-    )
+    progress("fine", 0.6)
+    comparison = _compare(mix_gram, o_gram, config.fine)
     fine = tuple(refine(c, comparison, config) for c in chains)
+    progress("precise", 0.75)
+    precise = _compare(mix_gram, o_gram, config.precise)
+    fine = tuple(settle(c, precise, config) for c in fine)
+    del precise
 
     progress("confidence", 0.9)
     mix_duration, o_duration = len(po) / SAMPLE_RATE_HZ, len(o) / SAMPLE_RATE_HZ
@@ -166,6 +172,15 @@ def align_recordings(
         mix_tuning,
         transposition,
         path.cells,
+    )
+
+
+def _compare(mix: NDArray[np.float32], orchestra: NDArray[np.float32], stage: StageConfig) -> Comparison:
+    return compare(
+        shape_features(mix, stage.shape, 0.0),
+        shape_features(orchestra, stage.shape, stage.softness),
+        stage.harmony,
+        stage.onset,
     )
 
 

@@ -50,9 +50,10 @@ def assemble(
     tail = max(0.0, min(mix_s - chains[-1].mix_s[-1], orchestra_s - chains[-1].orchestra_s[-1]))
     add(chains[-1].mix_s[-1] + tail, chains[-1].orchestra_s[-1] + tail)
     add(mix_s, chains[-1].orchestra_s[-1] + tail)
-    m = np.maximum.accumulate(np.clip(np.concatenate(mix), 0.0, mix_s))
-    o = np.maximum.accumulate(np.clip(np.concatenate(orchestra), 0.0, orchestra_s))
-    return _densify(m, o)
+    return _densify(
+        np.maximum.accumulate(np.clip(np.concatenate(mix), 0.0, mix_s)),
+        np.maximum.accumulate(np.clip(np.concatenate(orchestra), 0.0, orchestra_s)),
+    )
 
 
 def _bridge(

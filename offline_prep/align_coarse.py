@@ -12,10 +12,11 @@ from offline_prep.align_config import AlignConfig, GapConfig, StageConfig
 from offline_prep.align_features import HOP_S, Comparison, Features, compare, shape_features
 from offline_prep.align_path import GapCosts, Path, SegmentRule, best_path
 
-OVERVIEW_FRAMES = 1500
+OVERVIEW_FRAMES = 800
 """Longer side of the overview's matrix."""
 QUIET_LEVEL_S = 0.3
 QUIET_LEAST_S = 0.8
+SEAM_SLOPES = (0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def gap_costs(quiet: NDArray[np.bool_], columns: int, pool: int, config: GapConf
     return GapCosts(
         wait=np.where(still, config.wait_quiet, config.wait).astype(np.float32),
         enter=(np.where(still, config.enter_quiet, config.enter) / scale).astype(np.float32),
-        skip=config.skip,
+        skip=np.where(still, config.skip_quiet, config.skip).astype(np.float32),
     )
 
 
@@ -75,6 +76,7 @@ def overview(
     found = []
     for shift in config.transpositions:
         comparison = compare(m, transpose(o, shift), config.coarse.harmony, config.coarse.onset)
+        comparison = replace(comparison, offset=comparison.offset + config.coarse.margin)
         path = best_path(comparison, rule, *full_band(comparison, rule), gap)
         found.append(Overview(shift, path.score, to_chains(path, comparison.hop_s)))
     return tuple(sorted(found, key=lambda v: -v.score))
@@ -126,6 +128,7 @@ def coarse_path(
     """The coarse path with gaps; banded round `around` where the whole matrix would be too large."""
     stage: StageConfig = config.coarse
     comparison = compare(mix, orchestra, stage.harmony, stage.onset)
+    comparison = replace(comparison, offset=comparison.offset + stage.margin)
     gap = gap_costs(quiet, len(comparison.orchestra), stage.shape.pool, config.gap)
     if len(comparison.mix) * len(comparison.orchestra) <= config.widest_full_cells or not around:
         first, width = full_band(comparison, stage.rule)
@@ -137,7 +140,7 @@ def coarse_path(
 
 def to_chains(path: Path, hop_s: float) -> tuple[Chain, ...]:
     """Frames to seconds."""
-    return tuple(Chain(c[:, 0] * hop_s, c[:, 1] * hop_s) for c in path.chains)
+    return tuple(Chain(*(hop_s * c.T.astype(np.float64))) for c in path.chains)
 
 
 def join_chains(chains: tuple[Chain, ...], config: GapConfig) -> tuple[Chain, ...]:
@@ -153,14 +156,26 @@ def join_chains(chains: tuple[Chain, ...], config: GapConfig) -> tuple[Chain, ..
         in_mix = chain.mix_s[0] - last.mix_s[-1]
         in_orchestra = chain.orchestra_s[0] - last.orchestra_s[-1]
         if abs(in_mix - in_orchestra) < config.merge_s:
-            skip = int(chain.mix_s[0] <= last.mix_s[-1])
-            out[-1] = Chain(
-                np.concatenate([last.mix_s, chain.mix_s[skip:]]),
-                np.concatenate([last.orchestra_s, chain.orchestra_s[skip:]]),
-            )
+            out[-1] = _join(last, chain)
         else:
             out.append(chain)
     return tuple(out)
+
+
+def _join(a: Chain, b: Chain) -> Chain:
+    """One chain of two; knots at the seam are given up until the connection is no steeper than music gets."""
+    i, j = len(a.mix_s), 0
+    while i > 1 and j < len(b.mix_s) - 1:
+        rise, run = b.orchestra_s[j] - a.orchestra_s[i - 1], b.mix_s[j] - a.mix_s[i - 1]
+        if run > 0.0 and SEAM_SLOPES[0] <= rise / run <= SEAM_SLOPES[1]:
+            break
+        if i - 1 > len(b.mix_s) - j:
+            i -= 1
+        else:
+            j += 1
+    return Chain(
+        np.concatenate([a.mix_s[:i], b.mix_s[j:]]), np.concatenate([a.orchestra_s[:i], b.orchestra_s[j:]])
+    )
 
 
 def _length(chain: Chain) -> float:

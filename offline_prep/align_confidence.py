@@ -42,7 +42,8 @@ def chain_confidence(chain: Chain, comparison: Comparison) -> tuple[NDArray[np.f
     mean = gaussian_filter1d(profile, WINDOW_S / hop, axis=0, mode="nearest")
     weight = np.exp(SHARPNESS * (mean - mean.max(axis=1, keepdims=True)))
     near = np.abs(offset * hop) <= NEAR_S
-    return rows * hop, np.asarray(weight[:, near].sum(axis=1) / weight.sum(axis=1), dtype=np.float64)
+    confidence = np.asarray(weight[:, near].sum(axis=1) / weight.sum(axis=1), dtype=np.float64)
+    return rows.astype(np.float64) * hop, confidence
 
 
 def strength(chains: tuple[Chain, ...], comparison: Comparison) -> float:

@@ -58,7 +58,7 @@ def pitchgram(samples: NDArray[np.float32], tuning: float) -> NDArray[np.float32
         last = REGISTERS[r + 1][0] if r + 1 < len(REGISTERS) else LOWEST_MIDI + N_PITCHES
         x = resample_poly(samples, 1, decimation).astype(np.float32)
         n, hop = window_samples // decimation, HOP_SAMPLES // decimation
-        filters = _semitone_filters(n, SAMPLE_RATE_HZ / decimation, np.arange(first, last) + tuning)
+        filters = _semitone_filters(n, SAMPLE_RATE_HZ / decimation, np.arange(first, last, dtype=np.float64) + tuning)
         window = np.asarray(get_window("hann", n), dtype=np.float32)
         x = np.pad(x, (n // 2, n // 2 + hop))
         for k in range(0, frames, CHUNK_FRAMES):
@@ -148,12 +148,14 @@ def shape_features(gram: NDArray[np.float32], shape: FeatureShape, softness: flo
 
 
 def _norm(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    norm: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return norm
 
 
 def _pool(rows: NDArray[np.float32], pool: int) -> NDArray[np.float32]:
     count = max(1, len(rows) // pool)
-    return rows[: count * pool].reshape(count, -1, rows.shape[1]).mean(axis=1, dtype=np.float32)
+    means: NDArray[np.float32] = rows[: count * pool].reshape(count, -1, rows.shape[1]).mean(axis=1, dtype=np.float32)
+    return means
 
 
 @dataclass(frozen=True)

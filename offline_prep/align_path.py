@@ -23,15 +23,30 @@ class SegmentRule:
         rows: frames of the mix per segment.
         slopes: allowed orchestra frames per mix frame, ascending.
         stiffness: cost of one e-fold of tempo change, per row of a segment.
+        slope_cost: cost per row of a slope one e-fold beyond `slope_free` from `slope_centre`.
+        slope_free: log ratio to `slope_centre` that costs nothing.
+        slope_centre: the usual slope.
     """
 
     rows: int
     slopes: tuple[float, ...]
     stiffness: float
+    slope_cost: float = 0.0
+    slope_free: float = 0.3
+    slope_centre: float = 1.0
 
     def displacements(self) -> NDArray[np.int32]:
         """Distinct whole columns per segment, ascending."""
         return np.unique(np.maximum(1, np.round(np.array(self.slopes) * self.rows))).astype(np.int32)
+
+    def prior(self) -> NDArray[np.float32]:
+        """Cost of a segment of each displacement for its slope alone."""
+        far = np.abs(np.log(self.displacements() / (self.rows * self.slope_centre))) - self.slope_free
+        return (self.slope_cost * self.rows * np.maximum(far, 0.0)).astype(np.float32)
+
+    def lines(self) -> NDArray[np.int32]:
+        """Column offset of the straight line at each row's middle, shape (displacements, rows)."""
+        return ((np.arange(self.rows) + 0.5) * self.displacements()[:, None] / self.rows).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -41,12 +56,12 @@ class GapCosts:
     Attributes:
         wait: (columns,) per mix row that passes while the orchestra waits at the column.
         enter: (columns,) once per gap.
-        skip: per orchestra column that passes while the mix waits.
+        skip: (columns,) per orchestra column that passes while the mix waits.
     """
 
     wait: NDArray[np.float32]
     enter: NDArray[np.float32]
-    skip: float
+    skip: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -81,8 +96,9 @@ def best_path(
         AlignmentError: no path fits the band.
     """
     displacement = rule.displacements()
-    line = ((np.arange(rule.rows) + 0.5) * displacement[:, None] / rule.rows).astype(np.int32)
+    line = rule.lines()
     log_step = np.diff(np.log(displacement)).astype(np.float32)
+    prior = rule.prior()
     nodes, count = len(first) - 1, len(displacement)
     columns = len(comparison.orchestra)
     transposed = np.ascontiguousarray(comparison.orchestra.T)
@@ -103,7 +119,7 @@ def best_path(
         if gap is not None:
             block[:, _outside(here, block.shape[1], columns)] = infinity
         match = np.empty_like(match)
-        cells += int(kernels.add_segment(best, here, block, here, line, displacement, there, match))
+        cells += int(kernels.add_segment(best, here, block, here, line, displacement, prior, there, match))
         if gap is None:
             gap_now = np.full(width, infinity, dtype=np.float32)
         else:
@@ -116,6 +132,36 @@ def best_path(
         raise AlignmentError(f"no path fits a band of {width} columns over {nodes} nodes; are the recordings empty?")
     chains = _trace(end, first, displacement, match_back, gap_back, rule.rows)
     return Path(chains, -end_cost, cells)
+
+
+def node_posterior(
+    comparison: Comparison, rule: SegmentRule, first: NDArray[np.int64], width: int, sharpness: float
+) -> NDArray[np.float64]:
+    """Posterior of the column at each node when every chain of segments through the band counts by its cost.
+
+    Arguments as in `best_path`; `sharpness` is how decisive a cost difference of 1 is.
+
+    Returns:
+        (nodes + 1, width), each row sums to 1.
+
+    Raises:
+        AlignmentError: no chain fits the band.
+    """
+    displacement = rule.displacements()
+    line, prior = rule.lines(), rule.prior()
+    nodes, count = len(first) - 1, len(displacement)
+    transposed = np.ascontiguousarray(comparison.orchestra.T)
+    likelihood = np.empty((nodes, width, count), dtype=np.float32)
+    for t in range(nodes):
+        span = width + int(displacement[-1]) + 1
+        block = _cost_block(comparison, transposed, t * rule.rows, rule.rows, int(first[t]), span)
+        kernels.segment_likelihood(block, line, sharpness, prior, likelihood[t])
+    keep = np.exp(-sharpness * rule.stiffness * rule.rows * np.diff(np.log(displacement))).astype(np.float32)
+    column = np.empty((nodes + 1, width))
+    kernels.forward_backward(likelihood, displacement, np.diff(first), keep, column)
+    if not bool(np.all(np.abs(column.sum(axis=1) - 1.0) < 1e-6)):
+        raise AlignmentError(f"no chain of segments fits a band of {width} columns over {nodes} nodes")
+    return column
 
 
 def _outside(first: int, width: int, columns: int) -> NDArray[np.bool_]:
@@ -157,7 +203,7 @@ def _gap_step(
     outside = _outside(there, width, columns)
     enter[outside] = np.inf
     out = np.empty(width, dtype=np.float32)
-    kernels.update_gap(shifted, match, wait, enter, gap.skip, 0.0, out, back)
+    kernels.update_gap(shifted, match, wait, enter, gap.skip[at], 0.0, out, back)
     out[outside] = np.inf
     return out
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from follower.errors import AlignmentError
 from follower.kernels import align as kernels
 from offline_prep.align_features import Comparison
-from offline_prep.align_path import OUTSIDE_COST, GapCosts, SegmentRule, best_path
+from offline_prep.align_path import OUTSIDE_COST, GapCosts, SegmentRule, best_path, node_posterior
 from tests.naive import align as naive
 
 SEEDS = st.integers(0, 10_000)
@@ -44,12 +44,12 @@ def test_add_segment(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows, displacement = 4, np.array([2, 3, 5], np.int32)
     line = ((np.arange(rows) + 0.5) * displacement[:, None] / rows).astype(np.int32)
-    best = _floats(rng, 7, 3)
+    best, prior = _floats(rng, 7, 3), rng.random(3).astype(np.float32)
     cost = rng.standard_normal((rows, 9)).astype(np.float32)
     first, cost_first, there = (int(v) for v in rng.integers(-2, 4, 3))
     match = np.empty((8, 3), np.float32)
-    read = kernels.add_segment(best, first, cost, cost_first, line, displacement, there, match)
-    expected = naive.add_segment(best, first, cost, cost_first, displacement, there, 8)
+    read = kernels.add_segment(best, first, cost, cost_first, line, displacement, prior, there, match)
+    expected = naive.add_segment(best, first, cost, cost_first, displacement, prior, there, 8)
     np.testing.assert_allclose(match, expected, rtol=1e-5, atol=1e-5)
     assert read == rows * int(np.isfinite(expected).sum())
 
@@ -59,9 +59,10 @@ def test_add_segment(seed: int) -> None:
 def test_update_gap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     before, match, wait, enter = _floats(rng, 8), _floats(rng, 8, 3), _floats(rng, 8), _floats(rng, 8)
+    skip = rng.random(8).astype(np.float32)
     gap, back = np.empty(8, np.float32), np.zeros(8, np.int8)
-    kernels.update_gap(before, match, wait, enter, 0.03, 0.0, gap, back)
-    np.testing.assert_allclose(gap, naive.update_gap(before, match, wait, enter, 0.03, 0.0), atol=1e-5)
+    kernels.update_gap(before, match, wait, enter, skip, 0.0, gap, back)
+    np.testing.assert_allclose(gap, naive.update_gap(before, match, wait, enter, skip, 0.0), atol=1e-5)
     for j in range(8):
         code = int(back[j])
         if code == kernels.GAP_START:
@@ -69,7 +70,7 @@ def test_update_gap(seed: int) -> None:
         elif code == kernels.GAP_ROWS:
             origin = float(before[j] + wait[j])
         elif code == kernels.GAP_COLUMN:
-            origin = float(gap[j - 1]) + 0.03
+            origin = float(gap[j - 1] + skip[j])
         else:
             origin = float(match[j, code - kernels.GAP_FROM_MATCH] + enter[j])
         assert origin == pytest.approx(float(gap[j]), abs=1e-5)
@@ -105,13 +106,25 @@ def test_best_path_is_the_exhaustive_optimum(seed: int) -> None:
     assert path.score == pytest.approx(-(bends + sum(lines)), abs=1e-4)  # the knots cost what the search claims
 
 
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_node_posterior_sums_over_every_chain(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    comparison, cost = _comparison(rng, 12, 24)
+    rule = SegmentRule(rows=4, slopes=(0.5, 1.0, 1.5), stiffness=0.3)
+    first = np.array([0, 3, 8, 11])
+    posterior = node_posterior(comparison, rule, first, 6, 0.7)
+    expected = naive.node_posterior(cost, [2, 4, 6], 4, 0.3, 0.7, first.tolist(), 6)
+    np.testing.assert_allclose(posterior, expected, atol=1e-5)
+
+
 def test_a_gap_skips_foreign_rows() -> None:
     """32 rows of nonsense between two matching halves: two chains, with the orchestra waiting at column 20."""
     rng = np.random.default_rng(5)
     rows = rng.standard_normal((76, 24)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     music, mix = rows[32:], np.vstack([rows[32:52], rows[:32], rows[52:72]])
-    gap = GapCosts(np.full(44, 0.01, np.float32), np.full(44, 1.0, np.float32), 0.05)
+    gap = GapCosts(np.full(44, 0.01, np.float32), np.full(44, 1.0, np.float32), np.full(44, 0.05, np.float32))
     rule = SegmentRule(rows=4, slopes=(0.5, 0.75, 1.0, 1.25, 1.5), stiffness=0.5)
     path = best_path(Comparison(mix, music, 0.3, 0.1), rule, np.zeros(19, np.int64), 44, gap)
     assert [(c[0].tolist(), c[-1].tolist()) for c in path.chains] == [([0, 0], [20, 20]), ([52, 20], [72, 40])]
@@ -122,3 +135,10 @@ def test_an_impossible_band_is_an_error() -> None:
     rule = SegmentRule(rows=4, slopes=(1.0,), stiffness=1.0)
     with pytest.raises(AlignmentError, match="no path fits a band of 3 columns"):
         best_path(comparison, rule, np.array([0, 20, 0]), 3, None)
+    with pytest.raises(AlignmentError, match="no chain of segments fits"):
+        node_posterior(comparison, rule, np.array([0, 20, 0]), 3, 1.0)
+
+
+def test_slopes_far_from_the_usual_cost_extra() -> None:
+    rule = SegmentRule(rows=10, slopes=(0.5, 1.0, 2.0), stiffness=1.0, slope_cost=0.2, slope_free=0.3)
+    np.testing.assert_allclose(rule.prior(), np.array([1, 0, 1]) * 2.0 * (np.log(2) - 0.3), rtol=1e-6)

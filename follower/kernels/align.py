@@ -70,6 +70,7 @@ def add_segment(
     cost_first: int,
     line: NDArray[np.int32],
     displacement: NDArray[np.int32],
+    prior: NDArray[np.float32],
     next_first: int,
     match: NDArray[np.float32],
 ) -> int:
@@ -82,6 +83,7 @@ def add_segment(
         cost_first: see `cost`.
         line: (Q, T) column offset of the straight line at each row.
         displacement: (Q,) columns covered by a segment.
+        prior: (Q,) cost of using the displacement at all.
         next_first: absolute column of column 0 of the next node's band.
         match: out (W2, Q) cost at the next node, inf where no segment arrives.
 
@@ -103,7 +105,7 @@ def add_segment(
                 continue
             if best[j, q] == np.inf:
                 continue
-            total = np.float32(0.0)
+            total = prior[q]
             for r in range(rows):
                 total += cost[r, start + line[q, r]]
             read += rows
@@ -117,7 +119,7 @@ def update_gap(
     match: NDArray[np.float32],
     wait: NDArray[np.float32],
     enter: NDArray[np.float32],
-    skip: float,
+    skip: NDArray[np.float32],
     start: float,
     gap: NDArray[np.float32],
     back: NDArray[np.int8],
@@ -129,7 +131,7 @@ def update_gap(
         match: (W, Q) matched costs at this node.
         wait: (W,) cost of a node's worth of mix rows passing while the orchestra waits at the column.
         enter: (W,) cost of entering the gap at the column.
-        skip: cost of passing over one column.
+        skip: (W,) cost of passing from the previous column to this one.
         start: cost of a path that starts here (0), inf where none may.
         gap: out (W,).
         back: out (W,), see the module's constants.
@@ -143,7 +145,7 @@ def update_gap(
             g = c
             code = GAP_ROWS
         if j > 0:
-            c = gap[j - 1] + np.float32(skip)
+            c = gap[j - 1] + skip[j]
             if c < g:
                 g = c
                 code = GAP_COLUMN
@@ -154,6 +156,125 @@ def update_gap(
                 code = GAP_FROM_MATCH + q
         gap[j] = g
         back[j] = code
+
+
+@njit(cache=True)
+def segment_likelihood(
+    cost: NDArray[np.float32],
+    line: NDArray[np.int32],
+    sharpness: float,
+    prior: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """exp(-sharpness (cost of the segment + prior)) from every column with every displacement.
+
+    Args:
+        cost: (T, V) local costs, V at least W plus the largest displacement.
+        line: (Q, T) column offset of the straight line at each row.
+        sharpness: how decisive a cost difference of 1 is.
+        prior: (Q,) cost of using the displacement.
+        out: (W, Q).
+    """
+    width, count = out.shape
+    for q in range(count):
+        for j in range(width):
+            total = prior[q]
+            for r in range(cost.shape[0]):
+                total += cost[r, j + line[q, r]]
+            out[j, q] = np.exp(-sharpness * total)
+
+
+@njit(cache=True)
+def change_displacement(weight: NDArray[np.float32], keep: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """out[j, q] = sum over p of weight[j, p] times the product of `keep` between p and q, in two sweeps.
+
+    Args:
+        weight: (W, Q).
+        keep: (Q - 1,) factor for a step between neighbouring displacements.
+        out: (W, Q).
+    """
+    width, count = weight.shape
+    for j in range(width):
+        total = np.float32(0.0)
+        for q in range(count):
+            if q > 0:
+                total *= keep[q - 1]
+            total += weight[j, q]
+            out[j, q] = total
+        total = np.float32(0.0)
+        for q in range(count - 2, -1, -1):
+            total = (total + weight[j, q + 1]) * keep[q]
+            out[j, q] += total
+
+
+@njit(cache=True)
+def forward_backward(
+    likelihood: NDArray[np.float32],
+    displacement: NDArray[np.int32],
+    shift: NDArray[np.int64],
+    keep: NDArray[np.float32],
+    column: NDArray[np.float64],
+) -> None:
+    """Posterior of the column at every node, over all chains of segments through the band.
+
+    Args:
+        likelihood: (K, W, Q) of `segment_likelihood`, one per segment.
+        displacement: (Q,) columns per segment.
+        shift: (K,) columns by which the band moves on from each node to the next.
+        keep: (Q - 1,) see `change_displacement`.
+        column: out (K + 1, W), each row a distribution; a row of zeros where no chain fits the band.
+    """
+    nodes, width, count = likelihood.shape
+    forward = np.zeros((nodes + 1, width, count), dtype=np.float32)
+    leave = np.empty((width, count), dtype=np.float32)
+    forward[0, :, :] = np.float32(1.0 / (width * count))
+    for t in range(nodes):
+        if t == 0:
+            leave[:, :] = forward[0]
+        else:
+            change_displacement(forward[t], keep, leave)
+        total = 0.0
+        for j in range(width):
+            for q in range(count):
+                to = j + displacement[q] - shift[t]
+                if 0 <= to < width:
+                    value = leave[j, q] * likelihood[t, j, q]
+                    forward[t + 1, to, q] = value
+                    total += value
+        if total > 0.0:
+            for j in range(width):
+                for q in range(count):
+                    forward[t + 1, j, q] = np.float32(forward[t + 1, j, q] / total)
+    back = np.ones((width, count), dtype=np.float32)
+    before = np.empty((width, count), dtype=np.float32)
+    for t in range(nodes, -1, -1):
+        if t < nodes:
+            total = 0.0
+            for j in range(width):
+                for q in range(count):
+                    to = j + displacement[q] - shift[t]
+                    before[j, q] = 0.0
+                    if 0 <= to < width:
+                        before[j, q] = back[to, q] * likelihood[t, j, q]
+                        total += before[j, q]
+            if total > 0.0:
+                for j in range(width):
+                    for q in range(count):
+                        before[j, q] = np.float32(before[j, q] / total)
+            if t > 0:
+                change_displacement(before, keep, back)
+            else:
+                back[:, :] = before
+        total = 0.0
+        for j in range(width):
+            mass = 0.0
+            for q in range(count):
+                mass += np.float64(forward[t, j, q]) * np.float64(back[j, q])
+            column[t, j] = mass
+            total += mass
+        if total > 0.0:
+            for j in range(width):
+                column[t, j] /= total
 
 
 @njit(cache=True)
@@ -192,6 +313,8 @@ def warmup() -> None:
     line = np.zeros((2, 1), np.int32)
     step = np.zeros(2, np.int32)
     leave_node(f, row, row[:1], 1.0, f.copy(), codes)
-    add_segment(f, 0, f[:1], 0, line, step, 0, f.copy())
-    update_gap(row, f, row, row, 0.0, 0.0, row.copy(), codes[0].copy())
+    add_segment(f, 0, f[:1], 0, line, step, row, 0, f.copy())
+    update_gap(row, f, row, row, row, 0.0, row.copy(), codes[0].copy())
+    segment_likelihood(f[:1], line, 1.0, row, f.copy())
+    forward_backward(np.zeros((1, 2, 2), np.float32), step, np.zeros(1, np.int64), row[:1], np.zeros((2, 2)))
     offset_profile(f, f, step.astype(np.int64), step.astype(np.int64), f.copy())

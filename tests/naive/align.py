@@ -28,6 +28,7 @@ def add_segment(
     cost: NDArray[np.float32],
     cost_first: int,
     displacement: NDArray[np.int32],
+    prior: NDArray[np.float32],
     next_first: int,
     next_width: int,
 ) -> NDArray[np.float64]:
@@ -39,7 +40,7 @@ def add_segment(
             column = [first + j - cost_first + math.floor((r + 0.5) * d / rows) for r in range(rows)]
             to = first + j + d - next_first
             if 0 <= to < next_width and min(column) >= 0 and max(column) < columns:
-                out[to, q] = float(best[j, q]) + sum(float(cost[r, c]) for r, c in enumerate(column))
+                out[to, q] = float(best[j, q]) + float(prior[q]) + sum(float(cost[r, c]) for r, c in enumerate(column))
     return out
 
 
@@ -48,7 +49,7 @@ def update_gap(
     match: NDArray[np.float32],
     wait: NDArray[np.float32],
     enter: NDArray[np.float32],
-    skip: float,
+    skip: NDArray[np.float32],
     start: float,
 ) -> NDArray[np.float64]:
     """G[j] = min(start, G'[j] + wait, G[j-1] + skip, min_q D[j, q] + enter)."""
@@ -56,7 +57,7 @@ def update_gap(
     for j in range(len(match)):
         options = [start, float(gap_before[j]) + float(wait[j]), float(match[j].min()) + float(enter[j])]
         if j > 0:
-            options.append(out[j - 1] + skip)
+            options.append(out[j - 1] + float(skip[j]))
         out[j] = min(options)
     return out
 
@@ -71,6 +72,42 @@ def offset_profile(
             if 0 <= c + d < len(orchestra):
                 out[i, k] = float(mix[i].astype(np.float64) @ orchestra[c + d].astype(np.float64))
     return out
+
+
+def node_posterior(
+    cost: NDArray[np.float64],
+    displacement: list[int],
+    rows: int,
+    stiffness: float,
+    sharpness: float,
+    first: list[int],
+    width: int,
+) -> NDArray[np.float64]:
+    """Sum exp(-sharpness * total cost) over every chain of segments through the band, one by one.
+
+    `cost` starts at column 0 and must reach as far as any chain does.
+    """
+    nodes = len(cost) // rows
+    mass = np.zeros((nodes + 1, width))
+
+    def extend(columns: list[int], before: int | None, total: float) -> None:
+        t = len(columns) - 1
+        if t == nodes:
+            for node, column in enumerate(columns):
+                mass[node, column - first[node]] += math.exp(-sharpness * total)
+            return
+        for d in displacement:
+            to = columns[-1] + d
+            if first[t + 1] <= to < first[t + 1] + width:
+                bend = 0.0 if before is None else stiffness * rows * abs(math.log(d / before))
+                line = [columns[-1] + math.floor((r + 0.5) * d / rows) for r in range(rows)]
+                segment = sum(float(cost[t * rows + r, c]) for r, c in enumerate(line))
+                extend([*columns, to], d, total + bend + segment)
+
+    for j in range(width):
+        extend([first[0] + j], None, 0.0)
+    posterior: NDArray[np.float64] = mass / mass.sum(axis=1, keepdims=True)
+    return posterior
 
 
 def cheapest_path(
