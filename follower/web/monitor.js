@@ -136,6 +136,7 @@ function takeHello(message) {
   element("seek").max = String(session.orchestra_duration);
   element("orchestra-bar").max = session.orchestra_duration;
   element("mix-bar").max = session.mix_duration;
+  microphone?.start(); // not before the engine is ready: what waits is late
 }
 
 function fill(select, names) {
@@ -212,7 +213,6 @@ element("microphone-form").addEventListener("submit", async (event) => {
   const { sampleRate } = microphone;
   session = null;
   if (send({ type: "audio", cache: element("cache").value, sample_rate: sampleRate, format: "f32le", channels: 1 })) {
-    microphone.start();
     element("microphone-end").disabled = false;
   } else {
     endMicrophone();
