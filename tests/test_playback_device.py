@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -136,6 +137,21 @@ def test_a_device_that_does_not_start_is_a_clear_error_and_is_released() -> None
     with pytest.raises(DeviceError, match="busy"), OrchestraOutput(stage.feed, broken):
         pass
     assert streams[0].state == "closed"
+
+
+def test_a_player_that_fails_leaves_silence_and_is_reported_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    asked = threading.Event()
+
+    def fail() -> None:
+        asked.set()
+        raise ValueError("broken stretcher")
+
+    monkeypatch.setattr(stage.feed, "produce", fail)
+    with pytest.raises(ValueError, match="broken stretcher"), stage.output:
+        assert asked.wait(WAIT_S)
+        stage.output.send(position(1.0, 1.0))
+        assert np.abs(stage.streams[-1].ask(100.0, 100.0)).max() == 0
 
 
 def test_outputs_are_found_by_number_and_name(monkeypatch: pytest.MonkeyPatch) -> None:

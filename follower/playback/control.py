@@ -28,8 +28,10 @@ class ControlConfig:
         correction_s: an error of the place is corrected over about this time.
         largest_correction: most by which the rate may deviate from the follower's to correct an error.
         slack_s: errors below are left alone.
-        lead_slack_s: the same while the orchestra leads, at its own tempo.
         jump_s: larger errors are cut away with a cross-fade.
+        rest_s: a rest of the piano longer than this is the orchestra's: it leads at its own tempo.
+        reentry_s: after it the follower gets so long to find the piano again before it is corrected after.
+        lead_jump_s: while the orchestra leads only larger errors are cut away.
         steady_s: a claim is believed (to start or to jump) once it has run steadily for so long.
         steady_within_s: a claim this close to where the one before pointed is steady.
         least_confidence: of a claim to start from or jump to.
@@ -45,8 +47,10 @@ class ControlConfig:
     correction_s: float = 0.5
     largest_correction: float = 0.25
     slack_s: float = 0.005
-    lead_slack_s: float = 0.15
     jump_s: float = 0.35
+    rest_s: float = 1.5
+    reentry_s: float = 0.7
+    lead_jump_s: float = 3.0
     steady_s: float = 0.25
     steady_within_s: float = 0.1
     least_confidence: float = 0.5
@@ -125,12 +129,20 @@ class PlaybackControl:
         self._steady_since_s = math.inf
         self._off_since_s = math.inf
         self._slow_since_s = math.inf
+        self._rest_since_s = math.inf
+        self._led_until_s = -math.inf
         self._rate = 1.0
         self._played = False
 
     def claim(self, position: Position, at_s: float) -> None:
         """Take the follower's newest position; `at_s` is its instant on the player's clock."""
         previous_state, self._state = self._state, position.state
+        if position.state is State.ORCHESTRA:
+            self._rest_since_s = min(self._rest_since_s, at_s)
+        else:
+            if at_s - self._rest_since_s > self._config.rest_s:
+                self._led_until_s = at_s + self._config.reentry_s
+            self._rest_since_s = math.inf
         self._confidence = position.confidence
         if position.orchestra_time_s is None or position.state in (State.LOST, State.WAITING):
             self._steady_since_s = math.inf
@@ -185,7 +197,9 @@ class PlaybackControl:
         if self._state is State.LOST or self._newest is None or self._silent_for_s(committed_at_s) > 1.0:
             return Order(Action.PLAY, self._rate)
         error_s = self.target_s(committed_at_s) - committed_place_s
-        if abs(error_s) > c.jump_s:
+        rests = self._state is State.ORCHESTRA
+        leads = heard_at_s - self._rest_since_s > c.rest_s or heard_at_s < self._led_until_s
+        if abs(error_s) > (c.lead_jump_s if rests or leads else c.jump_s):
             self._off_since_s = min(self._off_since_s, heard_at_s)
             steady_s = heard_at_s - max(self._steady_since_s, self._off_since_s)
             target_s = self.target_s(heard_at_s)
@@ -195,8 +209,11 @@ class PlaybackControl:
                 return Order(Action.JUMP, self._rate, target_s)
         else:
             self._off_since_s = math.inf
-        slack_s = c.lead_slack_s if self._state is State.ORCHESTRA else c.slack_s
-        off_s = math.copysign(max(abs(error_s) - slack_s, 0.0), error_s)
+        if rests or leads:
+            # Nobody is heard to follow: a short rest keeps the tempo, in a long one the orchestra has its own.
+            self._approach(1.0 if leads else self._wanted_rate(), block_s)
+            return Order(Action.PLAY, self._rate)
+        off_s = math.copysign(max(abs(error_s) - c.slack_s, 0.0), error_s)
         # The square root brakes in time: from there the rate can come back at its slope while the error closes.
         most = min(c.largest_correction, math.sqrt(c.rate_slope_per_s * abs(off_s)))
         correction = max(-most, min(most, off_s / c.correction_s))
@@ -213,8 +230,8 @@ class PlaybackControl:
         return claim.place_s + claim.rate * (at_s - claim.at_s)
 
     def _wanted_rate(self) -> float:
-        """The follower's rate, or the orchestra's own tempo where it leads."""
-        rate = 1.0 if self._newest is None or self._state is State.ORCHESTRA else self._newest.rate
+        """The follower's rate, as far as it can be played."""
+        rate = 1.0 if self._newest is None else self._newest.rate
         return max(SLOWEST_RATE, min(FASTEST_RATE, rate))
 
     def _event_rate(self) -> float:

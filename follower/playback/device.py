@@ -123,6 +123,7 @@ class OrchestraOutput:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._latency_s = 0.0
+        self._failure: Exception | None = None
 
     def __enter__(self) -> Self:
         """Open the device and start playing (silence until the first position).
@@ -146,7 +147,7 @@ class OrchestraOutput:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop and release the device."""
+        """Stop and release the device; what made the orchestra fall silent is raised now."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -155,6 +156,8 @@ class OrchestraOutput:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        if self._failure is not None and error is None:
+            raise self._failure
 
     def begin(self, session: Session) -> None:
         """Nothing to announce."""
@@ -179,7 +182,10 @@ class OrchestraOutput:
         self._wake.set()
 
     def _work(self) -> None:
-        while not self._closing:
-            self.feed.produce()
-            self._wake.wait(WAKE_S)
-            self._wake.clear()
+        try:
+            while not self._closing:
+                self.feed.produce()
+                self._wake.wait(WAKE_S)
+                self._wake.clear()
+        except Exception as e:  # the follower goes on without the orchestra
+            self._failure = e
