@@ -126,7 +126,8 @@ class DenseSparseConfig(JsonConfig):
         onset_weight: of the onset part's match.
         select_above: frames of the mix with at least this probability of piano are rows.
         least_gap_s: shorter stretches without rows are filled.
-        soft_floor: a row's match counts soft_floor + (1 - soft_floor) * probability.
+        soft_floor: a row's match counts w = soft_floor + (1 - soft_floor) * probability, and 1 - w of it is neutral:
+        neutral_share: of the best match in a hop is the neutral one, so that rows in doubt neither draw nor repel.
         step_penalty: cost per column of a step whose slope is e times the present rate.
         jump_cost: of going on anywhere else in the mix.
         temperature: of the belief over places, from accumulated costs.
@@ -142,7 +143,7 @@ class DenseSparseConfig(JsonConfig):
         lag_s: how much of a tempo other than the mix's the place is behind: (rate - 1) * lag_s is added. The windows'
             delay, and the steps' reluctance to leave the diagonal.
         lead_s: what the newest place is ahead on average; taken off.
-        seek_spread_s: standard deviation of the place after a seek.
+        seek_spread_s: standard deviation of the place after a seek; far from it a beginning costs as much as a jump.
         history_s: live frames kept for building anew.
         rebuild_columns: columns built per hop.
         rebuild_change_s: mix frames (s) whose class must have changed for that.
@@ -153,12 +154,13 @@ class DenseSparseConfig(JsonConfig):
     start: StartConfig = field(default_factory=StartConfig)
     sustain_weight: float = 0.8
     onset_weight: float = 4.0
-    select_above: float = 0.2
+    select_above: float = 0.1
     least_gap_s: float = 1.0
-    soft_floor: float = 1.0
+    soft_floor: float = 0.75
+    neutral_share: float = 0.5
     step_penalty: float = 0.6
     jump_cost: float = 50.0
-    temperature: float = 2.0
+    temperature: float = 1.5
     silence: float = 0.1
     hold_after_s: float = 1.0
     hold_above: float = 0.5
@@ -169,7 +171,7 @@ class DenseSparseConfig(JsonConfig):
     concentration_s: float = 0.5
     rate_s: float = 2.0
     lag_s: float = 0.1
-    lead_s: float = 0.025
+    lead_s: float = 0.018
     seek_spread_s: float = 3.0
     history_s: float = 15.0
     rebuild_columns: int = 3
@@ -249,20 +251,27 @@ class _Chain:
         self._places = np.empty(len(entry))
         self.selection = selection
 
-    def push(self, score: NDArray[np.float32], presence: float, rate: float) -> NDArray[np.float64]:
+    def push(
+        self, score: NDArray[np.float32], best: float, presence: float, rate: float
+    ) -> NDArray[np.float64]:
         """Take the match (n,) of a live frame with every mix frame; return the cost of being at each (n,).
 
-        `rate` is the present one: steps are penalised by how far their slope is from it. With steps of equal standing
-        the newest place runs ahead of a slow pianist and lags behind a fast one.
+        `best` is the largest match. `rate` is the present one: steps are penalised by how far their slope is from it.
+        With steps of equal standing the newest place runs ahead of a slow pianist and lags behind a fast one.
         """
         s = self.selection
-        costs = score[s.rows] * s.weights
-        costs *= -presence
+        neutral = self._config.neutral_share * best
+        costs = -presence * (score[s.rows] * s.weights + (1.0 - s.weights) * neutral)
         column = self._costs.columns
         entry = self._first_entry if column == 0 else self._entry(presence)
         totals = self._costs.push(costs, entry, step_penalties(rate, self._config.step_penalty))
         kernels.place_costs(column, totals, s.rows, s.gaps, self._waiting, self._since, WAITING_MARGIN, self._places)
         return self._places
+
+    @property
+    def columns(self) -> int:
+        """Live frames taken."""
+        return self._costs.columns
 
     def _entry(self, presence: float) -> NDArray[np.float64]:
         """Entry costs (m,): a jump from the best row; after a silence also from where each row stood when it began."""
@@ -319,6 +328,8 @@ class _RecentPlaces:
         return float(np.sum(t * self._places[order]) / np.sum(t * t))
 
 
+SCORE_BLOCK: Final = 512
+"""Mix frames matched together: they stay in the first-level cache."""
 WAITING_MARGIN: Final = 0.5
 """How much cheaper a path must arrive at a gap to take the place of one inside it."""
 RESUME_HOPS: Final = 20
@@ -329,8 +340,6 @@ FASTEST: Final = 2.0
 """Rates the steps can follow."""
 JUMP_S: Final = 0.5
 """A place further off than this from the one before is a jump: the rate begins anew."""
-FURTHEST_SEEK: Final = 27.0
-"""Cost of beginning far from where a seek expects the piano (as improbable as 1e-12)."""
 
 
 def create(cache: Cache) -> DenseSparseFrontier:
@@ -344,7 +353,9 @@ def create(cache: Cache) -> DenseSparseFrontier:
         cache.gmms["gmm_mix_piano"],
     )
     reference = observe_reference(cache.arrays["po_stream_pitch"], features.hop_s, config.observation)
-    return DenseSparseFrontier(features, reference, classifier, config)
+    slope = cache.mix_map.slope_at(features.hop_s * np.arange(1, len(classifier.scores) + 1, dtype=np.float64))
+    rest_tempo = np.where(slope > 0.0, 1.0 / np.clip(slope, 1.0 / FASTEST, 1.0 / SLOWEST), 1.0)
+    return DenseSparseFrontier(features, reference, classifier, rest_tempo, config)
 
 
 class DenseSparseFrontier:
@@ -354,6 +365,7 @@ class DenseSparseFrontier:
         features: configuration of the stream.
         reference: observations of the full mix, n frames.
         classifier: probability of piano at the same n frames; this frontier feeds it.
+        rest_tempo: (n,) mix frames per hop while the orchestra leads.
         config: constants.
     """
 
@@ -362,8 +374,10 @@ class DenseSparseFrontier:
         features: FeatureConfig,
         reference: ReferenceObservations,
         classifier: MixClassifier,
+        rest_tempo: NDArray[np.float64],
         config: DenseSparseConfig,
     ) -> None:
+        self._rest_tempo = rest_tempo
         self._config = config
         self._hop_s = features.hop_s
         self._features = reference.features
@@ -371,6 +385,7 @@ class DenseSparseFrontier:
         self._observer = LiveObserver(features, reference, config.observation, config.start)
         self._classifier = classifier
         self._score = np.empty(self._n, np.float32)
+        self._blocks = np.arange(-(-self._n // SCORE_BLOCK), dtype=np.int64)
         self._recent = _RecentPlaces(max(round(config.rate_s / self._hop_s), 4))
         history = max(round(config.history_s / self._hop_s), 1)
         self._kept_weights = np.zeros((history, reference.features.shape[0]), np.float32)
@@ -387,7 +402,8 @@ class DenseSparseFrontier:
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
         frame_s = self._hop_s * np.arange(1, self._n + 1)
-        self._begin(np.minimum(0.5 * ((frame_s - mix_s) / self._config.seek_spread_s) ** 2, FURTHEST_SEEK))
+        c = self._config
+        self._begin(np.minimum(0.5 * ((frame_s - mix_s) / c.seek_spread_s) ** 2, c.jump_cost))
 
     def _begin(self, entry: NDArray[np.float64]) -> None:
         self._chain = _Chain(self._select(), entry, self._config)
@@ -417,26 +433,33 @@ class DenseSparseFrontier:
         weights = np.concatenate(
             [o.sustain * np.float32(c.sustain_weight * o.novelty), o.onset * np.float32(c.onset_weight)]
         )
-        score_kernels.scores(self._features, weights, self._score)
-        costs = self._chain.push(self._score, o.presence, self._rate)
-        if not self._paused():
+        best = self._weigh(weights)
+        costs = self._chain.push(self._score, best, o.presence, self._rate)
+        if self._belief is None or self._silent_s < c.hold_after_s:
             self._belief = self._read_out(costs, o.presence)
+        else:
+            self._belief = self._wait(self._belief, o.presence)
         slot = self._kept % len(self._kept_presence)
         self._kept_weights[slot] = weights
         self._kept_presence[slot] = o.presence
         self._kept_places[slot] = self._place
         self._kept += 1
         self._rebuild()
-        b = self._belief
-        assert b is not None
-        return replace(b, rate=0.0, presence=o.presence, holding=1.0) if self._paused() else b
+        return self._belief
 
-    def _paused(self) -> bool:
-        """Has the pianist stopped where the mix has piano?"""
-        c = self._config
-        if self._belief is None or self._silent_s < c.hold_after_s:
-            return False
-        return float(self._classifier.piano_probability[self._place]) >= c.hold_above
+    def _wait(self, before: Belief, presence: float) -> Belief:
+        """Belief in a long silence: a pause where the mix has piano, elsewhere a rest led by the orchestra."""
+        assert before.mix_s is not None
+        if self._classifier.piano_probability[self._place] >= self._config.hold_above:
+            return replace(before, rate=0.0, presence=presence, holding=1.0)
+        rate = float(self._rest_tempo[self._place])
+        mix_s = min(before.mix_s + rate * self._hop_s, self._n * self._hop_s)
+        self._place = min(max(round(mix_s / self._hop_s) - 1, 0), self._n - 1)
+        return replace(before, mix_s=mix_s, rate=rate, presence=presence, holding=0.0)
+
+    def _weigh(self, weights: NDArray[np.float32]) -> float:
+        """Fill `_score` with the match of a live frame with every mix frame; return the best."""
+        return float(score_kernels.scores(self._features, weights, self._blocks, SCORE_BLOCK, self._score))
 
     def _read_out(self, costs: NDArray[np.float64], presence: float) -> Belief:
         c = self._config
@@ -469,8 +492,8 @@ class DenseSparseFrontier:
             self._next_chain = _Chain(selection, np.minimum(0.5 * (away_s / c.seek_spread_s) ** 2, c.jump_cost), c)
         for _ in range(c.rebuild_columns):
             slot = self._built % len(self._kept_presence)
-            score_kernels.scores(self._features, self._kept_weights[slot], self._score)
-            self._next_chain.push(self._score, self._kept_presence[slot], self._rate)
+            best = self._weigh(self._kept_weights[slot])
+            self._next_chain.push(self._score, best, self._kept_presence[slot], self._rate)
             self._built += 1
             if self._built == self._kept:
                 self._chain, self._next_chain = self._next_chain, None

@@ -31,3 +31,25 @@ def dense_sparse_with_entry(
                 candidates.extend((window + C[r, c]).tolist())
             D[r, c] = min(candidates)
     return D
+
+
+def place_costs(
+    column: int,
+    totals: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    gaps: NDArray[np.int64],
+    history: list[tuple[float, int]],
+    margin: float,
+    n: int,
+) -> tuple[NDArray[np.float64], list[tuple[float, int]]]:
+    """Cost of being at each of n mix frames, and for each row the cost and column with which its gap was entered."""
+    places: list[list[float]] = [[] for _ in range(n)]
+    updated = []
+    for total, row, gap, (cost, since) in zip(totals, rows.tolist(), gaps.tolist(), history, strict=True):
+        places[row].append(total)
+        if gap > 1:
+            if total < cost - margin or column > since + 2 * gap:
+                cost, since = total, column
+            places[min(row + min(column - since, gap - 1), n - 1)].append(cost)
+        updated.append((cost, since))
+    return np.array([min(p, default=math.inf) for p in places]), updated
