@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from follower.cache import Cache
 from follower.errors import InputError
 from follower.events import AudioBlock, Command, Event, Gap, Pause, PlaybackPosition, Resume, Seek
