@@ -104,6 +104,7 @@ class FollowerClient:
 
     Attributes:
         connections: how often a connection was made.
+        failure: why the client gave up (a server of another protocol), or None.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class FollowerClient:
         self._offset = ClockOffset()
         self._thread = threading.Thread(target=self._work, name="FollowerClient", daemon=True)
         self.connections = 0
+        self.failure: str | None = None
 
     def __enter__(self) -> Self:
         """Start connecting; returns at once."""
@@ -230,20 +232,29 @@ class FollowerClient:
                 text = connection.recv(timeout=PING_EVERY_S)
             except TimeoutError:
                 continue
-            message = json.loads(text)
-            self._take(message)
+            try:
+                message = json.loads(text)
+                self._take(message)
+            except (ValueError, KeyError, TypeError, AttributeError) as e:
+                raise ProtocolError(f"a message that cannot be read: {e!r}; connecting again") from e
             if self._on_message is not None:
                 self._on_message(message)
 
     def _take(self, message: dict[str, Any]) -> None:
+        """Keep what a message tells.
+
+        Raises:
+            ProtocolError: it cannot be read; the connection is given up.
+        """
         match message.get("type"):
             case "hello":
                 if message.get("protocol") != PROTOCOL_VERSION:
-                    self._closed.set()
-                    raise ProtocolError(
+                    self.failure = (
                         f"the server speaks protocol {message.get('protocol')!r}, this client {PROTOCOL_VERSION}; "
                         "use the same version of both"
                     )
+                    self._closed.set()
+                    raise ProtocolError(self.failure)
                 self._hello = message
             case "pong":
                 self._offset.add(float(message["client_time"]), float(message["monotonic_time"]), self._clock())

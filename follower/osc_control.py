@@ -10,9 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from pythonosc.osc_message import OscMessage, ParseError
+from pythonosc.osc_message import OscMessage
 from pythonosc.osc_packet import OscPacket
-from pythonosc.osc_packet import ParseError as PacketParseError
 
 from follower.address import Address
 from follower.controls import Control, ControlQueue, Refused, Start, Stop
@@ -143,7 +142,7 @@ class OscControl:
         try:
             # Bundles are opened, their time tags ignored: a command means now.
             messages: list[OscMessage] = [timed.message for timed in OscPacket(dgram).messages]
-        except (ParseError, PacketParseError, ValueError, IndexError, UnicodeError, RecursionError) as e:
+        except Exception as e:  # whatever the parser stumbles over must not end the listening
             raise ProtocolError(f"{len(dgram)} bytes that are not OSC ({e!s:.80})") from None
         for message in messages:
             control = control_of(message.address, list(message.params))

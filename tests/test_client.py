@@ -172,3 +172,10 @@ def test_it_shows_the_token() -> None:
         FollowerClient(url(sink), token=token, on_message=heard),
     ):
         heard.wait_for("hello")
+
+
+def test_a_server_of_another_protocol_ends_the_client_with_a_reason() -> None:
+    client = FollowerClient("ws://127.0.0.1:1/ws")
+    with pytest.raises(ProtocolError, match="protocol 99"):
+        client._take({"type": "hello", "protocol": 99, "program_version": "9"})
+    assert client.failure is not None and "protocol 99" in client.failure

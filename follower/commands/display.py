@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self, TextIO
+from collections.abc import Callable
+from typing import TextIO
 
 from follower.events import Event, Notice, Position
+from follower.sinks.base import BackgroundSink, Session
 
 REFRESH_S = 0.1
 
@@ -31,45 +32,62 @@ def position_line(position: Position, orchestra_duration_s: float, audio_duratio
     )
 
 
-class ProgressDisplay:
+class ProgressDisplay(BackgroundSink):
     """Shows the newest position about ten times a second on a terminal; on anything else it shows nothing.
+
+    A terminal can be stopped by its user (Ctrl-S), so it is written to from a thread like every other listener.
 
     Args:
         stream: usually stderr.
         orchestra_duration_s: length of the orchestra recording.
         audio_duration_s: length of the piano recording; None for a live stream.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, stream: TextIO, orchestra_duration_s: float, audio_duration_s: float | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        orchestra_duration_s: float,
+        audio_duration_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(capacity=64)
         self._stream = stream
         self._orchestra_duration_s = orchestra_duration_s
         self._audio_duration_s = audio_duration_s
-        self._shown_s = -REFRESH_S
+        self._clock = clock
+        self._shown_s = float("-inf")
         self._width = 0
 
-    def __enter__(self) -> Self:
-        """Start showing."""
-        return self
+    @property
+    def dropped(self) -> int:
+        """A terminal that shows only the newest loses nothing."""
+        return 0
 
-    def show(self, event: Event) -> None:
-        """Show an event if it is time to."""
-        if not self._stream.isatty():
-            return
-        if isinstance(event, Notice):
-            self._stream.write("\r" + " " * self._width + f"\r{event.message}\n")
-            return
-        now_s = time.monotonic()
-        if not isinstance(event, Position) or now_s - self._shown_s < REFRESH_S:
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def send(self, event: Event) -> None:
+        """Queue what a terminal would show."""
+        if isinstance(event, Position | Notice) and self._stream.isatty():
+            super().send(event)
+
+    def deliver(self, items: list[Session | Event]) -> None:
+        """Show the notices and, if it is time to, the newest position."""
+        for item in items:
+            if isinstance(item, Notice):
+                self._stream.write("\r" + " " * self._width + f"\r{item.message}\n")
+        newest = next((item for item in reversed(items) if isinstance(item, Position)), None)
+        now_s = self._clock()
+        if newest is None or now_s - self._shown_s < REFRESH_S:
             return
         self._shown_s = now_s
-        line = position_line(event, self._orchestra_duration_s, self._audio_duration_s)
+        line = position_line(newest, self._orchestra_duration_s, self._audio_duration_s)
         self._stream.write("\r" + line.ljust(self._width))
         self._stream.flush()
         self._width = len(line)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """End the line."""
         if self._width:
             self._stream.write("\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from follower.address import LOOPBACK, Address
-from follower.commands.session import SWITCH_INTERVAL_S, add_engine_options, interruptible
+from follower.commands.session import add_engine_options, interruptible, undisturbed
 from follower.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -87,7 +86,6 @@ def _measure(args: argparse.Namespace) -> tuple[Delays, Emitted]:
     from follower.sinks.websocket import WebSocketSink
     from follower.sources.file import FileSource
 
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     cache = load_cache(args.cache)
     emitted = Emitted()
     with contextlib.ExitStack() as stack:
@@ -99,6 +97,7 @@ def _measure(args: argparse.Namespace) -> tuple[Delays, Emitted]:
         osc = stack.enter_context(OscSink([Address(LOOPBACK, receiver.osc_port)]))
         stack.enter_context(interruptible(source.stop))
         stack.enter_context(cpu_load(args.load))
+        stack.enter_context(undisturbed())
         run_session(source, engine, [osc, websocket], on_event=emitted.note)
     return delays(source, emitted, receiver.finish()), emitted
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from follower.address import Address, parse_address
 from follower.commands.serving import access_of, add_access_options
-from follower.commands.session import SWITCH_INTERVAL_S, interruptible
+from follower.commands.session import interruptible, undisturbed
 from follower.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.sessions < 1:
         raise ConfigError(f"--sessions is {args.sessions}; give 1 or more")
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     access = access_of(args.ws.host, args)
     limits = Limits(sessions=args.sessions)
     caches = CacheFolder(args.caches)
@@ -67,7 +66,11 @@ def run(args: argparse.Namespace) -> int:
         return AudioSessions(caches, limits.sessions)
 
     ended = threading.Event()
-    with ServerThread(args.ws.port, access, limits, sessions, certificate) as server, interruptible(ended.set):
+    with (
+        ServerThread(args.ws.port, access, limits, sessions, certificate) as server,
+        interruptible(ended.set),
+        undisturbed(),
+    ):
         scheme = "http" if certificate is None else "https"
         names = caches.names()
         print(f"{len(names)} caches in {args.caches}: {', '.join(names) or 'none yet'}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import signal
 import sys
 import threading
@@ -21,6 +22,23 @@ from follower.sources.base import Source
 EXIT_INTERRUPTED = 130
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep another from running: sockets must not wait 5 ms (Python's default) for the engine."""
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let threads take turns quickly, and keep the garbage collector off all that start-up made.
+
+    A collection that walks the libraries' 125,000 objects takes 50 ms, in the middle of a performance.
+    """
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(before_s)
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +89,6 @@ def follow(
     from follower.engine import Engine
     from follower.runner import run
 
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     controls = ControlQueue()
     last: list[Position] = []
     with contextlib.ExitStack() as stack:
@@ -79,15 +96,17 @@ def follow(
         kernels.warmup()
         sinks = [stack.enter_context(sink) for sink in more_sinks]
         sinks += stack.enter_context(open_outputs(args, cache, controls))
-        display = stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s))
+        sinks.append(
+            stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s))
+        )
         interrupted = stack.enter_context(interruptible(source.stop))
+        stack.enter_context(undisturbed())
 
-        def show(event: Event) -> None:
+        def keep(event: Event) -> None:
             if isinstance(event, Position):
                 last[:] = [event]
-            display.show(event)
 
-        summary = run(source, engine, sinks, controls, on_event=show)
+        summary = run(source, engine, sinks, controls, on_event=keep)
     where = last[0] if last else None
     if where is None or where.orchestra_time_s is None:
         print(f"{summary.positions} positions; the piano was never found in {cache.path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -74,10 +75,16 @@ class ServerThread:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Deliver what is queued, close the connections, end the thread."""
+        """Deliver what is queued, close the connections, end the thread.
+
+        What went wrong in the server's thread meanwhile is raised here, unless something else is on its way.
+        """
         if self._loop is not None and self._finish is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._finish.set)
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._finish.set)
             self._thread.join()
+        if self._failure is not None and error is None:
+            raise self._failure
 
     def _work(self) -> None:
         try:

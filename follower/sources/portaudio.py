@@ -52,10 +52,17 @@ def load() -> Any:
 
 
 def rescan() -> None:
-    """Let PortAudio look for devices again: it lists them only once. Ends every open stream of this process."""
+    """Let PortAudio look for devices again: it lists them only once. Ends every open stream of this process.
+
+    Raises:
+        DeviceError: PortAudio cannot start again.
+    """
     sd = load()
-    sd._terminate()
-    sd._initialize()
+    try:
+        sd._terminate()
+        sd._initialize()
+    except sd.PortAudioError as e:
+        raise DeviceError(f"PortAudio does not start again ({_reason(e)})") from e
 
 
 @dataclass(frozen=True)
@@ -86,9 +93,14 @@ def devices() -> list[Device]:
 
     Raises:
         MissingDependencyError: see `load`.
+        DeviceError: PortAudio cannot list them.
     """
     sd = load()
-    apis = [str(api["name"]) for api in sd.query_hostapis()]
+    try:
+        apis = [str(api["name"]) for api in sd.query_hostapis()]
+        found = list(sd.query_devices())
+    except sd.PortAudioError as e:
+        raise DeviceError(f"the audio devices cannot be listed ({_reason(e)}); is a sound server running?") from e
     default = sd.default.device[0]
     return [
         Device(
@@ -100,7 +112,7 @@ def devices() -> list[Device]:
             int(d["default_samplerate"]),
             index == default,
         )
-        for index, d in enumerate(sd.query_devices())
+        for index, d in enumerate(found)
     ]
 
 

@@ -1,0 +1,62 @@
+"""The terminal's line: the newest position, ten times a second, and nothing where there is no terminal."""
+
+from __future__ import annotations
+
+import gc
+import io
+import sys
+
+from follower.commands.display import REFRESH_S, ProgressDisplay, position_line
+from follower.commands.session import undisturbed
+from follower.events import Gap, Notice, Position, State
+from tests.live_fakes import RATE_HZ, position
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_it_shows_the_newest_position_and_every_notice() -> None:
+    now = [0.0]
+    terminal = Terminal()
+    display = ProgressDisplay(terminal, 100.0, clock=lambda: now[0])
+    display.deliver([position(1), Gap(0, RATE_HZ, 1), position(2)])
+    display.deliver([position(3)])  # too soon
+    now[0] += REFRESH_S
+    display.deliver([Notice(0, RATE_HZ, "the audio input is back"), position(4)])
+    display.close()
+    shown = terminal.getvalue()
+    assert [f"orchestra 0:0{n}.0" in shown for n in range(1, 5)] == [False, True, False, True]
+    assert "the audio input is back\n" in shown
+    assert shown.endswith("following\n")
+
+
+def test_nothing_is_shown_where_there_is_no_terminal() -> None:
+    stream = io.StringIO()
+    with ProgressDisplay(stream, 100.0) as display:
+        display.send(position(1))
+    assert stream.getvalue() == ""
+
+
+def test_on_a_terminal_it_runs_in_its_thread() -> None:
+    terminal = Terminal()
+    with ProgressDisplay(terminal, 100.0) as display:
+        display.send(position(1))
+        display.send(Gap(0, RATE_HZ, 1))
+    assert "orchestra 0:01.0/1:40.0" in terminal.getvalue()
+
+
+def test_an_unknown_place_is_shown_as_such() -> None:
+    unknown = Position(0, RATE_HZ, RATE_HZ, None, None, 1.0, 0.0, State.WAITING)
+    assert "---" in position_line(unknown, 100.0, 20.0)
+    assert "piano 0:01.0/0:20.0" in position_line(unknown, 100.0, 20.0)
+
+
+def test_undisturbed_restores_what_it_changes() -> None:
+    before_s = sys.getswitchinterval()
+    with undisturbed():
+        assert gc.get_freeze_count() > 1000
+        assert sys.getswitchinterval() < before_s
+    assert gc.get_freeze_count() == 0
+    assert sys.getswitchinterval() == before_s
