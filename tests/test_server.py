@@ -307,9 +307,9 @@ def test_too_many_messages_get_an_error_and_in_the_end_the_door() -> None:
     with WebSocketSink(0, ControlQueue(), limits=limits) as sink:
         with Client(sink.port) as client:
             client.hear("hello")
-            for _ in range(8):
+            for _ in range(5 + 4):
                 client.send({"type": "hello"})
-            assert [client.hear("error")["code"] for _ in range(3)] == ["rate"] * 3
+            assert [client.hear("error")["code"] for _ in range(4)] == ["rate"] * 4
             with pytest.raises(ConnectionClosed) as closed:
                 client.hear()
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
@@ -522,6 +522,18 @@ def test_a_bounded_number_of_sessions(serving: Callable[..., ServerThread]) -> N
         a.hear("hello", session="s1")
         b.send(AUDIO)
         assert b.hear("error")["code"] == "too_many"
+
+
+def test_more_frames_than_allowed_are_read_later_and_none_is_lost(serving: Callable[..., ServerThread]) -> None:
+    with Client(serving(frames_per_s=200.0).port) as client:
+        client.send(AUDIO)
+        for _ in range(250):
+            client.send(np.zeros(8, "<f4").tobytes())
+        client.send({"type": "end"})
+        last = None
+        while (message := client.hear())["type"] != "ended":
+            last = message if message["type"] == "position" else last
+        assert last is not None and last["audio_time"] == pytest.approx(250 * 8 / 44100)
 
 
 def test_an_engine_that_fails_ends_only_its_session(

@@ -127,6 +127,15 @@ def test_a_websocket_source_takes_no_more_than_its_capacity() -> None:
         assert WebSocketSource(1000, capacity_s=0.5).offer(frame), "one frame is always taken"
 
 
+def test_frames_without_samples_do_not_pile_up() -> None:
+    with WebSocketSource(1000) as source:
+        for _ in range(100):
+            assert source.offer(b"")
+        assert source.offer(np.ones(10, "<f4").tobytes())
+        block = next(source.blocks())
+        assert isinstance(block, AudioBlock) and len(block.samples) == 10
+
+
 @pytest.mark.parametrize("where", ["nothing", "a.b:", ":C", "no_such_module:C", "follower.plugins:nothing"])
 def test_a_plugin_that_is_not_there_is_named(where: str) -> None:
     with pytest.raises(ConfigError, match=r"plug-in|MODULE:CLASS"):

@@ -44,9 +44,11 @@ def add_microphone_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
+    from follower import kernels
     from follower.cache import load_cache
 
     cache = load_cache(args.cache)
+    kernels.warmup()  # before the microphone is open: what it hears meanwhile would be late
     with _source(args) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
         return follow(args, cache, source, more_sinks=play_sinks(args, cache))

@@ -48,7 +48,8 @@ class ClientConnection:
         self._audio: AudioSession | None = None
         self._audio_rate: TokenBucket | None = None
         self._message_rate = TokenBucket(limits.messages_per_s, limits.message_burst, clock)
-        self._refusals = 0
+        self._frame_rate = TokenBucket(limits.frames_per_s, limits.frames_per_s, clock)
+        self._refusals = TokenBucket(1.0, limits.refusals, clock)
         self._gone = False
 
     def offer(self, frame: Frame) -> None:
@@ -67,6 +68,7 @@ class ClientConnection:
             async for data in self._connection:
                 if not await self._take(data):
                     break
+                await asyncio.sleep(0)  # the frames of one that floods may all be here already: others' turn
         finally:
             if self._audio is not None:
                 self._audio.source.stop()
@@ -156,8 +158,7 @@ class ClientConnection:
 
     async def _refuse(self, code: str, message: str) -> bool:
         self._say({"type": "error", "code": code, "message": message})
-        self._refusals += 1
-        if self._refusals < self._limits.refusals:
+        if self._refusals.wait_s(1.0) == 0.0:
             return True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), 1.0)
@@ -215,6 +216,8 @@ class ClientConnection:
         if self._audio is None or self._audio_rate is None:
             raise RefusedError("unexpected", "a binary frame before an audio message; say sample_rate and format first")
         source = self._audio.source
+        while (wait_s := self._frame_rate.wait_s(1.0)) > 0.0:
+            await asyncio.sleep(wait_s)
         while (wait_s := self._audio_rate.wait_s(source.samples_in(data))) > 0.0:
             await asyncio.sleep(wait_s)
         while not source.offer(data):

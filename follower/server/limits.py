@@ -19,7 +19,8 @@ class Limits:
         frame_bytes: a longer frame closes the connection (code 1009) before it is read.
         messages_per_s: text messages of one client, in the long run.
         message_burst: text messages of one client at once.
-        refusals: refused messages after which a client is sent away (code 1008).
+        frames_per_s: binary frames of one client, in the long run and at once; more are read later, not refused.
+        refusals: refused messages after which a client is sent away (code 1008); one is forgiven every second.
         audio_speed: audio of one session is read at most this many times faster than real time; never refused.
         audio_burst_s: seconds of audio that may come at once.
         stall_s: a client that takes nothing for so long is dropped.
@@ -32,6 +33,7 @@ class Limits:
     frame_bytes: int = 1 << 21
     messages_per_s: float = 50.0
     message_burst: int = 200
+    frames_per_s: float = 2000.0
     refusals: int = 100
     audio_speed: float = 16.0
     audio_burst_s: float = 10.0

@@ -108,7 +108,7 @@ class WebSocketSource:
         """
         n = self.samples_in(data)
         with self._ready:
-            if self._stopped:
+            if self._stopped or not data:  # frames without samples must not pile up
                 return True
             if self._waiting_samples > 0 and self._waiting_samples + n > self._capacity_samples:
                 return False
