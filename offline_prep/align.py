@@ -4,7 +4,8 @@
 2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`align_coarse`).
 3. Coarse pass with gap states: which parts belong together, where O was cut (`align_coarse`).
 4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`align_fine`).
-5. One monotone map (`align_assembly`), its confidence (`align_confidence`) and a verdict (`align_verdict`).
+5. Ends of the matched pieces (`align_seams`), one monotone map (`align_assembly`), its confidence
+   (`align_confidence`) and a verdict (`align_verdict`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from follower.errors import AlignmentError, InputError
 from follower.mix_map import MixMap
 from offline_prep.align_assembly import assemble
-from offline_prep.align_coarse import Chain, coarse_path, overview, quiet_frames
-from offline_prep.align_confidence import chain_confidence, strength
+from offline_prep.align_coarse import Chain, coarse_path, distinctness, overview, quiet_frames
+from offline_prep.align_confidence import chain_confidence
 from offline_prep.align_config import AlignConfig, StageConfig
 from offline_prep.align_features import (
     HOP_SAMPLES,
@@ -32,6 +33,7 @@ from offline_prep.align_features import (
     shape_features,
 )
 from offline_prep.align_fine import refine, settle
+from offline_prep.align_seams import trim_seams
 from offline_prep.align_verdict import Verdict, judge
 from offline_prep.audio import resample
 
@@ -47,7 +49,7 @@ class Alignment:
         chains: the matched pieces in seconds, as found.
         verdict: fit and messages for the user.
         confidence: mean confidence over the matched parts.
-        strength: mean gain over chance along the map; about .05 for unrelated music.
+        distinctness: how many times better the recordings match than in a wrong key.
         orchestra_tuning: semitones above A = 440 Hz, -0.5..0.5.
         mix_tuning: likewise.
         transposition: semitones the orchestra recording was raised to meet the mix.
@@ -58,7 +60,7 @@ class Alignment:
     chains: tuple[Chain, ...]
     verdict: Verdict
     confidence: float
-    strength: float
+    distinctness: float
     orchestra_tuning: float
     mix_tuning: float
     transposition: int
@@ -70,7 +72,7 @@ class Alignment:
             "fit": str(self.verdict.fit),
             "warnings": list(self.verdict.messages),
             "confidence": round(self.confidence, 4),
-            "strength": round(self.strength, 4),
+            "distinctness": round(self.distinctness, 3),
             "orchestra_tuning_semitones": round(self.orchestra_tuning, 4),
             "mix_tuning_semitones": round(self.mix_tuning, 4),
             "transposition_semitones": self.transposition,
@@ -125,6 +127,7 @@ def align_recordings(
 
     progress("overview", 0.3)
     views = overview(mix_gram, o_gram, quiet, config)
+    distinct = distinctness(views)
     transposition = views[0].transposition
     if transposition != 0:
         o_gram = pitchgram(o, o_tuning - transposition)
@@ -146,28 +149,25 @@ def align_recordings(
     fine = tuple(refine(c, comparison, config) for c in chains)
     progress("precise", 0.75)
     precise = _compare(mix_gram, o_gram, config.precise)
-    fine = tuple(settle(c, precise, config) for c in fine)
-    del precise
+    fine = trim_seams(tuple(settle(c, precise, config) for c in fine), precise, quiet)
 
     progress("confidence", 0.9)
     mix_duration, o_duration = len(po) / SAMPLE_RATE_HZ, len(o) / SAMPLE_RATE_HZ
     mix_s, orchestra_s = assemble(fine, mix_duration, o_duration, rms)
-    along = [chain_confidence(c, comparison) for c in fine]
+    along = [chain_confidence(c, precise) for c in fine]
     confidence = np.zeros(len(mix_s))
     for time, value in along:
         inside = (mix_s >= time[0]) & (mix_s <= time[-1])
         confidence[inside] = np.interp(mix_s[inside], time, value)
     overall = float(np.mean(np.concatenate([value for _, value in along])))
-    found = strength(fine, comparison)
-    covered = sum(float(c.mix_s[-1] - c.mix_s[0]) for c in fine) / min(mix_duration, o_duration)
-    verdict = judge(found, covered, overall, transposition, transposition + mix_tuning - o_tuning)
+    verdict = judge(distinct, overall, transposition, transposition + mix_tuning - o_tuning)
     progress("done", 1.0)
     return Alignment(
         MixMap(orchestra_s, mix_s, np.clip(confidence, 0.0, 1.0)),
         fine,
         verdict,
         overall,
-        found,
+        distinct,
         o_tuning,
         mix_tuning,
         transposition,

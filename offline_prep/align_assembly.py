@@ -11,6 +11,7 @@ from offline_prep.align_features import HOP_S
 GRID_S = 0.1
 """Knots lie at least this densely on the mix axis."""
 HOLD_LEVEL_S = 0.3
+SPLIT_S = 0.05
 
 
 def assemble(
@@ -21,7 +22,7 @@ def assemble(
     Before the first and behind the last chain both recordings are taken to go on at the same pace, as far as there
     is orchestra; then the orchestra holds.  Where the mix has more between two chains (a cadenza), the orchestra
     goes on to the quietest moment of its own gap, holds there, and goes on; where the orchestra recording has more,
-    it jumps.
+    it jumps over the quietest stretch of that length.
 
     Args:
         chains: in order, at least one.
@@ -63,9 +64,13 @@ def _bridge(
     in_mix, in_orchestra = m1 - m0, o1 - o0
     if in_mix <= 0.0 or in_orchestra <= 0.0:
         return []
-    if in_orchestra > in_mix:  # O has more: go on for half the mix's gap, jump, go on
-        half = in_mix / 2
-        return [(m0 + half, o0 + half), (m0 + half, o1 - half)]
+    if in_orchestra > in_mix:  # O has more: it jumps over the quietest stretch of the right length
+        skipped = in_orchestra - in_mix
+        energy = np.concatenate([[0.0], np.cumsum(level)])
+        start = np.linspace(0.0, in_mix, max(2, int(in_mix / SPLIT_S)))
+        at = np.clip(((o0 + np.stack([start, start + skipped])) / HOP_S).astype(np.int64), 0, len(level))
+        before = float(start[np.argmin(energy[at[1]] - energy[at[0]])])
+        return [(m0 + before, o0 + before), (m0 + before, o0 + before + skipped)]
     frames = slice(int(o0 / HOP_S), max(int(o0 / HOP_S) + 1, int(o1 / HOP_S)))
     quietest = int(o0 / HOP_S) + int(np.argmin(level[frames])) if len(level[frames]) else 0
     hold = float(np.clip(quietest * HOP_S, o0, o1))

@@ -82,6 +82,13 @@ def overview(
     return tuple(sorted(found, key=lambda v: -v.score))
 
 
+def distinctness(views: tuple[Overview, ...]) -> float:
+    """Score of the best overview over that of the best one more than a semitone away from it."""
+    best = views[0]
+    others = [v.score for v in views if abs(v.transposition - best.transposition) > 1]
+    return best.score / max(max(others, default=0.0), 1e-3)
+
+
 def transpose(features: Features, semitones: int) -> Features:
     """Features of the same recording sounding `semitones` higher; what falls off the range is lost."""
     if semitones == 0:

@@ -17,11 +17,11 @@ from offline_prep.align_features import Comparison
 
 REACH_S = 0.7
 STEP_FRAMES = 3
-WINDOW_S = 1.0
+WINDOW_S = 1.25
 """Standard deviation of the window the similarity is averaged over."""
 NEAR_S = 0.1
-SHARPNESS = 40.0
-"""Chosen so that the confidence is about the share of beats within 100 ms (benchmarks/README.md)."""
+SHARPNESS = 120.0
+"""Calibrated: of the beats with confidence c, a share c is within 100 ms (benchmarks/README.md)."""
 
 
 def chain_confidence(chain: Chain, comparison: Comparison) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -44,16 +44,3 @@ def chain_confidence(chain: Chain, comparison: Comparison) -> tuple[NDArray[np.f
     near = np.abs(offset * hop) <= NEAR_S
     confidence = np.asarray(weight[:, near].sum(axis=1) / weight.sum(axis=1), dtype=np.float64)
     return rows.astype(np.float64) * hop, confidence
-
-
-def strength(chains: tuple[Chain, ...], comparison: Comparison) -> float:
-    """Mean gain over the median local cost along the chains, per mix frame; about 0.05 for unrelated music."""
-    total, count = 0.0, 0
-    for chain in chains:
-        hop = comparison.hop_s
-        rows = np.arange(int(np.ceil(chain.mix_s[0] / hop)), min(int(chain.mix_s[-1] / hop), len(comparison.mix)))
-        columns = np.round(np.interp(rows * hop, chain.mix_s, chain.orchestra_s) / hop).astype(np.int64)
-        columns = np.clip(columns, 0, len(comparison.orchestra) - 1)
-        gain = np.einsum("ij,ij->i", comparison.mix[rows], comparison.orchestra[columns]) - comparison.offset
-        total, count = total + float(gain.sum()), count + len(rows)
-    return total / max(count, 1)

@@ -106,7 +106,7 @@ class AlignConfig:
     )
     gap: GapConfig = field(default_factory=GapConfig)
     fine_reach_s: float = 0.7
-    chain_reach_s: float = 1.0
+    chain_reach_s: float = 2.0
     precise_reach_s: float = 0.3
     precise_sharpness: float = 1.0
     transpositions: tuple[int, ...] = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6)

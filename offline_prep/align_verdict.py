@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+DISTINCT = 2.5
+"""A right pair scores at least 3.5 times as much as the same pair wrongly transposed (35 pairs)..."""
+INDISTINCT = 1.7
+"""... and unrelated pieces at most 1.3 times (14 pairs)."""
+LOW_CONFIDENCE = 0.5
+
 
 class Fit(StrEnum):
     """How well the recordings belong together."""
@@ -27,40 +33,34 @@ class Verdict:
     messages: tuple[str, ...]
 
 
-LEAST_STRENGTH = 0.09
-"""Right pairs reach .14 to .34, unrelated music .03 to .07."""
-LEAST_COVERAGE = 0.3
-"""Share of the shorter recording that is matched: right pairs with a long cut reach .5, unrelated music .1."""
-DOUBTFUL_CONFIDENCE = 0.5
-
-
-def judge(strength: float, coverage: float, confidence: float, transposition: int, semitones_apart: float) -> Verdict:
+def judge(distinctness: float, confidence: float, transposition: int, semitones_apart: float) -> Verdict:
     """Judge an alignment.
 
     Args:
-        strength: of `align_confidence.strength`, on the coarse stage.
-        coverage: share of the shorter recording that lies in chains.
+        distinctness: score of the overview over its score at the best wrong transposition.
         confidence: mean confidence where matched.
-        transposition: semitones the orchestra recording had to be raised.
+        transposition: semitones the orchestra recording had to be raised; +-1 is tuning, not worth a word.
         semitones_apart: how much higher the mix sounds, transposition and tuning together.
     """
-    messages = []
-    if strength < LEAST_STRENGTH or coverage < LEAST_COVERAGE:
-        messages.append(
-            f"the orchestra recording and the full mix do not seem to be the same piece (strength {strength:.2f}, "
-            f"{100 * coverage:.0f} % matched); check both files"
+    if distinctness < INDISTINCT:
+        return Verdict(
+            Fit.DIFFERENT,
+            (
+                "the orchestra recording and the full mix do not seem to be the same piece (they match "
+                f"{distinctness:.1f} times as well as in a wrong key, right pairs {DISTINCT:g} times or more); "
+                "check both files",
+            ),
         )
-        return Verdict(Fit.DIFFERENT, tuple(messages))
+    messages = []
     if abs(transposition) > 1:
         messages.append(
             f"the full mix sounds {abs(semitones_apart):.1f} semitones {'above' if semitones_apart > 0 else 'below'} "
             "the orchestra recording: they were aligned, but played together they will clash; "
             "is one of them transposed or at the wrong speed?"
         )
-    fit = Fit.GOOD
-    if confidence < DOUBTFUL_CONFIDENCE:
-        fit = Fit.DOUBTFUL
-        messages.append(
-            f"the recordings match only loosely (mean confidence {confidence:.2f}); look at `follower inspect`"
-        )
-    return Verdict(fit, tuple(messages))
+    if distinctness >= DISTINCT and confidence >= LOW_CONFIDENCE:
+        return Verdict(Fit.GOOD, tuple(messages))
+    messages.append(
+        f"the recordings match only loosely (mean confidence {confidence:.2f}); look at the plot of `follower inspect`"
+    )
+    return Verdict(Fit.DOUBTFUL, tuple(messages))
