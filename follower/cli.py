@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from follower.errors import FollowerError
 
-COMMANDS = ("replay", "live", "devices", "serve", "evaluate", "latency", "demo")
+COMMANDS = ("replay", "live", "devices", "serve", "evaluate", "inspect", "latency", "demo")
 """Modules of `follower.commands`, in the order help lists them. Each has `add_parser(subparsers)` and `run(args)`."""
 
 EXIT_BAD_INPUT = 2

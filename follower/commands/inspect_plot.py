@@ -1,0 +1,104 @@
+"""The picture `follower inspect --plot` draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.cache import Cache
+from follower.errors import OutputError
+
+COST_CELLS = 700
+"""Longest side of the drawn cost matrix; chroma is averaged to this many frames."""
+LEVEL_POINTS = 2000
+
+
+def plot_cache(cache: Cache, path: Path) -> None:
+    """Draw the map over the chroma cost, both waveforms beside it, its confidence, and where the piano plays.
+
+    Args:
+        cache: a loaded cache.
+        path: picture to write; its ending names the format.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    mix_map = cache.mix_map
+    mix_end, orchestra_end = cache.mix_duration_s, cache.orchestra_duration_s
+    figure = Figure(figsize=(11, 11), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(4, 2, width_ratios=(1, 8), height_ratios=(8, 1, 1.3, 1.3))
+    cost = figure.add_subplot(grid[0, 1])
+    beside = figure.add_subplot(grid[0, 0], sharey=cost)
+    below = figure.add_subplot(grid[1, 1], sharex=cost)
+    trust = figure.add_subplot(grid[2, 1], sharex=cost)
+    piano = figure.add_subplot(grid[3, 1], sharex=cost)
+
+    cost.imshow(
+        chroma_cost(cache.arrays["o_chroma"], cache.arrays["po_chroma"]),
+        origin="lower", aspect="auto", cmap="gray", extent=(0, mix_end, 0, orchestra_end), interpolation="nearest",
+    )
+    cost.plot(mix_map.mix_s, mix_map.orchestra_s, color="tab:red", linewidth=1.2, label="map")
+    for k, (begin, end, hold) in enumerate(mix_map.cuts):
+        for axis in (cost, below, trust, piano):
+            axis.axvspan(begin, end, color="tab:orange", alpha=0.15, linewidth=0)
+        label = "orchestra waits" if k == 0 else None
+        cost.plot([begin, end], [hold, hold], color="tab:orange", linewidth=3, label=label)
+    cost.set(title=_title(cache), xlim=(0, mix_end), ylim=(0, orchestra_end))
+    cost.tick_params(labelleft=False, labelbottom=False)
+    cost.legend(loc="upper left")
+
+    time_s, level = _outline(cache.arrays["o_stream_rms"], orchestra_end)
+    beside.fill_betweenx(time_s, -level, level, color="tab:blue", linewidth=0)
+    beside.set(ylabel="orchestra recording (s)", xticks=[], xlabel="level")
+    time_s, level = _outline(cache.arrays["po_stream_rms"], mix_end)
+    below.fill_between(time_s, -level, level, color="tab:blue", linewidth=0)
+    below.set(ylabel="full mix", yticks=[])
+    trust.fill_between(mix_map.mix_s, mix_map.confidence, color="tab:green", alpha=0.6, linewidth=0)
+    trust.set(ylabel="map\nconfidence", ylim=(0, 1.02))
+    time_s, activity = _points(cache.arrays["po_piano_activity"], mix_end)
+    piano.fill_between(time_s, activity, color="tab:purple", alpha=0.6, linewidth=0)
+    piano.set(ylabel="piano in\nthe mix", ylim=(0, 1.02), xlabel="full mix (s)")
+    for axis in (below, trust):
+        axis.tick_params(labelbottom=False)
+    try:
+        figure.savefig(path, dpi=100)
+    except (OSError, ValueError) as e:
+        raise OutputError(f"cannot write the plot {path}: {e}; give a file ending in .png, .pdf or .svg") from e
+
+
+def chroma_cost(orchestra: NDArray[np.float32], mix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cosine distance of averaged chroma: (12, m) and (12, n) to at most 700 x 700, orchestra frames down."""
+    o, m = _columns(orchestra), _columns(mix)
+    return np.asarray(1.0 - o.T @ m, dtype=np.float32)
+
+
+def _columns(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    frames = chroma if chroma.shape[0] == 12 else chroma.T
+    pool = -(-frames.shape[1] // COST_CELLS)
+    parts = np.split(frames, range(pool, frames.shape[1], pool), axis=1)
+    means = np.stack([part.mean(axis=1) for part in parts], axis=1)
+    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=0), 1e-9), dtype=np.float32)
+
+
+def _outline(rms: NDArray[np.float32], end_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    time_s, level = _points(rms, end_s)
+    return time_s, level / max(float(level.max()), 1e-9)
+
+
+def _points(values: NDArray[np.float32], end_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """At most 2000 maxima of a curve that lasts to end_s, and their times."""
+    pool = max(1, -(-len(values) // LEVEL_POINTS))
+    peaks = np.maximum.reduceat(values.astype(np.float64), np.arange(0, len(values), pool))
+    return np.linspace(0.0, end_s, len(peaks)), peaks
+
+
+def _title(cache: Cache) -> str:
+    found = cache.manifest.alignment
+    fit = f", fit {found['fit']}" if "fit" in found else ""
+    return f"{cache.path.name}: full mix to orchestra recording{fit}"
