@@ -64,7 +64,7 @@ def describe(cache: Cache) -> str:
     confidence = mix_map.confidence[:-1]
     lines.append(
         f"map                {len(mix_map.mix_s)} knots; where the orchestra does not wait, mean confidence "
-        f"{float(confidence @ share):.2f}, {100 * float(share[confidence >= TRUSTED].sum()):.0f} % at {TRUSTED:g} or more"
+        f"{float(confidence @ share):.2f}, {float(share[confidence >= TRUSTED].sum()):.0%} at {TRUSTED:g} or more"
     )
     for begin, end, hold in mix_map.cuts:
         lines.append(f"orchestra waits    mix {clock(begin)} to {clock(end)} ({end - begin:.1f} s) at {clock(hold)}")
