@@ -84,7 +84,10 @@ def test_a_small_error_is_corrected_and_a_large_one_cut() -> None:
 
         _, course, _, jumps, _ = play(claims(20.0, place), 20.0)
         late = (course.at_s > 13) & (course.at_s < 19.5)
-        assert np.nanmax(np.abs(course.place_s - course.at_s - 20 - step_s)[late]) < 0.02
+        error = course.place_s - course.at_s - 20 - step_s
+        assert np.nanmax(np.abs(error[late])) < 0.02
+        # It brakes in time.
+        assert np.nanmax((np.sign(step_s) * error)[course.at_s > 10.3]) < 0.03
         assert jumps == jumps_expected
 
 
@@ -140,6 +143,18 @@ def test_a_pause_is_a_musical_fade_and_the_restart_is_in_place() -> None:
     assert 12.0 < restart < 12.4
     late = (course.at_s > restart) & (course.at_s < 15.5)
     assert np.nanmax(np.abs(course.place_s - (28 + course.at_s - 12))[late]) < 0.01
+
+
+def test_a_restart_has_the_tempo_from_before() -> None:
+    # After a pause the follower's rate recovers slowly.
+    positions = claims(
+        16.0,
+        lambda t: 20 + t if t < 8 else 28.0 if t < 12 else 28 + t - 12,
+        lambda t: 1.0 if t < 8 or t > 13.5 else 0.0 if t < 12 else 0.3,
+        lambda t: State.PAUSED if 8 < t < 12 else State.FOLLOWING,
+    )
+    _, course, *_ = play(positions, 16.0)
+    assert course.rate[np.flatnonzero(course.event)[1]] >= 0.8
 
 
 def test_an_entry_waits_for_a_near_attack() -> None:

@@ -97,6 +97,29 @@ def test_a_late_producer_is_a_counted_drop_out_and_the_place_is_right_again_afte
     assert np.abs(errors_s[-500:]).max() < 0.01
 
 
+def test_a_slow_sound_card_is_played_faster_by_as_much() -> None:
+    player = place_player(silent_recording(60.0, RATE_HZ))
+    player.clock_stretch = 1.02
+    block_s = 1.02 * player.block_samples / RATE_HZ
+    for k in range(1000):
+        heard_s = k * block_s
+        player.hear(position(heard_s, heard_s), heard_s)
+        out = player.block(heard_s)
+    # Left to the correction alone, 2 % would need an error of 15 ms.
+    assert float(out[0, 0]) == pytest.approx(heard_s, abs=0.007)
+
+
+def test_the_limiter_s_delay_is_anticipated() -> None:
+    feed = OutputFeed(place_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
+    out = np.empty((REQUEST, 2), np.float32)
+    for k in range(120):
+        now_s = k * REQUEST / RATE_HZ
+        feed.hear(position(now_s, now_s, capture_time_s=now_s))
+        feed.consume(out, now_s + OUTPUT_LATENCY_S)
+        feed.produce()
+    assert 1e3 * float(out[0, 0]) == pytest.approx(now_s + OUTPUT_LATENCY_S, abs=0.001)
+
+
 def test_volume_and_balance() -> None:
     player = place_player(silent_recording(60.0, RATE_HZ))
     feed = OutputFeed(player, REQUEST, volume_db=-6.0206, balance=0.5)

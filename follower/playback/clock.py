@@ -35,10 +35,10 @@ class ClockModel:
         self._since_s = 0.0
 
     def stamp(self, sample: int, time_s: float) -> None:
-        """Take a stamp: the counter stood at `sample` at `time_s`; a counter that went back began anew."""
+        """Take a stamp: the counter stood at `sample` at `time_s`; a counter that begins anew is a step of the time."""
         if not math.isfinite(time_s) or sample == self._sample:
             return
-        if math.isnan(self._time_s) or sample < self._sample:
+        if math.isnan(self._time_s):
             self._sample, self._time_s = sample, time_s
             return
         span_s = (sample - self._sample) * self._period_s

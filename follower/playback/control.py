@@ -214,9 +214,7 @@ class PlaybackControl:
             self._approach(1.0 if leads else self._wanted_rate(), block_s)
             return Order(Action.PLAY, self._rate)
         off_s = math.copysign(max(abs(error_s) - c.slack_s, 0.0), error_s)
-        # The square root brakes in time: from there the rate can come back at its slope while the error closes.
-        most = min(c.largest_correction, math.sqrt(c.rate_slope_per_s * abs(off_s)))
-        correction = max(-most, min(most, off_s / c.correction_s))
+        correction = max(-c.largest_correction, min(c.largest_correction, off_s / c.correction_s))
         self._approach(self._wanted_rate() + correction, block_s)
         return Order(Action.PLAY, self._rate)
 
