@@ -100,22 +100,19 @@ def test_live_takes_a_source_a_sink_and_commands_and_serves_clients(
     engines: list[FakeEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.syspath_prepend(EXAMPLES)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        control_port = free.getsockname()[1]
-    with socket.socket() as free_tcp:
-        free_tcp.bind(("127.0.0.1", 0))
-        ws_port = free_tcp.getsockname()[1]
     done: list[int] = []
     command = [
         "live", "cache", "--source", "tone_source:ToneSource",
         "--sink", f"text_sink:TextSink={tmp_path / 'places.txt'}",
-        "--osc-in", str(control_port), "--ws", f"127.0.0.1:{ws_port}", "--jsonl", str(tmp_path / "all.jsonl"),
+        "--osc-in", "0", "--ws", "127.0.0.1:0", "--jsonl", str(tmp_path / "all.jsonl"),
     ]  # fmt: skip
     with receiver() as udp:
         thread = threading.Thread(target=lambda: done.append(main([*command, "--osc", address(udp)])))
         thread.start()
         heard(udp, until=3)  # it runs
+        told = capfd.readouterr().err
+        ports = re.findall(r"(?:OSC commands on: |monitor page: http://)127.0.0.1:(\d+)", told)
+        control_port, ws_port = map(int, ports)
         with connect(f"ws://127.0.0.1:{ws_port}/ws", compression=None, proxy=None) as client:
             hello = json.loads(client.recv(timeout=WAIT_S))
             assert (hello["type"], hello["session"]) == ("hello", "live")
@@ -131,7 +128,6 @@ def test_live_takes_a_source_a_sink_and_commands_and_serves_clients(
     assert [type(c).__name__ for c in engines[0].commands] == ["Seek", "Pause"]
     assert "50 s at rate 1.00" in (tmp_path / "places.txt").read_text()
     assert json.loads((tmp_path / "all.jsonl").read_text().splitlines()[0])["type"] == "hello"
-    assert f"monitor page: http://127.0.0.1:{ws_port}/" in capfd.readouterr().err
 
 
 def test_serve_from_start_to_ctrl_c(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from follower import plugins
 from follower.address import Address, parse_address
@@ -15,6 +16,9 @@ from follower.commands.serving import access_of, add_access_options
 from follower.controls import ControlQueue
 from follower.errors import OutputError
 from follower.sinks.base import Sink
+
+if TYPE_CHECKING:
+    from follower.osc_control import OscControl
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +67,8 @@ def open_outputs(args: argparse.Namespace, cache: Cache, controls: ControlQueue)
         if args.osc:
             sinks.append(stack.enter_context(_osc_sink(args.osc, args.osc_float)))
         if args.osc_in is not None:
-            stack.enter_context(_osc_control(args.osc_in, controls, sinks))
+            control = stack.enter_context(_osc_control(args.osc_in, controls, sinks))
+            print(f"OSC commands on: {Address(args.osc_in.host, control.port)}", file=sys.stderr)
         if args.ws is not None:
             from follower.sinks.websocket import WebSocketSink
 
@@ -79,9 +84,7 @@ def _osc_sink(targets: list[Address], as_float: bool) -> Sink:
     return OscSink(targets, TimeType.FLOAT if as_float else TimeType.DOUBLE)
 
 
-def _osc_control(
-    address: Address, controls: ControlQueue, sinks: list[Sink]
-) -> contextlib.AbstractContextManager[object]:
+def _osc_control(address: Address, controls: ControlQueue, sinks: list[Sink]) -> OscControl:
     from follower.osc_control import OscControl
     from follower.sinks.osc import OscSink
 
