@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +28,10 @@ from follower.errors import OutputError
 from follower.events import Gap, Pause, Seek
 from follower.server.access import Access
 from follower.server.audio_sessions import AudioSessions, CacheFolder
+from follower.server.feed import Feed
 from follower.server.incoming import schema
 from follower.server.limits import Limits
+from follower.server.sessions import SingleSession
 from follower.sinks.websocket import ServerThread, WebSocketSink
 from tests.live_fakes import SESSION, FakeEngine, position
 
@@ -380,6 +386,29 @@ def test_the_page_comes_from_the_same_port(sink: WebSocketSink) -> None:
 def test_a_port_in_use_is_named(sink: WebSocketSink) -> None:
     with pytest.raises(OutputError, match=f"127.0.0.1:{sink.port}"), WebSocketSink(sink.port, ControlQueue()):
         pass
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="not installed: openssl")
+def test_a_certificate_makes_it_wss(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+    def sessions(loop: asyncio.AbstractEventLoop) -> SingleSession:
+        return SingleSession(Feed("live", loop, ControlQueue()))
+
+    trust = ssl.create_default_context(cafile=str(certificate))
+    with (
+        ServerThread(0, Access("127.0.0.1"), Limits(), sessions, (str(certificate), str(key))) as server,
+        connect(
+            f"wss://127.0.0.1:{server.port}/ws", ssl=trust, proxy=None, origin=f"https://127.0.0.1:{server.port}"
+        ) as client,
+    ):
+        assert json.loads(client.recv(timeout=WAIT_S))["type"] == "hello"
 
 
 # Audio sessions.

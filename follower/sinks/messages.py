@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +15,7 @@ PROTOCOL_VERSION = 1
 """Of the messages in docs/protocol.md; a change that a receiver must know of raises it."""
 
 
+@cache
 def program_version() -> str:
     """Return the version of the installed program."""
     return version(DISTRIBUTION)
