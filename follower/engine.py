@@ -7,12 +7,14 @@ import math
 from follower.cache import Cache
 from follower.errors import InputError
 from follower.events import AudioBlock, Command, Event, Gap, Pause, PlaybackPosition, Resume, Seek
-from follower.features import FeatureStream, Framer
+from follower.features import FeatureFrames, FeatureStream, Framer
 from follower.frontier.base import DEFAULT_METHOD, Frame, create_frontier
 from follower.tracker import Tracker
 
 INPUT_BLOCK_SAMPLES = 64
 """Audio goes to the resampler in blocks of this size, so that when a frame is complete does not depend on chunking."""
+LONGEST_COAST_S = 10.0
+"""The belief moves on unheard for at most so long; after a longer gap the place is as good as unknown anyway."""
 
 
 class Engine:
@@ -44,6 +46,7 @@ class Engine:
         self.method = method
         self.sample_rate_hz = sample_rate_hz
         self._start_s = start_s
+        self._hop_s = cache.feature_config.hop_s
         self._framer = Framer(INPUT_BLOCK_SAMPLES, INPUT_BLOCK_SAMPLES)
         self._features = FeatureStream(cache.feature_config, sample_rate_hz)
         self._frontier = create_frontier(method, cache)
@@ -58,6 +61,10 @@ class Engine:
         self._tracker.reset()
         self._next_sample = 0
         self._framed_sample = 0
+        self._first_sample: int | None = None
+        self._lost_samples = 0
+        self._coasted_hops = 0
+        self._heard_hops = 0
         self._suspended = False
         if self._start_s is not None:
             self._frontier.seek(self.cache.mix_map.to_mix(self._start_s))
@@ -75,18 +82,38 @@ class Engine:
             )
         events: list[Event] = []
         lost = block.first_sample - self._next_sample
-        if lost and self._next_sample:
+        if self._first_sample is None:
+            self._first_sample = block.first_sample
+        elif lost:
             events.append(Gap(block.first_sample, self.sample_rate_hz, lost))
+            self._coast(lost)
         self._framed_sample += lost
         self._next_sample = block.first_sample + len(block.samples)
         for audio in self._framer.push(block.samples):
             self._framed_sample += len(audio)
-            frames = self._features.push(audio)
-            for pitch, mfcc, rms in zip(frames.pitch, frames.mfcc, frames.rms, strict=True):
-                if self._suspended:
-                    continue
-                belief = self._frontier.push(Frame(pitch, mfcc, float(rms)))
-                events.extend(self._tracker.push(belief, self._framed_sample))
+            events.extend(self._take(self._features.push(audio)))
+        return events
+
+    def _coast(self, lost_samples: int) -> None:
+        """Let the belief move on over audio that never arrived."""
+        self._lost_samples += lost_samples
+        hops = int(self._lost_samples / self.sample_rate_hz / self._hop_s) - self._coasted_hops
+        self._coasted_hops += hops
+        if hops > 0 and not self._suspended:
+            self._frontier.coast(min(hops, round(LONGEST_COAST_S / self._hop_s)))
+
+    def _take(self, frames: FeatureFrames) -> list[Event]:
+        events: list[Event] = []
+        for pitch, mfcc, rms in zip(frames.pitch, frames.mfcc, frames.rms, strict=True):
+            self._heard_hops += 1
+            if self._suspended:
+                events.extend(self._tracker.idle(self._framed_sample))
+                continue
+            heard_s = self._heard_hops * self._hop_s
+            arrived = self._framed_sample - (self._first_sample or 0) - self._lost_samples
+            behind_s = arrived / self.sample_rate_hz - heard_s
+            belief = self._frontier.push(Frame(pitch, mfcc, float(rms)))
+            events.extend(self._tracker.push(belief, self._framed_sample, behind_s))
         return events
 
     def command(self, command: Command) -> list[Event]:
@@ -102,15 +129,21 @@ class Engine:
                         f"seek to {at_s:g} s is outside the orchestra recording "
                         f"(0..{self.cache.orchestra_duration_s:.1f} s)"
                     )
-                self._frontier.seek(self.cache.mix_map.to_mix(at_s))
+                mix_s = self.cache.mix_map.to_mix(at_s)
+                self._frontier.seek(mix_s)
+                self._tracker.place(mix_s)
             case Pause():
                 self._suspended = True
-            case Resume():
+            case Resume() if self._suspended:
                 self._suspended = False
+                if self._tracker.mix_s is not None:
+                    self._frontier.seek(self._tracker.mix_s)
+            case Resume():
+                pass
             case PlaybackPosition():
                 pass
         return []
 
     def finish(self) -> list[Event]:
-        """End of the stream: return the last events."""
-        return self._tracker.finish(self._framed_sample)
+        """End of the stream: return the last events. Only `reset` makes sense afterwards."""
+        return [*self._take(self._features.finish()), *self._tracker.finish(self._framed_sample)]

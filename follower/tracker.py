@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from follower.cache import Cache
 from follower.config import JsonConfig, require
 from follower.events import Event, Jump, Position, State, StateChange
@@ -15,28 +17,36 @@ class TrackerConfig(JsonConfig):
     """The tracker's constants.
 
     Attributes:
-        claim_above: confidence the first claim needs.
-        lost_below: confidence below which the place counts as lost.
+        claim_above: concentration the first claim needs.
+        claim_after_s: playing time the first claim needs.
+        lost_below: concentration below which the place counts as lost.
         lost_after_s: and for how long, while the piano sounds.
         jump_s: a correction larger than this (mix seconds) is a jump, not a drift.
         position_gain: share of the position error corrected per hop.
         rate_gain: share of the position error, per hop, that goes into the rate.
         rate_follow: share of the frontier's rate taken over per hop.
+        orchestra_follow: share of the orchestra's own tempo taken over per hop while it leads.
         silence: presence below which the piano counts as silent.
-        paused_above: probability of standing still above which the pianist counts as having stopped.
-        silent_after_s: silence after which the state says so.
+        decide_after_s: silence after which it is a rest or a pause.
+        expect_s: the mix is asked for piano over this long from the place where the piano fell silent.
+        expect_above: mean piano activity there above which the silence is a pause.
+        end_s: a silence this close to the end of the orchestra recording ends the piece.
     """
 
     claim_above: float = 0.5
+    claim_after_s: float = 0.3
     lost_below: float = 0.3
     lost_after_s: float = 1.0
     jump_s: float = 1.0
     position_gain: float = 0.3
     rate_gain: float = 0.02
     rate_follow: float = 0.05
+    orchestra_follow: float = 0.02
     silence: float = 0.1
-    paused_above: float = 0.5
-    silent_after_s: float = 1.0
+    decide_after_s: float = 0.7
+    expect_s: float = 2.0
+    expect_above: float = 0.5
+    end_s: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the fields.
@@ -44,9 +54,10 @@ class TrackerConfig(JsonConfig):
         Raises:
             ConfigError: a field is out of range.
         """
-        for name in ("claim_above", "lost_below", "position_gain", "rate_gain", "rate_follow", "paused_above"):
+        for name in ("claim_above", "lost_below", "position_gain", "rate_gain", "rate_follow", "expect_above"):
             require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
-        require(self.jump_s > 0, "jump_s", self.jump_s, "more than 0")
+        for name in ("jump_s", "expect_s", "decide_after_s"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
 
 
 class Tracker:
@@ -57,29 +68,71 @@ class Tracker:
         self._config = config or TrackerConfig()
         self._map = cache.mix_map
         self._hop_s = cache.feature_config.hop_s
+        activity = cache.arrays["po_piano_activity"].astype(np.float64)
+        self._activity_sum = np.concatenate([[0.0], np.cumsum(activity)])
         self._mix_end_s = cache.mix_duration_s
+        self._orchestra_end_s = cache.orchestra_duration_s
         self._sample_rate_hz = sample_rate_hz
+        self._seq = 0
         self.reset()
 
     def reset(self) -> None:
         """Forget everything; the same as a fresh tracker."""
         self._seq = 0
         self._state = State.WAITING
+        self._reason = "nothing recognised yet"
+        self._held_by_command = False
+        self._clear()
+
+    def _clear(self) -> None:
         self._mix_s: float | None = None
         self._rate = 1.0
         self._orchestra_s: float | None = None
+        self._heard_s = 0.0
         self._silent_s = 0.0
         self._unsure_s = 0.0
 
+    @property
+    def mix_s(self) -> float | None:
+        """Newest claim (mix seconds); None while unknown."""
+        return self._mix_s
+
+    def hold(self, held: bool) -> None:
+        """Hold the position by command, or follow again."""
+        self._held_by_command = held
+
+    def place(self, mix_s: float) -> None:
+        """Claim this place of the mix (s) until the piano tells otherwise."""
+        self._clear()
+        self._mix_s, self._rate = mix_s, 0.0
+
     def push(self, belief: Belief, audio_sample: int, behind_s: float = 0.0) -> list[Event]:
         """Take the belief of one hop, which ended `behind_s` before `audio_sample`; return what to tell."""
-        events: list[Event] = []
-        self._silent_s = self._silent_s + self._hop_s if belief.presence < self._config.silence else 0.0
-        jump = self._follow(belief)
+        if belief.presence < self._config.silence:
+            self._silent_s += self._hop_s
+        else:
+            self._silent_s = 0.0
+            self._heard_s += self._hop_s
         state, reason = self._decide(belief)
-        if state is not self._state:
+        jump = self._follow(belief, state)
+        if self._mix_s is None:
+            state, reason = State.WAITING, "nothing recognised yet"
+        elif state is State.WAITING:
+            state, reason = State.FOLLOWING, "the piano's place is known"
+        return self._tell(state, reason, jump, belief.concentration, audio_sample, behind_s)
+
+    def idle(self, audio_sample: int) -> list[Event]:
+        """Tell the held position while listening is suspended."""
+        self._rate = 0.0
+        return self._tell(State.PAUSED, "held by command", False, 0.0, audio_sample, 0.0)
+
+    def _tell(
+        self, state: State, reason: str, jump: bool, confidence: float, audio_sample: int, behind_s: float
+    ) -> list[Event]:
+        events: list[Event] = []
+        if state is not self._state or reason != self._reason:
             events.append(StateChange(audio_sample, self._sample_rate_hz, state, self._state, reason))
-            self._state = state
+            self._state, self._reason = state, reason
         orchestra_s, rate = None, 1.0
         if self._mix_s is not None:
             rate = self._rate * self._map.slope_at(self._mix_s)
@@ -92,29 +145,31 @@ class Tracker:
             self._orchestra_s = orchestra_s
         events.append(
             Position(
-                self._seq,
-                audio_sample,
-                self._sample_rate_hz,
-                orchestra_s,
-                self._mix_s,
-                rate,
-                belief.concentration,
-                self._state,
+                self._seq, audio_sample, self._sample_rate_hz, orchestra_s, self._mix_s, rate, confidence, self._state
             )
         )
         self._seq += 1
         return events
 
-    def _follow(self, belief: Belief) -> bool:
-        """Move the smoothed place on; returns whether it jumped."""
+    def _follow(self, belief: Belief, state: State) -> bool:
+        """Move the claimed place on; returns whether it jumped."""
         c = self._config
         if belief.mix_s is None:
             return False
         if self._mix_s is None:
-            if belief.concentration >= c.claim_above:
+            if belief.concentration >= c.claim_above and self._heard_s >= c.claim_after_s:
                 self._mix_s, self._rate = belief.mix_s, belief.rate
             return False
+        if state in (State.PAUSED, State.ENDED):
+            self._rate = 0.0
+            return False
         expected = self._mix_s + self._rate * self._hop_s
+        if state is State.ORCHESTRA:
+            slope = self._map.slope_at(self._mix_s)
+            own = 1 / slope if slope > 0 else 1.0
+            self._rate += c.orchestra_follow * (min(max(own, 0.3), 3.0) - self._rate)
+            self._mix_s = min(expected, self._mix_end_s)
+            return False
         error = belief.mix_s - expected
         if abs(error) > c.jump_s:
             self._mix_s, self._rate = belief.mix_s, belief.rate
@@ -127,20 +182,41 @@ class Tracker:
     def _decide(self, belief: Belief) -> tuple[State, str]:
         """Name the state and say why."""
         c = self._config
-        if self._mix_s is None:
+        if self._mix_s is None or belief.mix_s is None:
             return State.WAITING, "nothing recognised yet"
-        if self._silent_s >= c.silent_after_s:
-            if belief.holding > c.paused_above:
-                return State.PAUSED, "the piano stopped where the mix has piano"
-            return State.ORCHESTRA, "the piano rests and the orchestra leads"
-        if self._silent_s > 0 and self._state is not State.WAITING:
-            return self._state, "silence too short to tell"
+        if self._silent_s >= c.decide_after_s:
+            return self._silence(self._mix_s)
+        if self._silent_s > 0:
+            return self._state, self._reason
         self._unsure_s = self._unsure_s + self._hop_s if belief.concentration < c.lost_below else 0.0
         if self._unsure_s >= c.lost_after_s:
             return State.LOST, "the piano plays, but several places fit"
         if self._map.in_cut(self._mix_s):
-            return State.FOLLOWING, "cadenza: the orchestra recording has a cut here and is held"
+            return State.FOLLOWING, "cadenza: the orchestra recording has a cut here and waits"
         return State.FOLLOWING, "the piano's place is known"
+
+    def _silence(self, mix_s: float) -> tuple[State, str]:
+        """Tell a rest from a pause when the silence has lasted long enough, once."""
+        c = self._config
+        if self._state in (State.PAUSED, State.ORCHESTRA, State.ENDED):
+            if self._state is State.ORCHESTRA and self._ending(mix_s):
+                return State.ENDED, "the end of the orchestra recording"
+            return self._state, self._reason
+        if self._ending(mix_s):
+            return State.ENDED, "the end of the orchestra recording"
+        if self._piano_expected(mix_s) > c.expect_above:
+            return State.PAUSED, "the piano stopped where the mix has piano"
+        return State.ORCHESTRA, "the piano rests and the orchestra leads"
+
+    def _ending(self, mix_s: float) -> bool:
+        return self._map.to_orchestra(mix_s) >= self._orchestra_end_s - self._config.end_s
+
+    def _piano_expected(self, mix_s: float) -> float:
+        """Mean piano activity of the mix from a place on."""
+        n = len(self._activity_sum) - 1
+        first = min(max(round(mix_s / self._hop_s), 0), n - 1)
+        end = min(max(first + round(self._config.expect_s / self._hop_s), first + 1), n)
+        return float(self._activity_sum[end] - self._activity_sum[first]) / (end - first)
 
     def finish(self, audio_sample: int) -> list[Event]:
         """End of the stream."""

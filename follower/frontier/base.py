@@ -64,6 +64,9 @@ class Frontier(Protocol):
     def push(self, frame: Frame) -> Belief:
         """Take the next hop."""
 
+    def coast(self, hops: int) -> None:
+        """So many hops of audio were lost: the belief moves on unheard."""
+
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
 

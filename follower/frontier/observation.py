@@ -44,6 +44,10 @@ class ObservationConfig(JsonConfig):
         novelty_base: weight of a sustained sound.
         novelty_gain: weight added by change (1 - cosine).
         novelty_max: largest novelty weight.
+        contrast: share of the average over neighbouring semitones that is taken away from both parts.
+        contrast_reach: neighbours on each side in that average.
+        noisy: tonality at or below which a sound is noise: applause, page turns, breath.
+        tonal_range: and this much above it the sound is surely of notes.
     """
 
     floor_ema_s: float = 0.3
@@ -62,9 +66,13 @@ class ObservationConfig(JsonConfig):
     quiet: float = 0.01
     loud_range: float = 0.03
     novelty_lag: int = 6
-    novelty_base: float = 0.4
+    novelty_base: float = 0.5
     novelty_gain: float = 2.0
     novelty_max: float = 1.4
+    contrast: float = 0.5
+    contrast_reach: int = 4
+    noisy: float = 0.05
+    tonal_range: float = 0.08
 
     def __post_init__(self) -> None:
         """Check the fields that could break the arithmetic.
@@ -129,6 +137,8 @@ def observe_reference(
     kernels.decaying_maximum(rise, config.onset_decay)
     rows = []
     typical = []
+    sustain = _contrast(sustain, config.contrast, config.contrast_reach)
+    rise = _contrast(rise, config.contrast, config.contrast_reach)
     for part in (sustain, rise):
         norm = np.linalg.norm(part, axis=1)
         overall = float(np.median(norm))
@@ -136,6 +146,11 @@ def observe_reference(
         rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
         typical.append(overall)
     return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), typical[0], typical[1])
+
+
+def _contrast(x: NDArray[np.float64], share: float, reach: int) -> NDArray[np.float64]:
+    """Take `share` of the average over +-`reach` neighbours off each value along the last axis; at least 0."""
+    return np.maximum(x - share * uniform_filter1d(x, 2 * reach + 1, axis=-1, mode="nearest"), 0.0)
 
 
 def _running_median(x: NDArray[np.float64], span_frames: float) -> NDArray[np.float64]:
@@ -173,6 +188,7 @@ class StartConfig(JsonConfig):
         window_s: recent past the level is compared with.
         quantile: of the level in that window.
         ratio: how many times that quantile the level must reach.
+        playing_s: notes sounding without a break for this long start it too: the piano may play from the first hop.
         settle_frames: hops after the stream's begin in which nothing can start: the analysis windows still fill,
             and the first half of them does not enter the quantile.
     """
@@ -180,6 +196,7 @@ class StartConfig(JsonConfig):
     window_s: float = 2.0
     quantile: float = 0.3
     ratio: float = 4.0
+    playing_s: float = 0.5
     settle_frames: int = 32
 
 
@@ -215,7 +232,17 @@ class LiveObserver:
         self._sustain_norms = _RecentValues(round(c.median_s / self._hop_s))
         self._onset_norms = _RecentValues(round(c.median_s / self._hop_s))
         self._amplitudes = _RecentValues(round(self._start.window_s / self._hop_s))
+        self.wait()
+
+    @property
+    def started(self) -> bool:
+        """Whether anything has been played since the stream began."""
+        return self._started
+
+    def wait(self) -> None:
+        """Close the start gate again; what is known of noise and norms stays."""
         self._started = False
+        self._notes_s = 0.0
 
     def push(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
@@ -223,12 +250,13 @@ class LiveObserver:
         x = self._without_noise(pitch.astype(np.float64))
         energy = float(np.sum(x * x))
         amplitude = math.sqrt(energy)
-        self._update_start(amplitude)
+        tonal = self._tonal(x, energy)
+        self._update_start(amplitude, tonal)
         level = self._update_level(amplitude)
-        presence = self._presence(amplitude, level)
-        sustain = np.log1p(c.sustain_gain / level * x)
+        presence = tonal * self._presence(amplitude, level)
+        sustain = _contrast(np.log1p(c.sustain_gain / level * x), c.contrast, c.contrast_reach)
         sustain /= self._norm(sustain, self._sustain_norms, self._sustain_floor, presence)
-        onset = self._rise(np.log1p(c.onset_gain / level * x))
+        onset = _contrast(self._rise(np.log1p(c.onset_gain / level * x)), c.contrast, c.contrast_reach)
         onset = onset / self._norm(onset, self._onset_norms, self._onset_floor, presence)
         novelty = self._novelty(sustain)
         self._frames += 1
@@ -245,6 +273,13 @@ class LiveObserver:
         self._floor = np.maximum(np.minimum(self._average, self._floor * self._floor_rise), TINY)
         return np.maximum(x - self._config.floor_factor * self._floor, 0.0)
 
+    def _tonal(self, x: NDArray[np.float64], energy: float) -> float:
+        """How surely the sound is of notes: the energy that stands out from the neighbouring semitones."""
+        c = self._config
+        peaks = _contrast(x, 1.0, c.contrast_reach)
+        share = float(np.sum(peaks * peaks)) / (energy + TINY * TINY)
+        return min(max((share - c.noisy) / c.tonal_range, 0.0), 1.0)
+
     def _presence(self, amplitude: float, level: float) -> float:
         c = self._config
         return min(max((amplitude / level - c.quiet) / c.loud_range, 0.0), 1.0)
@@ -257,13 +292,16 @@ class LiveObserver:
         self._level = math.sqrt(self._energy / self._energy_weight) + TINY
         return self._level
 
-    def _update_start(self, amplitude: float) -> None:
+    def _update_start(self, amplitude: float, tonal: float) -> None:
         """Open the gate when the level rises well above the recent past; noise before it leaves no level behind."""
         if self._frames >= self._start.settle_frames // 2:
             self._amplitudes.add(amplitude)
         if not self._started and self._frames >= self._start.settle_frames:
             recent = self._amplitudes.quantile(self._start.quantile)
-            self._started = amplitude > self._start.ratio * recent + 10 * TINY
+            notes_s = self._notes_s + self._hop_s if tonal > 0.5 and amplitude > TINY else 0.0
+            self._notes_s = notes_s
+            risen = tonal > 0.2 and amplitude > self._start.ratio * recent + 10 * TINY
+            self._started = risen or notes_s > self._start.playing_s
             if self._started:
                 self._forget_level()
 

@@ -19,6 +19,7 @@ from follower.frontier.base import Belief, Frame
 from follower.frontier.belief import Step, TwoLevelBelief
 from follower.frontier.observation import (
     LiveObserver,
+    Observation,
     ObservationConfig,
     ReferenceObservations,
     StartConfig,
@@ -40,6 +41,13 @@ class TempoFilterConfig(JsonConfig):
         sustain_weight: of the sustain part's match.
         onset_weight: of the onset part's match.
         diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
+        tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
+        pull_spread: standard deviation of the log tempo round the usual one.
+        usual_tempo_s: time constant of the usual tempo.
+        sure_above: concentration above which the tempo found counts towards the usual one.
+        reentry_after_s: a silence at least this long makes the place of the next note uncertain,
+        reentry_share: by this share of its length to both sides,
+        reentry_most_s: but not by more than this.
         leak: belief spread over all states per hop while the piano sounds.
         stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano.
         stop_within_s: only in the first seconds of a silence; afterwards the pianist rests.
@@ -55,21 +63,28 @@ class TempoFilterConfig(JsonConfig):
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     start: StartConfig = field(default_factory=StartConfig)
-    n_tempi: int = 21
+    n_tempi: int = 31
     slowest: float = 0.4
     fastest: float = 2.8
     tempo_spread: float = 0.35
-    sustain_weight: float = 0.8
+    sustain_weight: float = 1.0
     onset_weight: float = 4.0
-    diffusion: float = 0.01
+    diffusion: float = 0.02
+    tempo_pull: float = 0.01
+    pull_spread: float = 0.2
+    usual_tempo_s: float = 20.0
+    sure_above: float = 0.8
+    reentry_after_s: float = 0.7
+    reentry_share: float = 0.1
+    reentry_most_s: float = 1.0
     leak: float = 1e-10
     stop_per_hop: float = 0.02
     stop_within_s: float = 3.5
     rest_after_s: float = 4.0
     rest_gather: float = 0.02
     silence: float = 0.1
-    mode_reach: int = 5
-    mean_reach: int = 10
+    mode_reach: int = 4
+    mean_reach: int = 6
     concentration_s: float = 0.5
     window_lag_s: float = 0.063
     seek_spread_s: float = 3.0
@@ -141,6 +156,7 @@ class TempoFilter:
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
+        self._no_weights = np.zeros(len(reference.observations.features), np.float32)
         self.reset()
 
     @property
@@ -152,8 +168,17 @@ class TempoFilter:
         """Forget everything heard; the same as a fresh filter."""
         self._observer.reset()
         self._silent_s = 0.0
+        self._usual_tempo = 1.0
         n = self._belief.n_frames
         self._belief.expect(np.full(n, 1 / n))
+
+    def coast(self, hops: int) -> None:
+        """So many hops of audio were lost: the belief moves on and its tempo spreads."""
+        if not self._observer.started:
+            return
+        step = self._unheard(self._tempi, self._config.diffusion)
+        for _ in range(hops):
+            self._belief.advance(step)
 
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
@@ -167,26 +192,57 @@ class TempoFilter:
         if not o.started:
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
         c = self._config
-        self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
-        resting = self._silent_s > c.rest_after_s
-        tempi = self._tempi
-        if resting:
-            rest_tempo = float(self._reference.rest_tempo[self._belief.mode])
-            tempi = np.full(c.n_tempi, rest_tempo)
-            self._belief.gather(rest_tempo, c.rest_gather)
+        if o.presence < c.silence:
+            self._silent_s += self._hop_s
+        else:
+            if self._silent_s > c.reentry_after_s:
+                self._loosen(self._silent_s)
+            self._silent_s = 0.0
+        self._belief.advance(self._rest() if self._silent_s > c.rest_after_s else self._play(o))
+        belief = self._summary(o.presence)
+        if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
+            self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / c.usual_tempo_s)
+        return belief
+
+    def _loosen(self, silent_s: float) -> None:
+        """After a silence the pianist may come in early or late."""
+        c = self._config
+        self._belief.blur(int(min(c.reentry_share * silent_s, c.reentry_most_s) / self._hop_s))
+
+    def _play(self, o: Observation) -> Step:
+        """The step of a hop with the piano, or in a silence too short to be a rest."""
+        c = self._config
         weights = np.concatenate([o.sustain * (c.sustain_weight * o.novelty), o.onset * c.onset_weight])
-        self._belief.advance(
-            Step(
-                weights=(weights * o.presence).astype(np.float32),
-                evidence=o.presence,
-                tempi=tempi,
-                diffusion=0.0 if resting else c.diffusion * o.presence,
-                stop_rate=c.stop_per_hop * (1 - o.presence) if self._silent_s < c.stop_within_s else 0.0,
-                resume=o.presence,
-                leak=c.leak * o.presence / (self._belief.n_frames * c.n_tempi),
-            )
+        away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
+        return Step(
+            weights=(weights * o.presence).astype(np.float32),
+            evidence=o.presence,
+            tempi=self._tempi,
+            tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),
+            diffusion=c.diffusion * o.presence,
+            stop_rate=c.stop_per_hop * (1 - o.presence) if self._silent_s < c.stop_within_s else 0.0,
+            resume=o.presence,
+            leak=c.leak * o.presence / (self._belief.n_frames * c.n_tempi),
         )
-        return self._summary(o.presence)
+
+    def _rest(self) -> Step:
+        """The step of a hop in which the orchestra leads: every state moves at its tempo, and takes it over."""
+        rest_tempo = float(self._reference.rest_tempo[self._belief.mode])
+        self._belief.gather(rest_tempo, self._config.rest_gather)
+        return self._unheard(np.full(self._config.n_tempi, rest_tempo), 0.0)
+
+    def _unheard(self, tempi: NDArray[np.float64], diffusion: float) -> Step:
+        """A step without evidence."""
+        return Step(
+            weights=self._no_weights,
+            evidence=0.0,
+            tempi=tempi,
+            tempo_gain=np.ones(len(tempi)),
+            diffusion=diffusion,
+            stop_rate=0.0,
+            resume=0.0,
+            leak=0.0,
+        )
 
     def _summary(self, presence: float) -> Belief:
         c = self._config

@@ -10,8 +10,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-NEGLIGIBLE = np.float32(1e-20)
-
 
 @njit(cache=True)
 def decaying_maximum(x: NDArray[np.float64], decay: float) -> None:
@@ -33,8 +31,7 @@ def scores(
 
     Args:
         features: (k, n) of the reference.
-        weights: (k,) of the live hop; zero weights cost nothing. Those below `NEGLIGIBLE` count as zero: no sum
-            would feel them, and the tails of faded notes reach numbers so small that processors are slow on them.
+        weights: (k,) of the live hop; zero weights cost nothing.
         blocks: numbers of the blocks of `block` positions to compute; the last block of the axis may be shorter.
         block: positions per block.
         out: (n,), written in those blocks.
@@ -46,7 +43,7 @@ def scores(
         part[:] = 0
         for k in range(features.shape[0]):
             w = weights[k]
-            if abs(w) > NEGLIGIBLE:
+            if w != 0:
                 row = features[k, first : first + part.shape[0]]
                 for j in range(part.shape[0]):
                     part[j] += w * row[j]
@@ -75,6 +72,7 @@ def advance(
     stop: NDArray[np.float32],
     resume: float,
     tempo_prior: NDArray[np.float32],
+    tempo_gain: NDArray[np.float32],
     leak: float,
     likelihood: NDArray[np.float32],
     blocks: NDArray[np.int64],
@@ -94,6 +92,7 @@ def advance(
         stop: (n,), share of the moving belief at j that comes to a stand.
         resume: share of the holding belief that moves on, at tempi drawn from `tempo_prior`.
         tempo_prior: (r,), sums to 1.
+        tempo_gain: (r,), factor on each tempo state's belief: the pull towards a usual tempo.
         leak: belief given to every moving state anew: unknown start, repeat, skip.
         likelihood: (n,).
         blocks: numbers of the blocks of `block` positions to compute.
@@ -127,12 +126,13 @@ def advance(
             same, up, down = moving[r], moving[min(r + 1, n_tempi - 1)], moving[max(r - 1, 0)]
             out = new_moving[r]
             again = np.float32(resume * scale) * tempo_prior[r]
+            keep_most, keep_some = stay * tempo_gain[r], away * tempo_gain[r]
             start = min(max(first, d), end)
             for j in range(first, start):
                 out[j] = add * likelihood[j]
             for j in range(start, end):
                 i = j - d
-                belief = (stay * same[i] + away * (up[i] + down[i])) * (one - stop[i])
+                belief = (keep_most * same[i] + keep_some * (up[i] + down[i])) * (one - stop[i])
                 out[j] = (belief + again * holding[i] + add) * likelihood[j]
             for j in range(first, end):
                 here[j - first] += out[j]
@@ -205,6 +205,25 @@ def spread_blocks(
         for r in range(fine.shape[0]):
             for j in range(b * block, min((b + 1) * block, n)):
                 fine[r, j] = coarse[r, j // pool] * s
+
+
+@njit(cache=True)
+def blur_blocks(belief: NDArray[np.float32], reach: int, blocks: NDArray[np.int64], block: int) -> None:
+    """Replace each value (r, n) in the blocks named by the average over +-`reach` positions, in place.
+
+    Positions outside the axis count as zero; what spreads into other blocks is dropped.
+    """
+    n = belief.shape[1]
+    width = np.float32(2 * reach + 1)
+    sums = np.empty(n + 1)
+    for r in range(belief.shape[0]):
+        row = belief[r]
+        sums[0] = 0.0
+        for j in range(n):
+            sums[j + 1] = sums[j] + row[j]
+        for b in blocks:
+            for j in range(b * block, min((b + 1) * block, n)):
+                row[j] = np.float32(sums[min(j + reach + 1, n)] - sums[max(j - reach, 0)]) / width
 
 
 @njit(cache=True)
@@ -281,11 +300,11 @@ def warmup() -> None:
     top = scores(np.ones((4, n), np.float32), np.ones(4, np.float32), blocks, 4, line)
     likelihoods(line, top, blocks, 4)
     shift, prior = np.array([0, 1, 2]), np.full(3, 1 / 3, np.float32)
-    advance(
-        moving, holding, 1.0, shift, 0.01, holding, 1.0, prior, 1e-9, line, blocks, 4, other, holding.copy(), place
-    )
+    out = holding.copy()
+    advance(moving, holding, 1.0, shift, 0.01, holding, 1.0, prior, prior, 1e-9, line, blocks, 4, other, out, place)
     gather_tempo(moving, 1, 0.1, blocks, 4)
     pool_blocks(moving, 1.0, 2, blocks, 4, np.zeros((3, 4), np.float32))
     spread_blocks(np.ones((3, 4), np.float32), 1.0, 2, blocks, 4, moving)
+    blur_blocks(moving, 1, blocks, 4)
     block_sums(place, 4, np.zeros(2))
     summarise(moving, holding, place, 1.0, np.ones(3), densest(place, 2), 2, 4)
