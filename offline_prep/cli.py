@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     inputs = Inputs(args.orchestra, args.mix, args.mix_piano, args.mix_orchestra)
     bar_format = "{desc:<34.34} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
-    with tqdm(total=1.0, bar_format=bar_format, file=sys.stderr, leave=False, disable=True if args.quiet else None) as bar:
+    hidden = True if args.quiet else None  # None: unless stderr is a terminal
+    with tqdm(total=1.0, bar_format=bar_format, file=sys.stderr, leave=False, disable=hidden) as bar:
 
         def progress(stage: str, share: float) -> None:
             bar.set_description_str(stage, refresh=False)
