@@ -24,7 +24,7 @@ from follower.frontier.dense_sparse import (
     notebook_entry,
     select_rows,
 )
-from follower.frontier.observation import observe_reference
+from follower.frontier.observation import LiveObserver, observe_reference
 from follower.kernels import dense_sparse as kernels
 
 GOLDEN = Path(__file__).parent / "data" / "dense_sparse_reference.npz"
@@ -149,7 +149,8 @@ def _frontier(mix: NDArray[np.float32], activity: NDArray[np.float32], **changes
     config = DenseSparseConfig(**changes)  # type: ignore[arg-type]
     classifier = MixClassifier(np.zeros((len(mix), 13), np.float32), activity, mixture, mixture)
     reference = observe_reference(mix, features.hop_s, config.observation)
-    return DenseSparseFrontier(features, reference, classifier, np.ones(len(mix)), config)
+    observer = LiveObserver(features, reference, config.observation, config.start)
+    return DenseSparseFrontier(features, reference.features, observer, classifier, np.ones(len(mix)), config)
 
 
 def _play(frontier: DenseSparseFrontier, pitch: NDArray[np.float32]) -> list[Belief]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ from follower.errors import ConfigError
 from follower.frontier.base import Belief, Frame
 from follower.frontier.observation import (
     LiveObserver,
+    Observation,
     ObservationConfig,
-    ReferenceObservations,
     StartConfig,
     observe_reference,
 )
@@ -133,7 +133,9 @@ class DenseSparseConfig(JsonConfig):
         temperature: of the belief over places, from accumulated costs.
         silence: presence below which the piano counts as silent.
         hold_after_s: a silence this long is a pause where the mix has piano, and a rest elsewhere.
-        hold_above: probability of piano from which the mix has it.
+        hold_ahead_s: whether the mix has piano there is a mean over this long from the place on: before a rest the last
+            notes still sound.
+        hold_above: mean probability of piano from which the mix has it.
         stop_cost: of having stood still during a silence.
         stop_rest_cost: added to it where the mix has no piano.
         mode_reach: half width, in frames, of the window in which belief is summed to find the mode.
@@ -163,6 +165,7 @@ class DenseSparseConfig(JsonConfig):
     temperature: float = 1.5
     silence: float = 0.1
     hold_after_s: float = 1.0
+    hold_ahead_s: float = 2.0
     hold_above: float = 0.5
     stop_cost: float = 2.0
     stop_rest_cost: float = 4.0
@@ -342,9 +345,28 @@ JUMP_S: Final = 0.5
 """A place further off than this from the one before is a jump: the rate begins anew."""
 
 
-def create(cache: Cache) -> DenseSparseFrontier:
-    """Make the frontier for a prepared piece."""
-    config = DenseSparseConfig()
+class Observer(Protocol):
+    """Turns the live piano's amplitudes into what is compared with the mix."""
+
+    def push(self, pitch: NDArray[np.float32]) -> Observation:
+        """Take the amplitudes (88,) of the next hop."""
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+
+
+class Parts(NamedTuple):
+    """What a frontier needs of a prepared piece; see `DenseSparseFrontier`."""
+
+    features: FeatureConfig
+    reference: NDArray[np.float32]
+    observer: Observer
+    classifier: MixClassifier
+    rest_tempo: NDArray[np.float64]
+
+
+def prepare(cache: Cache, config: DenseSparseConfig) -> Parts:
+    """Make the parts of a frontier from a cache."""
     features = cache.feature_config
     classifier = MixClassifier(
         cache.arrays["po_stream_mfcc"],
@@ -355,7 +377,14 @@ def create(cache: Cache) -> DenseSparseFrontier:
     reference = observe_reference(cache.arrays["po_stream_pitch"], features.hop_s, config.observation)
     slope = cache.mix_map.slope_at(features.hop_s * np.arange(1, len(classifier.scores) + 1, dtype=np.float64))
     rest_tempo = np.where(slope > 0.0, 1.0 / np.clip(slope, 1.0 / FASTEST, 1.0 / SLOWEST), 1.0)
-    return DenseSparseFrontier(features, reference, classifier, rest_tempo, config)
+    observer = LiveObserver(features, reference, config.observation, config.start)
+    return Parts(features, reference.features, observer, classifier, rest_tempo)
+
+
+def create(cache: Cache) -> DenseSparseFrontier:
+    """Make the frontier for a prepared piece."""
+    config = DenseSparseConfig()
+    return DenseSparseFrontier(*prepare(cache, config), config)
 
 
 class DenseSparseFrontier:
@@ -363,7 +392,8 @@ class DenseSparseFrontier:
 
     Args:
         features: configuration of the stream.
-        reference: observations of the full mix, n frames.
+        reference: (k, n) observations of the full mix, sustain parts above onset parts.
+        observer: makes the live observations, of the same parts.
         classifier: probability of piano at the same n frames; this frontier feeds it.
         rest_tempo: (n,) mix frames per hop while the orchestra leads.
         config: constants.
@@ -372,7 +402,8 @@ class DenseSparseFrontier:
     def __init__(
         self,
         features: FeatureConfig,
-        reference: ReferenceObservations,
+        reference: NDArray[np.float32],
+        observer: Observer,
         classifier: MixClassifier,
         rest_tempo: NDArray[np.float64],
         config: DenseSparseConfig,
@@ -380,15 +411,15 @@ class DenseSparseFrontier:
         self._rest_tempo = rest_tempo
         self._config = config
         self._hop_s = features.hop_s
-        self._features = reference.features
-        self._n = reference.features.shape[1]
-        self._observer = LiveObserver(features, reference, config.observation, config.start)
+        self._features = reference
+        self._n = reference.shape[1]
+        self._observer = observer
         self._classifier = classifier
         self._score = np.empty(self._n, np.float32)
         self._blocks = np.arange(-(-self._n // SCORE_BLOCK), dtype=np.int64)
         self._recent = _RecentPlaces(max(round(config.rate_s / self._hop_s), 4))
         history = max(round(config.history_s / self._hop_s), 1)
-        self._kept_weights = np.zeros((history, reference.features.shape[0]), np.float32)
+        self._kept_weights = np.zeros((history, len(reference)), np.float32)
         self._kept_presence = np.zeros(history)
         self._kept_places = np.zeros(history)
         self.reset()
@@ -398,6 +429,9 @@ class DenseSparseFrontier:
         self._observer.reset()
         self._classifier.reset()
         self._begin(np.zeros(self._n))
+
+    def coast(self, hops: int) -> None:
+        """So many hops of audio were lost: nothing to do, the steps bridge gaps of any length."""
 
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
@@ -450,7 +484,10 @@ class DenseSparseFrontier:
     def _wait(self, before: Belief, presence: float) -> Belief:
         """Belief in a long silence: a pause where the mix has piano, elsewhere a rest led by the orchestra."""
         assert before.mix_s is not None
-        if self._classifier.piano_probability[self._place] >= self._config.hold_above:
+        c = self._config
+        ahead_frames = max(round(c.hold_ahead_s / self._hop_s), 1)
+        ahead = self._classifier.piano_probability[self._place : self._place + ahead_frames]
+        if float(np.mean(ahead, dtype=np.float64)) >= c.hold_above:
             return replace(before, rate=0.0, presence=presence, holding=1.0)
         rate = float(self._rest_tempo[self._place])
         mix_s = min(before.mix_s + rate * self._hop_s, self._n * self._hop_s)
