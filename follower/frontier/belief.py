@@ -60,6 +60,10 @@ class Estimate:
     held: float
 
 
+WIDE_BLOCK = 512
+"""Positions per block where all positions are scored: a row of it fits the processor's first cache."""
+
+
 class _Level:
     """Belief at one resolution, double buffered; its arrays are the kernels' arguments."""
 
@@ -67,6 +71,7 @@ class _Level:
         n = features.shape[1]
         self.n: int = n
         self.block = block
+        self._wide_blocks = np.arange(-(-n // WIDE_BLOCK))
         self.features, self.activity = features, activity
         self.moving, self._next_moving = np.zeros((2, n_tempi, n), np.float32)
         self.holding, self._next_holding = np.zeros((2, 1, n), np.float32)
@@ -85,7 +90,10 @@ class _Level:
     ) -> float:
         """One step in `blocks`; `log_scale` is taken from the scores (None: their largest). Returns it."""
         if step.evidence > 0:
-            top = kernels.scores(self.features, step.weights, blocks, self.block, self._likelihood)
+            # In every block at once the sums are the same, and three times quicker than in small blocks.
+            wide = len(blocks) * self.block >= self.n
+            where, size = (self._wide_blocks, WIDE_BLOCK) if wide else (blocks, self.block)
+            top = kernels.scores(self.features, step.weights, where, size, self._likelihood)
             log_scale = top if log_scale is None else log_scale
             kernels.likelihoods(self._likelihood, log_scale, blocks, self.block)
         else:
