@@ -448,6 +448,7 @@ class DenseSparseFrontier:
         self._since_rebuild = 0
         self._belief: Belief | None = None
         self._silent_s = 0.0
+        self._resting = False
         self._rate = 1.0
         self._place = 0
 
@@ -470,6 +471,7 @@ class DenseSparseFrontier:
         best = self._weigh(weights)
         costs = self._chain.push(self._score, best, o.presence, self._rate)
         if self._belief is None or self._silent_s < c.hold_after_s:
+            self._resting = False
             self._belief = self._read_out(costs, o.presence)
         else:
             self._belief = self._wait(self._belief, o.presence)
@@ -485,10 +487,12 @@ class DenseSparseFrontier:
         """Belief in a long silence: a pause where the mix has piano, elsewhere a rest led by the orchestra."""
         assert before.mix_s is not None
         c = self._config
-        ahead_frames = max(round(c.hold_ahead_s / self._hop_s), 1)
-        ahead = self._classifier.piano_probability[self._place : self._place + ahead_frames]
+        # A rest that has begun lasts up to the piano's next entry in the mix.
+        n_ahead = 1 if self._resting else max(round(c.hold_ahead_s / self._hop_s), 1)
+        ahead = self._classifier.piano_probability[self._place : self._place + n_ahead]
         if float(np.mean(ahead, dtype=np.float64)) >= c.hold_above:
             return replace(before, rate=0.0, presence=presence, holding=1.0)
+        self._resting = True
         rate = float(self._rest_tempo[self._place])
         mix_s = min(before.mix_s + rate * self._hop_s, self._n * self._hop_s)
         self._place = min(max(round(mix_s / self._hop_s) - 1, 0), self._n - 1)
