@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from offline_prep.align_features import (
 )
 from offline_prep.align_fine import refine, settle
 from offline_prep.align_seams import trim_seams
+from offline_prep.align_swap import SWAPPED, extra_in_mix
 from offline_prep.align_verdict import Verdict, judge
 from offline_prep.audio import resample
 
@@ -53,7 +54,8 @@ class Alignment:
         orchestra_tuning: semitones above A = 440 Hz, -0.5..0.5.
         mix_tuning: likewise.
         transposition: semitones the orchestra recording was raised to meet the mix.
-        cells: local costs read, the work done.
+        stem_used: the orchestra stem matched better than the mix and was used.
+        cells: local costs the coarse stage read, the work done.
     """
 
     mix_map: MixMap
@@ -64,6 +66,7 @@ class Alignment:
     orchestra_tuning: float
     mix_tuning: float
     transposition: int
+    stem_used: bool
     cells: int
 
     def report(self) -> dict[str, Any]:
@@ -80,6 +83,7 @@ class Alignment:
                 [round(float(v), 3) for v in (c.mix_s[0], c.mix_s[-1], c.orchestra_s[0], c.orchestra_s[-1])]
                 for c in self.chains
             ],
+            "orchestra_stem_used": self.stem_used,
             "cells": self.cells,
         }
 
@@ -104,7 +108,8 @@ def align_recordings(
         sample_rate_hz: of all signals.
         config: None is the measured default.
         progress: called with (stage, share of all work done 0..1).
-        mix_orchestra_stem: (m,) the orchestra of the mix as a separator leaves it.
+        mix_orchestra_stem: (m,) the orchestra of the mix as a separator leaves it; takes the mix's place in the fine
+            stages where it gives the more confident map.
 
     Raises:
         InputError: a recording is not mono, shorter than 3 s or silent; the stem differs from the mix in length.
@@ -145,34 +150,71 @@ def align_recordings(
         raise AlignmentError("nothing in the two recordings matches; are they the same piece?")
 
     progress("fine", 0.6)
-    comparison = _compare(mix_gram, o_gram, config.fine)
-    fine = tuple(refine(c, comparison, config) for c in chains)
-    progress("precise", 0.75)
-    precise = _compare(mix_gram, o_gram, config.precise)
-    fine = trim_seams(tuple(settle(c, precise, config) for c in fine), precise, quiet)
+    matched = _Matched.find(mix_gram, o_gram, chains, quiet, config, progress)
+    stem_used = False
+    if mix_orchestra_stem is not None:
+        progress("orchestra stem", 0.8)
+        stem = _prepared("orchestra stem", mix_orchestra_stem, sample_rate_hz)
+        if abs(len(stem) - len(po)) > SAMPLE_RATE_HZ:
+            raise InputError(
+                f"the orchestra stem lasts {len(stem) / SAMPLE_RATE_HZ:.1f} s, the full mix "
+                f"{len(po) / SAMPLE_RATE_HZ:.1f} s; give a stem of this very mix"
+            )
+        stem_gram = pitchgram(stem, mix_tuning)[: len(mix_gram)]
+        by_stem = _Matched.find(stem_gram, o_gram, chains, quiet, config, _silent)
+        stem_used = by_stem.mean_confidence() > matched.mean_confidence()
+        matched = by_stem if stem_used else matched
 
-    progress("confidence", 0.9)
-    mix_duration, o_duration = len(po) / SAMPLE_RATE_HZ, len(o) / SAMPLE_RATE_HZ
-    mix_s, orchestra_s = assemble(fine, mix_duration, o_duration, rms)
-    along = [chain_confidence(c, precise) for c in fine]
+    progress("map", 0.95)
+    mix_s, orchestra_s = assemble(matched.chains, len(po) / SAMPLE_RATE_HZ, len(o) / SAMPLE_RATE_HZ, rms)
     confidence = np.zeros(len(mix_s))
-    for time, value in along:
+    for time, value in matched.confidence:
         inside = (mix_s >= time[0]) & (mix_s <= time[-1])
         confidence[inside] = np.interp(mix_s[inside], time, value)
-    overall = float(np.mean(np.concatenate([value for _, value in along])))
-    verdict = judge(distinct, overall, transposition, transposition + mix_tuning - o_tuning)
+    overall = matched.mean_confidence()
+    swapped = extra_in_mix(mix_gram, o_gram, matched.chains) < SWAPPED
+    verdict = judge(distinct, overall, transposition, transposition + mix_tuning - o_tuning, swapped)
     progress("done", 1.0)
     return Alignment(
         MixMap(orchestra_s, mix_s, np.clip(confidence, 0.0, 1.0)),
-        fine,
+        matched.chains,
         verdict,
         overall,
         distinct,
         o_tuning,
         mix_tuning,
         transposition,
+        stem_used,
         path.cells,
     )
+
+
+@dataclass(frozen=True)
+class _Matched:
+    """What the fine stages found: chains, and confidence along each as (mix seconds, 0..1)."""
+
+    chains: tuple[Chain, ...]
+    confidence: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
+
+    @classmethod
+    def find(
+        cls,
+        mix: NDArray[np.float32],
+        orchestra: NDArray[np.float32],
+        coarse: tuple[Chain, ...],
+        quiet: NDArray[np.bool_],
+        config: AlignConfig,
+        progress: Callable[[str, float], None],
+    ) -> Self:
+        comparison = _compare(mix, orchestra, config.fine)
+        chains = tuple(refine(c, comparison, config) for c in coarse)
+        progress("precise", 0.7)
+        comparison = _compare(mix, orchestra, config.precise)
+        chains = trim_seams(tuple(settle(c, comparison, config) for c in chains), comparison, quiet)
+        return cls(chains, tuple(chain_confidence(c, comparison) for c in chains))
+
+    def mean_confidence(self) -> float:
+        return float(np.mean(np.concatenate([value for _, value in self.confidence])))
 
 
 def _compare(mix: NDArray[np.float32], orchestra: NDArray[np.float32], stage: StageConfig) -> Comparison:

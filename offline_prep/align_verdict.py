@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-DISTINCT = 2.5
-"""A right pair scores at least 3.5 times as much as the same pair wrongly transposed (35 pairs)..."""
-INDISTINCT = 1.7
+DISTINCT = 1.8
+"""A right pair scores at least 1.9 times as much as the same pair wrongly transposed (33 pairs, median 8)..."""
+INDISTINCT = 1.5
 """... and unrelated pieces at most 1.3 times (14 pairs)."""
 LOW_CONFIDENCE = 0.5
 
@@ -33,7 +33,9 @@ class Verdict:
     messages: tuple[str, ...]
 
 
-def judge(distinctness: float, confidence: float, transposition: int, semitones_apart: float) -> Verdict:
+def judge(
+    distinctness: float, confidence: float, transposition: int, semitones_apart: float, swapped: bool
+) -> Verdict:
     """Judge an alignment.
 
     Args:
@@ -41,6 +43,7 @@ def judge(distinctness: float, confidence: float, transposition: int, semitones_
         confidence: mean confidence where matched.
         transposition: semitones the orchestra recording had to be raised; +-1 is tuning, not worth a word.
         semitones_apart: how much higher the mix sounds, transposition and tuning together.
+        swapped: the "orchestra recording" has more onsets of its own than the "full mix".
     """
     if distinctness < INDISTINCT:
         return Verdict(
@@ -57,6 +60,11 @@ def judge(distinctness: float, confidence: float, transposition: int, semitones_
             f"the full mix sounds {abs(semitones_apart):.1f} semitones {'above' if semitones_apart > 0 else 'below'} "
             "the orchestra recording: they were aligned, but played together they will clash; "
             "is one of them transposed or at the wrong speed?"
+        )
+    if swapped:
+        messages.append(
+            "the first recording has more notes of its own than the second; are the orchestra recording and the full "
+            "mix given in the wrong order?"
         )
     if distinctness >= DISTINCT and confidence >= LOW_CONFIDENCE:
         return Verdict(Fit.GOOD, tuple(messages))

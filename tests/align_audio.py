@@ -37,7 +37,12 @@ def tone(midi: float, seconds: float, attack_s: float, decay_s: float, rolloff: 
 
 
 def concerto(
-    seed: int = 0, beats: int = 84, strokes_every: int = 1, orchestra_tuning: float = 0.0, mix_tuning: float = 0.0
+    seed: int = 0,
+    beats: int = 84,
+    strokes_every: int = 1,
+    orchestra_tuning: float = 0.0,
+    mix_tuning: float = 0.0,
+    piano: float = 0.8,
 ) -> Piece:
     """Synthesise both recordings.
 
@@ -47,6 +52,7 @@ def concerto(
         strokes_every: the orchestra plays on every so many beats.
         orchestra_tuning: semitones above A = 440 Hz.
         mix_tuning: likewise.
+        piano: level of the piano in the mix.
     """
     rng = np.random.default_rng(seed)
     curves = []
@@ -57,7 +63,7 @@ def concerto(
     chords = [48 + 12 * rng.integers(0, 3, 3) + rng.choice(scale, 3, replace=False) for _ in range(beats)]
     melody = [72 + 12 * rng.integers(0, 2, 2) + rng.choice(scale, 2) for _ in range(beats)]
     out = []
-    for beat_s, piano, tuning, attack_s, rolloff in (
+    for beat_s, is_mix, tuning, attack_s, rolloff in (
         (curves[0], False, orchestra_tuning, 0.03, 1.2),
         (curves[1], True, mix_tuning, 0.02, 1.6),
     ):
@@ -67,9 +73,9 @@ def concerto(
             notes = [(0.0, tone(m + tuning, length, attack_s, 2.0, rolloff)) for m in chords[b]]
             if b % strokes_every != 0:
                 notes = []
-            if piano:
+            if is_mix:
                 half = length / 2
-                notes += [(k * half, 0.8 * tone(m + tuning, half, 0.003, 0.3, 1.0)) for k, m in enumerate(melody[b])]
+                notes += [(k * half, piano * tone(m + tuning, half, 0.003, 0.3, 1.0)) for k, m in enumerate(melody[b])]
             for late, sound in notes:
                 begin = int((beat_s[b] + late) * RATE_HZ)
                 x[begin : begin + len(sound)] += sound

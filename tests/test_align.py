@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,10 @@ from offline_prep.align_config import AlignConfig
 from offline_prep.align_verdict import Fit
 
 
+FEW_KEYS = AlignConfig(transpositions=(-4, -1, 0, 1, 4))
+"""Trying all thirteen transpositions is most of the work on such short recordings."""
+
+
 def _samples(seconds: float) -> int:
     return int(seconds * RATE_HZ)
 
@@ -24,7 +29,7 @@ def _error(found: MixMap, mix_s: NDArray[np.float64], orchestra_s: NDArray[np.fl
     return np.abs(found.to_orchestra(mix_s) - orchestra_s)
 
 
-def _align(piece: Piece, config: AlignConfig | None = None) -> Alignment:
+def _align(piece: Piece, config: AlignConfig = FEW_KEYS) -> Alignment:
     return align_recordings(piece.orchestra, piece.mix, RATE_HZ, config)
 
 
@@ -63,7 +68,7 @@ def test_a_passage_cut_from_the_orchestra(piece: Piece) -> None:
     """15 s are gone from O without a trace: O holds, and the map is right on both sides."""
     a, b = 15.0, 30.0
     cut = np.concatenate([piece.orchestra[: _samples(a)], piece.orchestra[_samples(b) :]])
-    m = align_recordings(cut, piece.mix, RATE_HZ).mix_map
+    m = align_recordings(cut, piece.mix, RATE_HZ, FEW_KEYS).mix_map
     before, after = piece.orchestra_s < a - 1.5, piece.orchestra_s > b + 1.5
     assert _error(m, piece.mix_s[before], piece.orchestra_s[before]).max() < 0.15
     assert _error(m, piece.mix_s[after], piece.orchestra_s[after] - (b - a)).max() < 0.15
@@ -77,7 +82,7 @@ def test_silence_inserted_into_the_orchestra(piece: Piece) -> None:
     longer = np.concatenate(
         [piece.orchestra[: _samples(at)], np.zeros(_samples(10.0), np.float32), piece.orchestra[_samples(at) :]]
     )
-    m = align_recordings(longer, piece.mix, RATE_HZ).mix_map
+    m = align_recordings(longer, piece.mix, RATE_HZ, FEW_KEYS).mix_map
     before, after = piece.orchestra_s < at - 1.0, piece.orchestra_s > at + 1.0
     assert _error(m, piece.mix_s[before], piece.orchestra_s[before]).max() < 0.15
     assert _error(m, piece.mix_s[after], piece.orchestra_s[after] + 10.0).max() < 0.15
@@ -85,7 +90,7 @@ def test_silence_inserted_into_the_orchestra(piece: Piece) -> None:
 
 def test_the_beginning_of_the_orchestra_is_missing(piece: Piece) -> None:
     late = piece.orchestra[_samples(15.0) :]
-    m = align_recordings(late, piece.mix, RATE_HZ).mix_map
+    m = align_recordings(late, piece.mix, RATE_HZ, FEW_KEYS).mix_map
     after = piece.orchestra_s > 15.5
     assert _error(m, piece.mix_s[after], piece.orchestra_s[after] - 15.0).max() < 0.15
     assert m.to_orchestra(1.0) == 0.0 and bool(m.in_cut(1.0))
@@ -94,7 +99,7 @@ def test_the_beginning_of_the_orchestra_is_missing(piece: Piece) -> None:
 def test_applause_behind_the_mix(piece: Piece) -> None:
     rng = np.random.default_rng(1)
     clap = (0.05 * rng.standard_normal(_samples(15.0)) * (rng.random(_samples(15.0)) < 0.1)).astype(np.float32)
-    m = align_recordings(piece.orchestra, np.concatenate([piece.mix, clap]), RATE_HZ).mix_map
+    m = align_recordings(piece.orchestra, np.concatenate([piece.mix, clap]), RATE_HZ, FEW_KEYS).mix_map
     assert _error(m, piece.mix_s, piece.orchestra_s).max() < 0.15
     end = len(piece.orchestra) / RATE_HZ
     assert m.to_orchestra(len(piece.mix) / RATE_HZ + 10.0) == pytest.approx(end, abs=2.5)
@@ -119,11 +124,32 @@ def test_a_semitone_apart_is_handled(piece: Piece) -> None:
 
 def test_a_transposed_recording_is_reported() -> None:
     high = concerto(seed=2, beats=60, orchestra_tuning=4.0)
-    found = _align(high)
+    found = _align(high, AlignConfig())
     assert found.transposition == -4
     (message,) = found.verdict.messages
     assert "4.0 semitones below" in message
     assert np.median(_error(found.mix_map, high.mix_s, high.orchestra_s)) < 0.03
+
+
+def test_recordings_in_the_wrong_order_are_noticed(piece: Piece) -> None:
+    found = align_recordings(piece.mix, piece.orchestra, RATE_HZ, FEW_KEYS)
+    assert any("wrong order" in m for m in found.verdict.messages)
+    assert found.verdict.fit is Fit.GOOD
+
+
+def test_an_orchestra_stem_is_used_where_it_helps() -> None:
+    """A perfect stem under a loud piano is used, a stem of noise is not, and one of another length is refused."""
+    piece = concerto(seed=3, beats=50)
+    alone = concerto(seed=3, beats=50, piano=0.0)
+    loud = concerto(seed=3, beats=50, piano=3.0)
+    with_stem = align_recordings(piece.orchestra, loud.mix, RATE_HZ, FEW_KEYS, mix_orchestra_stem=alone.mix)
+    assert with_stem.stem_used
+    error = _error(with_stem.mix_map, piece.mix_s, piece.orchestra_s)
+    assert np.median(error) < 0.02
+    noise = np.random.default_rng(0).standard_normal(len(piece.mix)).astype(np.float32)
+    assert not align_recordings(piece.orchestra, piece.mix, RATE_HZ, FEW_KEYS, mix_orchestra_stem=noise).stem_used
+    with pytest.raises(InputError, match="orchestra stem lasts"):
+        align_recordings(piece.orchestra, piece.mix, RATE_HZ, FEW_KEYS, mix_orchestra_stem=noise[: len(noise) // 2])
 
 
 def test_different_pieces_are_reported(piece: Piece) -> None:
@@ -135,7 +161,7 @@ def test_different_pieces_are_reported(piece: Piece) -> None:
 
 def test_work_and_accuracy_of_the_banded_coarse_stage(piece: Piece, whole: Alignment) -> None:
     """A band of +-6 s round the overview gives the same map, and its work grows only in proportion to the length."""
-    banded = AlignConfig(widest_full_cells=0, band_s=6.0)
+    banded = replace(FEW_KEYS, widest_full_cells=0, band_s=6.0)
     found = _align(piece, banded)
     np.testing.assert_allclose(
         found.mix_map.to_orchestra(piece.mix_s), whole.mix_map.to_orchestra(piece.mix_s), atol=0.03
@@ -148,7 +174,7 @@ def test_work_and_accuracy_of_the_banded_coarse_stage(piece: Piece, whole: Align
 def test_progress_rises_to_one(piece: Piece) -> None:
     seen: list[tuple[str, float]] = []
     short = concerto(beats=20)
-    align_recordings(short.orchestra, short.mix, RATE_HZ, progress=lambda stage, share: seen.append((stage, share)))
+    align_recordings(short.orchestra, short.mix, RATE_HZ, FEW_KEYS, progress=lambda stage, share: seen.append((stage, share)))
     shares = [share for _, share in seen]
     assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == 1.0
     stages = ("overview", "coarse", "fine", "precise")
