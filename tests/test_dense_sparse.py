@@ -222,6 +222,16 @@ def test_a_seek_decides_between_equal_passages() -> None:
         assert abs(_frame(belief) - (start + 139)) < 6
 
 
+def test_lost_audio_is_bridged_at_the_present_rate() -> None:
+    mix = _notes(600, 10)
+    frontier = _frontier(mix, np.full(600, ALL_PIANO, np.float32))
+    _play(frontier, np.concatenate([_silence(60), mix[100:250]]))
+    frontier.coast(40)
+    beliefs = _play(frontier, mix[290:400])
+    assert abs(_frame(beliefs[0]) - 290) < 10
+    assert max(abs(_frame(b) - (290 + k)) for k, b in enumerate(beliefs[30:], 30)) < 6
+
+
 def test_the_frontier_reset_equals_fresh() -> None:
     mix = _notes(400, 5)
     used = _frontier(mix, np.full(400, ALL_PIANO, np.float32))

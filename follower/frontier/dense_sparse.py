@@ -431,7 +431,16 @@ class DenseSparseFrontier:
         self._begin(np.zeros(self._n))
 
     def coast(self, hops: int) -> None:
-        """So many hops of audio were lost: nothing to do, the steps bridge gaps of any length."""
+        """So many hops of audio were lost: paths go on unheard at the present rate, or stand still."""
+        if self._belief is None:
+            return
+        self._next_chain = None
+        self._score.fill(0.0)
+        unheard = np.zeros(len(self._features), np.float32)
+        for _ in range(hops):
+            costs = self._chain.push(self._score, 0.0, 0.0, self._rate)
+            self._belief = self._read_out(costs, 0.0)
+            self._keep(unheard, 0.0)
 
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
@@ -475,13 +484,17 @@ class DenseSparseFrontier:
             self._belief = self._read_out(costs, o.presence)
         else:
             self._belief = self._wait(self._belief, o.presence)
-        slot = self._kept % len(self._kept_presence)
-        self._kept_weights[slot] = weights
-        self._kept_presence[slot] = o.presence
-        self._kept_places[slot] = self._place
-        self._kept += 1
+        self._keep(weights, o.presence)
         self._rebuild()
         return self._belief
+
+    def _keep(self, weights: NDArray[np.float32], presence: float) -> None:
+        """Remember a live frame for building anew."""
+        slot = self._kept % len(self._kept_presence)
+        self._kept_weights[slot] = weights
+        self._kept_presence[slot] = presence
+        self._kept_places[slot] = self._place
+        self._kept += 1
 
     def _wait(self, before: Belief, presence: float) -> Belief:
         """Belief in a long silence: a pause where the mix has piano, elsewhere a rest led by the orchestra."""
