@@ -16,7 +16,6 @@ from offline_prep.align import Alignment, align_recordings
 from offline_prep.align_config import AlignConfig
 from offline_prep.align_verdict import Fit
 
-
 FEW_KEYS = AlignConfig(transpositions=(-4, -1, 0, 1, 4))
 """Trying all thirteen transpositions is most of the work on such short recordings."""
 
@@ -139,9 +138,9 @@ def test_recordings_in_the_wrong_order_are_noticed(piece: Piece) -> None:
 
 def test_an_orchestra_stem_is_used_where_it_helps() -> None:
     """A perfect stem under a loud piano is used, a stem of noise is not, and one of another length is refused."""
-    piece = concerto(seed=3, beats=50)
-    alone = concerto(seed=3, beats=50, piano=0.0)
-    loud = concerto(seed=3, beats=50, piano=3.0)
+    piece = concerto(seed=3, beats=40)
+    alone = concerto(seed=3, beats=40, piano=0.0)
+    loud = concerto(seed=3, beats=40, piano=3.0)
     with_stem = align_recordings(piece.orchestra, loud.mix, RATE_HZ, FEW_KEYS, mix_orchestra_stem=alone.mix)
     assert with_stem.stem_used
     error = _error(with_stem.mix_map, piece.mix_s, piece.orchestra_s)
@@ -174,7 +173,9 @@ def test_work_and_accuracy_of_the_banded_coarse_stage(piece: Piece, whole: Align
 def test_progress_rises_to_one(piece: Piece) -> None:
     seen: list[tuple[str, float]] = []
     short = concerto(beats=20)
-    align_recordings(short.orchestra, short.mix, RATE_HZ, FEW_KEYS, progress=lambda stage, share: seen.append((stage, share)))
+    align_recordings(
+        short.orchestra, short.mix, RATE_HZ, FEW_KEYS, progress=lambda stage, share: seen.append((stage, share))
+    )
     shares = [share for _, share in seen]
     assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == 1.0
     stages = ("overview", "coarse", "fine", "precise")
