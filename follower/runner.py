@@ -10,7 +10,7 @@ from follower.controls import Control, ControlQueue, Refused, Start, Stop
 from follower.engine import Engine
 from follower.errors import FollowerError
 from follower.events import AudioBlock, Event, Notice, Position
-from follower.sinks.base import Session, Sink
+from follower.sinks.base import BackgroundSink, Session, Sink
 from follower.sinks.messages import program_version
 from follower.sources.base import Source
 
@@ -73,6 +73,7 @@ def run(
         sink.begin(session)
     blocks = positions = sample = 0
     stopped = False
+    healthy = [sink for sink in sinks if isinstance(sink, BackgroundSink)]
 
     def emit(event: Event) -> None:
         nonlocal positions
@@ -99,7 +100,13 @@ def run(
                 for event in engine.command(control):
                     emit(event)
 
+    def tell_failures() -> None:
+        for sink in [sink for sink in healthy if sink.failure is not None]:
+            healthy.remove(sink)
+            emit(Notice(sample, engine.sample_rate_hz, f"{sink.name} is no longer written: {sink.failure}"))
+
     for item in source.blocks():
+        tell_failures()
         if isinstance(item, Notice):
             emit(item)
             continue

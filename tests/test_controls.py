@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from follower.controls import ControlQueue, Refused, Start, Stop
-from follower.events import Gap, Notice, Pause, Position, Resume, Seek
+from follower.events import Event, Gap, Notice, Pause, Position, Resume, Seek
 from follower.runner import run
+from follower.sinks.base import BackgroundSink, Session
 from tests.live_fakes import BLOCK, FakeEngine, ListSink, ScriptedSource, audio
 
 
@@ -75,3 +76,36 @@ def test_a_listeners_mistake_is_told_and_the_session_goes_on() -> None:
     assert "outside the orchestra recording" in told[0]
     assert told[1:] == ["1 commands were dropped: too many at once", "neither"]
     assert sum(isinstance(e, Position) for e in sink.events) == 2
+
+
+class Full(BackgroundSink):
+    """A disk that is full."""
+
+    deliveries = 0
+
+    def open(self) -> None:
+        pass
+
+    def deliver(self, items: list[Session | Event]) -> None:
+        self.deliveries += 1
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_output_that_fails_is_told_once_to_the_others() -> None:
+    sink = ListSink()
+    with Full() as full:
+
+        def until_failed() -> None:
+            while full.failure is None:
+                pass
+
+        items = [audio(0), until_failed, audio(BLOCK), audio(2 * BLOCK)]
+        summary = run(ScriptedSource(list(items)), FakeEngine(), [full, sink], clock=lambda: 0.0)  # type: ignore[arg-type]
+    told = [e.message for e in sink.events if isinstance(e, Notice)]
+    assert told == ["Full is no longer written: No space left on device"]
+    assert sum(isinstance(e, Position) for e in sink.events) == 3
+    assert full.deliveries == 1
+    assert summary.dropped > 0

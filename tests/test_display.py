@@ -47,6 +47,17 @@ def test_on_a_terminal_it_runs_in_its_thread() -> None:
     assert "orchestra 0:01.0/1:40.0" in terminal.getvalue()
 
 
+class Gone(Terminal):
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_terminal_that_is_gone_is_no_failure() -> None:
+    with ProgressDisplay(Gone(), 100.0) as display:
+        display.send(position(1))
+    assert display.failure is None
+
+
 def test_an_unknown_place_is_shown_as_such() -> None:
     unknown = Position(0, RATE_HZ, RATE_HZ, None, None, 1.0, 0.0, State.WAITING)
     assert "---" in position_line(unknown, 100.0, 20.0)

@@ -179,6 +179,20 @@ def test_what_cannot_be_is_said_in_one_line(
     assert not any("Traceback" in line for line in told)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("blocks", [3, 3000])  # the disk is full when buffers are written: at the end, or before
+@pytest.mark.usefixtures("engines")
+def test_a_full_disk_is_said_and_the_other_outputs_are_complete(
+    blocks: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "p.wav", np.zeros(blocks * BLOCK), RATE_HZ)
+    outputs = ["--positions", "/dev/full", "--jsonl", str(tmp_path / "all.jsonl")]
+    assert main(["replay", "cache", str(tmp_path / "p.wav"), "--speed", "max", *outputs]) == 2
+    assert capsys.readouterr().err.strip() == "error: /dev/full is incomplete: No space left on device"
+    messages = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert sum(m["type"] == "position" for m in messages) == blocks
+
+
 @pytest.mark.parametrize("bad", ["nonsense", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", ":9000", "1:2:x", "٣"])
 def test_an_address_that_is_none(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -73,7 +74,11 @@ class ProgressDisplay(BackgroundSink):
             super().send(event)
 
     def deliver(self, items: list[Session | Event]) -> None:
-        """Show the notices and, if it is time to, the newest position."""
+        """Show the notices and, if it is time to, the newest position. A terminal that is gone is no failure."""
+        with contextlib.suppress(OSError):
+            self._show(items)
+
+    def _show(self, items: list[Session | Event]) -> None:
         for item in items:
             if isinstance(item, Notice):
                 self._stream.write("\r" + " " * self._width + f"\r{item.message}\n")
@@ -90,4 +95,5 @@ class ProgressDisplay(BackgroundSink):
     def close(self) -> None:
         """End the line."""
         if self._width:
-            self._stream.write("\n")
+            with contextlib.suppress(OSError):
+                self._stream.write("\n")

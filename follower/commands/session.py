@@ -14,9 +14,10 @@ from follower.cache import Cache
 from follower.commands.display import ProgressDisplay
 from follower.commands.outputs import open_outputs
 from follower.controls import ControlQueue
+from follower.errors import OutputError
 from follower.events import Event, Position
 from follower.frontier.base import DEFAULT_METHOD, METHODS
-from follower.sinks.base import Sink
+from follower.sinks.base import BackgroundSink, Sink
 from follower.sources.base import Source
 
 EXIT_INTERRUPTED = 130
@@ -107,6 +108,9 @@ def follow(
                 last[:] = [event]
 
         summary = run(source, engine, sinks, controls, on_event=keep)
+    failed = [f"{s.name} is incomplete: {s.failure}" for s in sinks if isinstance(s, BackgroundSink) and s.failure]
+    if failed:
+        raise OutputError("; ".join(failed))
     where = last[0] if last else None
     if where is None or where.orchestra_time_s is None:
         print(f"{summary.positions} positions; the piano was never found in {cache.path}")

@@ -103,6 +103,11 @@ class BackgroundSink(ABC):
         """Why delivery ended early, or None."""
         return self._failure
 
+    @property
+    def name(self) -> str:
+        """What a person calls this output, in messages."""
+        return type(self).__name__
+
     def __enter__(self) -> Self:
         """Open and start the thread."""
         self.open()
@@ -114,14 +119,17 @@ class BackgroundSink(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Deliver what is queued, then close."""
+        """Deliver what is queued, then close. What fails is in `failure`: the other outputs must close too."""
         with self._ready:
             self._closing = True
             self._ready.notify()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        self.close()
+        try:
+            self.close()
+        except OSError as e:  # a full disk may show only now, when buffers are written
+            self._failure = self._failure or e.strerror or str(e)
 
     def begin(self, session: Session) -> None:
         """Queue the session's announcement."""

@@ -23,6 +23,11 @@ class TextFileSink(BackgroundSink):
         self._path = path
         self._file: TextIO | None = None
 
+    @property
+    def name(self) -> str:
+        """The file."""
+        return str(self._path)
+
     @abstractmethod
     def write(self, file: TextIO, items: list[Session | Event]) -> None:
         """Write the items, oldest first."""
@@ -49,6 +54,6 @@ class TextFileSink(BackgroundSink):
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
