@@ -43,10 +43,10 @@ class FakeStream:
         del ignore_errors
         self.state = "closed"
 
-    def ask(self, dac_s: float, current_s: float, n: int = 256) -> np.ndarray:
+    def ask(self, dac_s: float, current_s: float, n: int = 256, underflow: bool = False) -> np.ndarray:
         out = np.full((n, 2), np.nan, np.float32)
         times = SimpleNamespace(outputBufferDacTime=dac_s, currentTime=current_s)
-        self.callback(out, n, times, None)
+        self.callback(out, n, times, SimpleNamespace(output_underflow=underflow))
         return out
 
 
@@ -154,6 +154,18 @@ def test_a_player_that_fails_leaves_silence_and_is_reported_at_the_end(monkeypat
         assert np.abs(stage.streams[-1].ask(100.0, 100.0)).max() == 0
 
 
+def test_what_the_driver_lost_counts_as_a_drop_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread(monkeypatch)
+    stage = Stage()
+    with stage.output:
+        stage.run(3, lambda now: (now + 0.02, now))
+        assert stage.feed.drop_outs == 0
+        stage.streams[-1].ask(stage.now_s, stage.now_s, underflow=True)
+    assert stage.feed.drop_outs == 1
+    assert device.gathered(44100, 0.01) == 1024
+    assert device.gathered(44100, 0.1) == 8820
+
+
 def test_outputs_are_found_by_number_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
         portaudio.Device(0, "Microphone", "ALSA", 1, 0, 44100, True),
@@ -195,9 +207,9 @@ recording = OrchestraRecording.from_samples((0.5 * np.sin(2 * np.pi * 441 * t)).
 card = device.find_output("pulse")
 assert device.supports(card, 44100)
 player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
-feed = OutputFeed(player, device.LARGEST_REQUEST)
+feed = OutputFeed(player, device.gathered(44100, 0.1))
 begin_s = time.monotonic()
-with device.OrchestraOutput(feed, device.opener(card, 44100)) as output:
+with device.OrchestraOutput(feed, device.opener(card, 44100, 0.1)) as output:
     for seq, _ in enumerate(sys.stdin):  # one line per 512 samples that the sound server played
         now_s = time.monotonic()
         place_s = 5 + 1.1 * (now_s - begin_s)

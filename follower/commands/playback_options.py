@@ -32,6 +32,16 @@ def _decibels(text: str) -> float:
     return value
 
 
+def _milliseconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1.0 <= value <= 2000.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a latency between 1 and 2000 ms")
+    return value
+
+
 def _balance(text: str) -> float:
     try:
         value = float(text)
@@ -47,6 +57,13 @@ def add_play_options(parser: argparse.ArgumentParser) -> Any:
     group = parser.add_argument_group("hearing the orchestra (docs/playback.md)")
     group.add_argument("--play", action="store_true", help="play the orchestra recording after the follower")
     group.add_argument("--play-device", metavar="D", help="audio output: number or part of the name")
+    group.add_argument(
+        "--play-latency",
+        type=_milliseconds,
+        default=60.0,
+        metavar="MS",
+        help="buffer of the audio output; more when there are drop-outs (default: %(default)g)",
+    )
     group.add_argument(
         "--orchestra", type=Path, metavar="FILE", help="what to play (default: the recording the cache was made from)"
     )
@@ -101,9 +118,13 @@ def play_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:
     if not device.supports(output, recording.sample_rate_hz):
         recording = recording.resampled(output.sample_rate_hz)
     limiter = Limiter(OUTPUT_CHANNELS, recording.sample_rate_hz) if args.limiter else None
-    feed = OutputFeed(_player(args, recording), device.LARGEST_REQUEST, args.volume, args.balance, limiter)
-    print(f"playing through {output.name} at {recording.sample_rate_hz} Hz", file=sys.stderr)
-    return [_ReportingOutput(device.OrchestraOutput(feed, device.opener(output, recording.sample_rate_hz)))]
+    rate_hz = recording.sample_rate_hz
+    latency_s = args.play_latency / 1e3
+    feed = OutputFeed(
+        _player(args, recording), device.gathered(rate_hz, latency_s), args.volume, args.balance, limiter
+    )
+    print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
+    return [_ReportingOutput(device.OrchestraOutput(feed, device.opener(output, rate_hz, latency_s)))]
 
 
 def render_sinks(args: argparse.Namespace, cache: Cache, piano: Path) -> list[Sink]:

@@ -18,8 +18,10 @@ from follower.sinks.base import Session
 from follower.sources import portaudio
 
 BLOCK_SAMPLES = 256
-LARGEST_REQUEST = 1024
-"""Most frames a callback is expected to ask for at once: sound servers may gather several blocks."""
+LEAST_GATHERED = 1024
+"""Sound servers may ask for several blocks at once; so many frames are always ready for that."""
+DEFAULT_LATENCY_S = 0.06
+"""Sound servers run dry below; it costs 2 ms of accuracy against none (docs/playback.md)."""
 WAKE_S = 0.05
 """The producer looks after the ring at least this often, even when no callback wakes it."""
 
@@ -69,8 +71,14 @@ def find_output(name: int | str | None) -> portaudio.Device:
     return fitting[0]
 
 
-def opener(device: portaudio.Device, sample_rate_hz: int) -> StreamOpener:
-    """Return what opens (not starts) a stereo output stream of that device; it raises DeviceError."""
+def opener(device: portaudio.Device, sample_rate_hz: int, latency_s: float = DEFAULT_LATENCY_S) -> StreamOpener:
+    """Return what opens (not starts) a stereo output stream of that device; it raises DeviceError.
+
+    Args:
+        device: the output.
+        sample_rate_hz: its rate.
+        latency_s: buffer asked of the driver; the player anticipates it.
+    """
 
     def open_stream(callback: Callable[[Any, int, Any, Any], None]) -> OutputStream:
         sd = portaudio.load()
@@ -81,7 +89,7 @@ def opener(device: portaudio.Device, sample_rate_hz: int) -> StreamOpener:
                 device=device.index,
                 channels=OUTPUT_CHANNELS,
                 dtype="float32",
-                latency="low",
+                latency=latency_s,
                 callback=callback,
             )
         except (sd.PortAudioError, ValueError) as e:
@@ -91,6 +99,11 @@ def opener(device: portaudio.Device, sample_rate_hz: int) -> StreamOpener:
         return stream
 
     return open_stream
+
+
+def gathered(sample_rate_hz: int, latency_s: float = DEFAULT_LATENCY_S) -> int:
+    """Return how many frames may be asked for at once; drivers fill up to twice the latency asked for."""
+    return max(LEAST_GATHERED, round(2.0 * latency_s * sample_rate_hz))
 
 
 def supports(device: portaudio.Device, sample_rate_hz: int) -> bool:
@@ -174,7 +187,9 @@ class OrchestraOutput:
 
     def _callback(self, out: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
         """Copy from the ring (PortAudio's thread)."""
-        del frames, status  # underflows of the driver show as drift or drop-outs of our own
+        del frames
+        if status.output_underflow:
+            self.feed.drop_outs += 1
         lag_s = times.outputBufferDacTime - times.currentTime
         # Some host interfaces leave the times 0 or on different clocks: then the driver's latency must do.
         known = times.outputBufferDacTime > 0.0 and 0.0 <= lag_s < 1.0
