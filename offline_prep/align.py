@@ -173,7 +173,8 @@ def align_recordings(
         confidence[inside] = np.interp(mix_s[inside], time, value)
     overall = matched.mean_confidence()
     swapped = extra_in_mix(mix_gram, o_gram, matched.chains) < SWAPPED
-    verdict = judge(distinct, overall, transposition, transposition + mix_tuning - o_tuning, swapped)
+    covered = sum(float(c.mix_s[-1] - c.mix_s[0]) for c in matched.chains) * SAMPLE_RATE_HZ / min(len(po), len(o))
+    verdict = judge(distinct, covered, overall, transposition, transposition + mix_tuning - o_tuning, swapped)
     progress("done", 1.0)
     return Alignment(
         MixMap(orchestra_s, mix_s, np.clip(confidence, 0.0, 1.0)),
