@@ -217,6 +217,27 @@ class TestReplay:
             assert np.load(out / f"{name}.npy", allow_pickle=False).shape[0] == 2
 
 
+class TestRender:
+    def test_the_orchestra_sounds_with_the_piano(self, prepared: Path, short_demo: Path, tmp_path: Path) -> None:
+        out, report = tmp_path / "both.wav", tmp_path / "report.png"
+        done = command(
+            "follower", "replay", prepared, short_demo / "p.wav", "--render", out, "--render-report", report
+        )
+        assert done.returncode == 0, done.stderr
+        assert "accompaniment error: median" in done.stderr
+        assert ", 0 audible steps" in done.stderr
+        assert report.read_bytes().startswith(b"\x89PNG")
+        piano, orchestra = load_recording(short_demo / "p.wav"), soundfile.info(short_demo / "o.wav")
+        sound, rate = soundfile.read(out)
+        assert rate == orchestra.samplerate and soundfile.info(out).subtype == "PCM_24"
+        assert len(sound) / rate >= piano.duration_s
+        left = resample(sound[:, 0].astype(np.float32), rate, piano.sample_rate_hz)
+        n = min(len(left), len(piano.samples))
+        assert np.corrcoef(left[:n], piano.samples[:n])[0, 1] > 0.99
+        last_second = sound[round((piano.duration_s - 2) * rate) : round((piano.duration_s - 1) * rate), 1]
+        assert np.sqrt(np.mean(last_second**2)) > 1e-3
+
+
 class TestEvaluate:
     def test_table_json_and_plot(self, short_demo: Path, tmp_path: Path) -> None:
         done = command(

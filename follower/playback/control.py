@@ -18,6 +18,9 @@ from follower.errors import ConfigError
 from follower.events import Position, State
 from follower.playback.base import FASTEST_RATE, SLOWEST_RATE
 
+STALE_S = 1.0
+"""A claim older than this is not carried on: the follower may have stopped."""
+
 
 @dataclass(frozen=True)
 class ControlConfig:
@@ -119,10 +122,6 @@ class PlaybackControl:
         self._duration_s = duration_s
         self._attacks_s = attacks_s
         self._config = config
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the session."""
         self._newest: _Claim | None = None
         self._state = State.WAITING
         self._confidence = 0.0
@@ -194,7 +193,7 @@ class PlaybackControl:
             return Order(Action.PLAY, self._rate)
         if committed_place_s >= self._duration_s or self._stops(committed_at_s):
             return Order(Action.FADE, self._rate)
-        if self._state is State.LOST or self._newest is None or self._silent_for_s(committed_at_s) > 1.0:
+        if self._state is State.LOST or self._newest is None or self._silent_for_s(committed_at_s) > STALE_S:
             return Order(Action.PLAY, self._rate)
         error_s = self.target_s(committed_at_s) - committed_place_s
         rests = self._state is State.ORCHESTRA
@@ -254,7 +253,7 @@ class PlaybackControl:
             self._state in (State.FOLLOWING, State.ORCHESTRA)
             and self._confidence >= c.least_confidence
             and at_s - self._steady_since_s >= c.steady_s
-            and self._silent_for_s(at_s) < 1.0
+            and self._silent_for_s(at_s) < STALE_S
             and self._slow_since_s == math.inf
         )
 
@@ -266,6 +265,6 @@ class PlaybackControl:
         c = self._config
         if self._state in (State.PAUSED, State.ENDED, State.WAITING):
             return True
-        if self._state is State.LOST or self._silent_for_s(at_s) > 1.0:
+        if self._state is State.LOST or self._silent_for_s(at_s) > STALE_S:
             return self._silent_for_s(at_s) > c.coast_s
         return at_s - self._slow_since_s > c.hold_s
