@@ -34,7 +34,6 @@ from offline_prep.align_features import (
 )
 from offline_prep.align_fine import refine, settle
 from offline_prep.align_seams import trim_seams
-from offline_prep.align_swap import SWAPPED, extra_in_mix
 from offline_prep.align_verdict import Verdict, judge
 from offline_prep.audio import resample
 
@@ -172,9 +171,8 @@ def align_recordings(
         inside = (mix_s >= time[0]) & (mix_s <= time[-1])
         confidence[inside] = np.interp(mix_s[inside], time, value)
     overall = matched.mean_confidence()
-    swapped = extra_in_mix(mix_gram, o_gram, matched.chains) < SWAPPED
     covered = sum(float(c.mix_s[-1] - c.mix_s[0]) for c in matched.chains) * SAMPLE_RATE_HZ / min(len(po), len(o))
-    verdict = judge(distinct, covered, overall, transposition, transposition + mix_tuning - o_tuning, swapped)
+    verdict = judge(distinct, covered, overall, transposition, transposition + mix_tuning - o_tuning)
     progress("done", 1.0)
     return Alignment(
         MixMap(orchestra_s, mix_s, np.clip(confidence, 0.0, 1.0)),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from offline_prep.align_coarse import Chain
 from offline_prep.align_features import Comparison
 
-SEAM_S = 6.0
+SEAM_S = 10.0
 """A seam is looked for within this much of a chain's (extended) end."""
 MARGIN = 0.08
 """A frame must gain more than this over the median cost to count as matched: unrelated music gains about as much."""

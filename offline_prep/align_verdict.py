@@ -35,12 +35,7 @@ class Verdict:
 
 
 def judge(
-    distinctness: float,
-    coverage: float,
-    confidence: float,
-    transposition: int,
-    semitones_apart: float,
-    swapped: bool,
+    distinctness: float, coverage: float, confidence: float, transposition: int, semitones_apart: float
 ) -> Verdict:
     """Judge an alignment.
 
@@ -50,7 +45,6 @@ def judge(
         confidence: mean confidence where matched.
         transposition: semitones the orchestra recording had to be raised; +-1 is tuning, not worth a word.
         semitones_apart: how much higher the mix sounds, transposition and tuning together.
-        swapped: the "orchestra recording" has more onsets of its own than the "full mix".
     """
     if distinctness < DISTINCT and coverage < LEAST_COVERAGE:
         return Verdict(
@@ -66,11 +60,6 @@ def judge(
             f"the full mix sounds {abs(semitones_apart):.1f} semitones {'above' if semitones_apart > 0 else 'below'} "
             "the orchestra recording: they were aligned, but played together they will clash; "
             "is one of them transposed or at the wrong speed?"
-        )
-    if swapped:
-        messages.append(
-            "the first recording has more notes of its own than the second; are the orchestra recording and the full "
-            "mix given in the wrong order?"
         )
     if distinctness >= DISTINCT and confidence >= LOW_CONFIDENCE:
         return Verdict(Fit.GOOD, tuple(messages))
