@@ -154,14 +154,14 @@ class DenseSparseConfig(JsonConfig):
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     start: StartConfig = field(default_factory=StartConfig)
-    sustain_weight: float = 0.8
+    sustain_weight: float = 1.0
     onset_weight: float = 4.0
     select_above: float = 0.1
     least_gap_s: float = 1.0
     soft_floor: float = 0.75
     neutral_share: float = 0.5
     step_penalty: float = 0.6
-    jump_cost: float = 50.0
+    jump_cost: float = 40.0
     temperature: float = 1.5
     silence: float = 0.1
     hold_after_s: float = 1.0
@@ -174,7 +174,7 @@ class DenseSparseConfig(JsonConfig):
     concentration_s: float = 0.5
     rate_s: float = 2.0
     lag_s: float = 0.1
-    lead_s: float = 0.018
+    lead_s: float = 0.025
     seek_spread_s: float = 3.0
     history_s: float = 15.0
     rebuild_columns: int = 3
