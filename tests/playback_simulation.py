@@ -24,27 +24,30 @@ class PlaceStretcher:
         self._rate_hz = recording.sample_rate_hz
         self._delay = round(delay_s * recording.sample_rate_hz)
         self._place = 0.0
+        self._ahead = 0.0
         self._runs: deque[list[float]] = deque()
 
     def start(self, source_sample: float, rate: float) -> None:
         self._place = source_sample
         self._runs = deque([[self._delay, rate]])
+        self._ahead = self._delay * rate
 
     def pull(self, n: int, rate: float) -> NDArray[np.float32]:
         self._runs.append([n, rate])
-        steps = []
-        left = n
-        while left > 0:
+        self._ahead += n * rate
+        out = np.empty((n, 1), np.float32)
+        at = 0
+        while at < n:
             run = self._runs[0]
-            take = int(min(run[0], left))
-            steps.append(np.full(take, run[1]))
+            take = int(min(run[0], n - at))
+            out[at : at + take, 0] = (self._place + run[1] * np.arange(take)) / self._rate_hz
+            self._place += take * run[1]
+            self._ahead -= take * run[1]
             run[0] -= take
-            left -= take
+            at += take
             if run[0] == 0:
                 self._runs.popleft()
-        places = self._place + np.concatenate([[0.0], np.cumsum(np.concatenate(steps))]) if steps else [self._place]
-        self._place = float(places[-1])
-        return np.asarray(places[:-1], np.float32)[:, np.newaxis] / np.float32(self._rate_hz)
+        return out
 
     @property
     def source_sample(self) -> float:
@@ -52,7 +55,7 @@ class PlaceStretcher:
 
     @property
     def committed(self) -> Committed:
-        return Committed(float(self._delay), self._place + sum(n * rate for n, rate in self._runs))
+        return Committed(float(self._delay), self._place + self._ahead)
 
 
 def silent_recording(

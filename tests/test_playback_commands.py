@@ -172,7 +172,10 @@ def test_only_the_recording_the_cache_is_about_is_played(orchestra: Path, piano:
     assert playback_options.play_sinks(arguments(), cache_of(orchestra, digest, 30.0)) == []
 
 
-@pytest.mark.parametrize("words", [["--volume", "99"], ["--volume", "x"], ["--balance", "2"], ["--play-latency", "0"], ["--stretcher", "tape"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--volume", "99"], ["--volume", "x"], ["--balance", "2"], ["--play-latency", "0"], ["--stretcher", "tape"]],
+)
 def test_a_wrong_option_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments(*words)

@@ -48,13 +48,16 @@ class _Voice:
 
     def block(self, n: int, rate: float) -> NDArray[np.float32]:
         """Return (n, channels) with the gain applied."""
+        sound = self.stretcher.pull(n, rate)
+        if self.gain == self._goal == 1.0:
+            return sound
         ramp = self.gain + np.sign(self._goal - self.gain) * self._step * np.arange(1, n + 1)
         ramp = np.clip(ramp, min(self.gain, self._goal), max(self.gain, self._goal))
         self.gain = float(ramp[-1])
         # Sine fades: two voices that cross keep the power of unrelated sounds.
         shaped = np.sin(0.5 * np.pi * ramp).astype(np.float32)
-        out: NDArray[np.float32] = self.stretcher.pull(n, rate) * shaped[:, np.newaxis]
-        return out
+        faded: NDArray[np.float32] = sound * shaped[:, np.newaxis]
+        return faded
 
 
 class OrchestraPlayer:
