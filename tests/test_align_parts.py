@@ -27,12 +27,12 @@ def _level(seconds: float, quiet: tuple[float, float] | None = None) -> np.ndarr
 
 
 def test_assembly_holds_at_the_quietest_moment() -> None:
-    """O ends at 20 s, is silent from 20 to 22 s, and goes on; the mix plays 30 s more."""
-    chains = (_line(0.0, 20.0, 0.0), _line(52.0, 70.0, 22.0))
-    mix_s, orchestra_s = assemble(chains, 70.0, 40.0, _level(40.0, (20.2, 22.0)))
-    still = (mix_s > 23.0) & (mix_s < 49.0)
-    assert np.ptp(orchestra_s[still]) == 0.0 and 20.0 <= orchestra_s[still][0] <= 22.0
-    assert np.interp(60.0, mix_s, orchestra_s) == pytest.approx(30.0)
+    """O is matched up to 20 s and from 26 s on, silent from 23 to 24 s between; the mix plays 26 s more."""
+    chains = (_line(0.0, 20.0, 0.0), _line(52.0, 70.0, 26.0))
+    mix_s, orchestra_s = assemble(chains, 70.0, 44.0, _level(44.0, (22.9, 24.1)))
+    still = (mix_s > 24.5) & (mix_s < 48.5)
+    assert np.ptp(orchestra_s[still]) == 0.0 and 23.0 <= orchestra_s[still][0] <= 24.0
+    assert np.interp(60.0, mix_s, orchestra_s) == pytest.approx(34.0)
     assert np.diff(mix_s).max() <= GRID_S + 1e-9
     assert np.diff(mix_s).min() >= 0.0 and np.diff(orchestra_s).min() >= 0.0
 
@@ -70,17 +70,30 @@ def test_short_chains_at_the_ends_are_dropped() -> None:
     assert [float(c.mix_s[0]) for c in kept] == [30.0]
 
 
-def test_seams_end_where_the_match_ends() -> None:
-    """Rows 0..199 and 300..499 match; both chains reach 60 rows into the foreign part."""
-    rng = np.random.default_rng(0)
-    rows = rng.standard_normal((500, 64)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    orchestra = np.vstack([rows[:200], rows[300:]])
-    comparison = Comparison(rows, orchestra, 0.2, 0.1)
-    chains = (_line(0.0, 26.0, 0.0), _line(24.0, 50.0, 14.0))
-    a, b = trim_seams(chains, comparison, np.zeros(400, np.bool_))
+def _seam(gain: float, sounding: bool) -> tuple[Chain, ...]:
+    """Seams of two chains in mix 0..26 s and 28..50 s; from 20 to 30 s a frame gains `gain` over the median."""
+    mix = np.zeros((500, 2), np.float32)
+    mix[:, 0] = 1.0
+    mix[200:300, 0] = gain + 0.5
+    orchestra = np.zeros((520, 2), np.float32)
+    orchestra[:, 0] = 1.0
+    quiet = np.zeros(520, np.bool_) if sounding else np.ones(520, np.bool_)
+    chains = (_line(0.0, 26.0, 0.0), _line(28.0, 50.0, 29.0))
+    return trim_seams(chains, Comparison(mix, orchestra, 0.5, 0.1), quiet)
+
+
+def test_seams_lie_where_the_match_ends() -> None:
+    a, b = _seam(-0.3, sounding=True)
     assert a.mix_s[-1] == pytest.approx(20.0, abs=0.6) and b.mix_s[0] == pytest.approx(30.0, abs=0.6)
     assert a.orchestra_s[-1] <= b.orchestra_s[0]
+
+
+def test_seams_give_up_a_weak_match_only_where_nothing_sounds() -> None:
+    """A little under the margin: the orchestra's own notes belong to a chain all the same, silence does not."""
+    a, b = _seam(0.0, sounding=True)
+    assert a.mix_s[-1] > 25.0 and b.mix_s[0] < 29.0
+    a, b = _seam(0.0, sounding=False)
+    assert a.mix_s[-1] < 20.6 and b.mix_s[0] > 29.4
 
 
 def test_band_holds_its_chains_and_their_jumps() -> None:

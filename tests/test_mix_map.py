@@ -30,6 +30,7 @@ def test_a_cut_holds_and_inverts_to_its_start() -> None:
     assert CUT.slope_at(20.0) == 0.0
     assert CUT.slope_at(14.95) == pytest.approx(1.0)  # not dragged down by the hold behind it
     assert CUT.slope_at(25.0) == pytest.approx(2.0)
+    assert CUT.slope_at(35.1) == 0.0 and CUT.slope_at(4.9) == 0.0  # outside the map
 
 
 def test_a_jump_of_the_orchestra_lands_behind_it() -> None:
