@@ -22,6 +22,7 @@ class TrackerConfig(JsonConfig):
         lost_below: concentration below which the place counts as lost.
         lost_after_s: and for how long, while the piano sounds.
         jump_s: a correction larger than this (mix seconds) is a jump, not a drift.
+        jump_above: concentration a jump needs; below it the claim runs on at its rate.
         position_gain: share of the position error corrected per hop.
         rate_gain: share of the position error, per hop, that goes into the rate.
         rate_follow: share of the frontier's rate taken over per hop.
@@ -38,8 +39,9 @@ class TrackerConfig(JsonConfig):
     lost_below: float = 0.3
     lost_after_s: float = 1.0
     jump_s: float = 1.0
-    position_gain: float = 0.3
-    rate_gain: float = 0.02
+    jump_above: float = 0.5
+    position_gain: float = 0.5
+    rate_gain: float = 0.01
     rate_follow: float = 0.05
     orchestra_follow: float = 0.02
     silence: float = 0.1
@@ -112,7 +114,7 @@ class Tracker:
             self._silent_s += self._hop_s
         else:
             self._silent_s = 0.0
-            self._heard_s += self._hop_s
+            self._heard_s += self._hop_s * belief.presence
         state, reason = self._decide(belief)
         jump = self._follow(belief, state)
         if self._mix_s is None:
@@ -172,6 +174,9 @@ class Tracker:
             return False
         error = belief.mix_s - expected
         if abs(error) > c.jump_s:
+            if belief.concentration < c.jump_above:
+                self._mix_s = min(expected, self._mix_end_s)
+                return False
             self._mix_s, self._rate = belief.mix_s, belief.rate
             return True
         self._mix_s = min(max(expected + c.position_gain * error, 0.0), self._mix_end_s)

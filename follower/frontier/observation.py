@@ -300,7 +300,7 @@ class LiveObserver:
             recent = self._amplitudes.quantile(self._start.quantile)
             notes_s = self._notes_s + self._hop_s if tonal > 0.5 and amplitude > TINY else 0.0
             self._notes_s = notes_s
-            risen = tonal > 0.2 and amplitude > self._start.ratio * recent + 10 * TINY
+            risen = tonal > 0.5 and amplitude > self._start.ratio * recent + 10 * TINY
             self._started = risen or notes_s > self._start.playing_s
             if self._started:
                 self._forget_level()

@@ -77,7 +77,7 @@ class TempoFilterConfig(JsonConfig):
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
     reentry_most_s: float = 1.0
-    leak: float = 1e-10
+    leak: float = 1e-12
     stop_per_hop: float = 0.02
     stop_within_s: float = 3.5
     rest_after_s: float = 4.0
@@ -86,7 +86,7 @@ class TempoFilterConfig(JsonConfig):
     mode_reach: int = 4
     mean_reach: int = 6
     concentration_s: float = 0.5
-    window_lag_s: float = 0.063
+    window_lag_s: float = 0.075
     seek_spread_s: float = 3.0
 
     def __post_init__(self) -> None:

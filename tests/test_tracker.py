@@ -1,0 +1,219 @@
+"""What the tracker tells, given beliefs made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from follower.cache import Cache, InputFile, Manifest
+from follower.config import PrepConfig
+from follower.errors import ConfigError
+from follower.events import Event, Jump, Position, State, StateChange
+from follower.frontier.base import Belief
+from follower.tracker import Tracker, TrackerConfig
+
+HOP_S = 512 / 22050
+RATE_HZ = 22050
+MIX_S = 100.0
+CUT = (60.0, 70.0)
+"""The orchestra recording leaves out this part of the mix."""
+REST = (30.0, 40.0)
+"""Here the mix has no piano."""
+
+
+@pytest.fixture(scope="module")
+def cache() -> Cache:
+    """O runs 10 s behind the mix's clock at first, with a cut; the piano rests once."""
+    n = int(MIX_S / HOP_S)
+    at = HOP_S * np.arange(n)
+    arrays = {
+        "o_po_align": np.array([[0.0, 60.0, 60.0, 90.0], [0.0, CUT[0], CUT[1], MIX_S]]),
+        "map_confidence": np.ones(4),
+        "po_piano_activity": np.where((at > REST[0]) & (at < REST[1]), 0.0, 1.0).astype(np.float32),
+    }
+    manifest = Manifest(
+        "test",
+        PrepConfig(),
+        {"orchestra": InputFile("o.wav", "0", 90.0, 22050), "mix": InputFile("po.wav", "0", MIX_S, 22050)},
+        {},
+    )
+    return Cache(Path("cache"), manifest, arrays, {})
+
+
+class Session:
+    """Feeds one belief per hop and keeps what was told."""
+
+    def __init__(self, cache: Cache) -> None:
+        self.tracker = Tracker(cache, RATE_HZ)
+        self.hops = 0
+        self.events: list[Event] = []
+
+    def feed(self, beliefs: Iterable[Belief]) -> Position:
+        for belief in beliefs:
+            self.hops += 1
+            self.events.extend(self.tracker.push(belief, 512 * self.hops))
+        last = self.events[-1]
+        assert isinstance(last, Position)
+        return last
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [e for e in self.events if isinstance(e, kind)]
+
+
+@pytest.fixture
+def session(cache: Cache) -> Session:
+    return Session(cache)
+
+
+def playing(start_s: float, seconds: float, rate: float = 1.0, concentration: float = 0.99) -> list[Belief]:
+    n = round(seconds / HOP_S)
+    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0) for k in range(1, n + 1)]
+
+
+def silent(at_s: float, seconds: float) -> list[Belief]:
+    return [Belief(at_s, 0.0, 0.5, 0.0, 0.9)] * round(seconds / HOP_S)
+
+
+UNHEARD = Belief(None, 1.0, 0.0, 0.0, 0.0)
+
+
+def test_nothing_is_claimed_before_anything_is_heard(session: Session) -> None:
+    last = session.feed([UNHEARD] * 100)
+    assert (last.orchestra_time_s, last.mix_time_s, last.state) == (None, None, State.WAITING)
+    assert not session.of(StateChange)
+
+
+def test_nothing_is_claimed_while_many_places_fit(session: Session) -> None:
+    assert session.feed(playing(10, 3, concentration=0.2)).orchestra_time_s is None
+
+
+def test_it_follows_and_composes_with_the_map(session: Session) -> None:
+    last = session.feed(playing(75, 5, rate=1.2))
+    assert last.state is State.FOLLOWING
+    assert last.mix_time_s == pytest.approx(81, abs=0.02)
+    assert last.orchestra_time_s == pytest.approx(71, abs=0.02)
+    assert last.rate == pytest.approx(1.2, abs=0.02)
+    assert [e.seq for e in session.of(Position)] == list(range(session.hops))  # type: ignore[attr-defined]
+
+
+def test_claims_never_step_back_between_jumps(session: Session) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [
+        Belief((b.mix_s or 0) + 0.1 * float(rng.standard_normal()), 1.0, 0.99, 1.0, 0.0) for b in playing(10, 8)
+    ]
+    session.feed(noisy)
+    claims = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
+    assert np.all(np.diff(claims) >= 0)
+    assert not session.of(Jump)
+
+
+def test_a_far_correction_is_a_jump(session: Session) -> None:
+    session.feed(playing(10, 3))
+    session.feed(playing(50, 1))
+    (jump,) = session.of(Jump)
+    assert isinstance(jump, Jump)
+    assert jump.from_orchestra_s == pytest.approx(13, abs=0.1)
+    assert jump.to_orchestra_s == pytest.approx(50, abs=0.1)
+
+
+def test_a_doubtful_jump_waits(session: Session) -> None:
+    session.feed(playing(10, 3))
+    last = session.feed(playing(50, 0.5, concentration=0.4))
+    assert last.mix_time_s == pytest.approx(13.5, abs=0.1)
+    assert not session.of(Jump)
+
+
+def test_a_stop_where_the_mix_has_piano_is_a_pause(session: Session) -> None:
+    session.feed(playing(10, 5))
+    held = session.feed(silent(15, 1.5))
+    assert (held.state, held.rate) == (State.PAUSED, 0.0)
+    later = session.feed(silent(15, 40))
+    assert later.state is State.PAUSED
+    assert later.orchestra_time_s == held.orchestra_time_s
+    again = session.feed(playing(15.2, 0.5))
+    assert again.state is State.FOLLOWING
+    assert again.mix_time_s == pytest.approx(15.7, abs=0.3)
+
+
+def test_a_silence_where_the_mix_has_no_piano_lets_the_orchestra_lead(session: Session) -> None:
+    session.feed(playing(25, 5, rate=0.8))
+    session.feed(playing(29, 1))
+    session.feed(replace(b, presence=0.0) for b in playing(30, 1))
+    last = session.feed(silent(31, 6))
+    assert last.state is State.ORCHESTRA
+    assert last.rate == pytest.approx(1.0, abs=0.02)
+    assert last.orchestra_time_s == pytest.approx(37, abs=0.3)
+
+
+def test_a_short_silence_changes_nothing(session: Session) -> None:
+    session.feed(playing(10, 5))
+    session.feed(silent(15, 0.4))
+    assert session.feed(playing(15.4, 1)).state is State.FOLLOWING
+    assert len(session.of(StateChange)) == 1
+
+
+def test_a_cadenza_holds_the_orchestra_and_says_so(session: Session) -> None:
+    last = session.feed(playing(58, 8))
+    assert (last.orchestra_time_s, last.state) == (60.0, State.FOLLOWING)
+    assert last.rate == 0
+    change = session.of(StateChange)[-1]
+    assert isinstance(change, StateChange)
+    assert "cadenza" in change.reason
+    last = session.feed(playing(66, 6))
+    assert last.orchestra_time_s == pytest.approx(62, abs=0.1)
+    assert not session.of(Jump)
+
+
+def test_playing_without_a_place_is_lost(session: Session) -> None:
+    session.feed(playing(10, 3))
+    assert session.feed(playing(13, 2, concentration=0.1)).state is State.LOST
+    assert session.feed(playing(15, 1)).state is State.FOLLOWING
+
+
+def test_the_end_of_the_piece_and_of_the_stream(session: Session) -> None:
+    session.feed(playing(94, 5.5))
+    assert session.feed(silent(99.5, 2)).state is State.ENDED
+    assert session.tracker.finish(0) == []
+    session.tracker.reset()
+    (change,) = session.tracker.finish(7)
+    assert isinstance(change, StateChange)
+    assert (change.state, change.audio_sample) == (State.ENDED, 7)
+
+
+def test_audio_ahead_of_the_frame_is_made_up_for(cache: Cache) -> None:
+    """The claim is for the instant the audio was consumed, not for the end of the newest frame."""
+    prompt, late = Tracker(cache, RATE_HZ), Tracker(cache, RATE_HZ)
+    for k, belief in enumerate(playing(10, 3, rate=1.5)):
+        a, b = prompt.push(belief, 512 * k)[-1], late.push(belief, 512 * k, behind_s=0.02)[-1]
+    assert isinstance(a, Position)
+    assert isinstance(b, Position)
+    assert a.orchestra_time_s is not None
+    assert b.orchestra_time_s == pytest.approx(a.orchestra_time_s + 0.03, abs=0.002)
+
+
+def test_a_place_given_is_claimed_until_the_piano_tells(session: Session) -> None:
+    session.feed(playing(10, 3))
+    session.tracker.place(50.0)
+    last = session.feed(silent(50, 0.3))
+    assert (last.mix_time_s, last.rate) == (50.0, 0.0)
+    assert session.feed(playing(50, 1)).mix_time_s == pytest.approx(51, abs=0.1)
+
+
+def test_reset_equals_fresh(cache: Cache) -> None:
+    session = Session(cache)
+    beliefs = [*playing(10, 3), *silent(13, 2), *playing(50, 2)]
+    session.feed(beliefs)
+    first, session.events, session.hops = session.events, [], 0
+    session.tracker.reset()
+    session.feed(beliefs)
+    assert session.events == first
+
+
+@pytest.mark.parametrize("field", ["claim_above", "jump_s"])
+def test_impossible_constants_are_refused(field: str) -> None:
+    with pytest.raises(ConfigError, match=field):
+        TrackerConfig(**{field: 0.0})
