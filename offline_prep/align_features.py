@@ -24,7 +24,7 @@ CHUNK_FRAMES = 4096
 
 
 def estimate_tuning(samples: NDArray[np.float32]) -> float:
-    """Deviation from A = 440 Hz in semitones, -0.5..0.5, from spectral peaks in at most 60 one-second excerpts."""
+    """Deviation from A = 440 Hz in semitones, -0.5..0.5, from the spectral peaks of at most 400 short excerpts."""
     n = 8192
     window = np.asarray(get_window("hann", n), dtype=np.float32)
     starts = np.unique(np.linspace(0, max(len(samples) - n, 0), 400).astype(np.int64))
