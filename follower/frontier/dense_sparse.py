@@ -177,7 +177,7 @@ class DenseSparseConfig(JsonConfig):
     lead_s: float = 0.025
     seek_spread_s: float = 3.0
     history_s: float = 15.0
-    rebuild_columns: int = 3
+    rebuild_columns: int = 2
     rebuild_change_s: float = 2.0
     rebuild_pause_s: float = 10.0
 
