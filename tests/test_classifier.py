@@ -29,6 +29,7 @@ def _mfcc(frames: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.concatenate([np.zeros((len(frames), 1)), frames], axis=1).astype(np.float32)
 
 
+@pytest.mark.plain
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 5))
 def test_kernels_equal_the_formulas(seed: int, k: int, d: int) -> None:
@@ -54,6 +55,7 @@ def test_scores_equal_scikit_learn() -> None:
     np.testing.assert_allclose(ours.score_samples(x), fitted.score_samples(x), rtol=0, atol=1e-9)
 
 
+@pytest.mark.plain
 def test_a_frame_far_from_everything_has_a_finite_score() -> None:
     assert np.isfinite(_mixture(0).score_samples(np.full((1, 12), 1e6))).all()
 
@@ -100,6 +102,7 @@ def test_the_piano_model_learns_the_distribution_whatever_the_channel() -> None:
     assert model.frames_learned == 1500
 
 
+@pytest.mark.plain
 def test_the_piano_model_bears_constant_and_absurd_frames() -> None:
     model = PianoModel(_mixture(1))
     for value in (0.0, 1e6, -1e6):

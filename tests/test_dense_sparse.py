@@ -51,6 +51,7 @@ def _selection(seed: int, n_mix: int, keep: float) -> NDArray[np.int64]:
     return np.append(np.diff(rows), n_mix - rows[-1]).astype(np.int64)
 
 
+@pytest.mark.plain
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 14), st.floats(0.1, 1.0), st.integers(1, 25))
 def test_random_selections_equal_the_oracle_after_every_column(seed: int, n_mix: int, keep: float, n: int) -> None:
@@ -59,6 +60,7 @@ def test_random_selections_equal_the_oracle_after_every_column(seed: int, n_mix:
     np.testing.assert_array_equal(_columns(C, gaps), dense_sparse(C, gaps)[0])
 
 
+@pytest.mark.plain
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 14), st.floats(0.1, 1.0), st.integers(1, 25))
 def test_any_entry_and_weights_equal_the_oracle(seed: int, n_mix: int, keep: float, n: int) -> None:
@@ -75,6 +77,7 @@ def test_any_entry_and_weights_equal_the_oracle(seed: int, n_mix: int, keep: flo
         np.testing.assert_array_equal(totals, expected[:, column])
 
 
+@pytest.mark.plain
 def test_live_paths_begin_in_any_row_of_the_first_column() -> None:
     gaps = np.ones(20, np.int64)
     C = np.ones((20, 6))
@@ -86,6 +89,7 @@ def test_live_paths_begin_in_any_row_of_the_first_column() -> None:
     assert np.argmin(totals) == 14
 
 
+@pytest.mark.plain
 def test_reset_equals_fresh() -> None:
     gaps = _selection(3, 40, 0.5)
     C = np.random.default_rng(0).uniform(size=(len(gaps), 30))
@@ -265,6 +269,7 @@ def test_a_changed_classification_changes_the_rows_in_slices() -> None:
     assert max(errors) < 6
 
 
+@pytest.mark.plain
 def test_a_frontier_built_in_slices_equals_one_built_at_once() -> None:
     rng = np.random.default_rng(0)
     n, columns = 80, 30
@@ -278,6 +283,7 @@ def test_a_frontier_built_in_slices_equals_one_built_at_once() -> None:
             np.testing.assert_array_equal(chains[1].push(scores[k], 3.0, 1.0, 1.0), at_once[k])
 
 
+@pytest.mark.plain
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 6))
 @settings(max_examples=40, deadline=None)
 def test_rows_and_gaps_cover_the_mix(seed: int, n: int, least: int) -> None:
@@ -291,6 +297,7 @@ def test_rows_and_gaps_cover_the_mix(seed: int, n: int, least: int) -> None:
         assert set(np.flatnonzero(probability >= 0.6)) <= set(s.rows.tolist())
 
 
+@pytest.mark.plain
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 20))
 @settings(max_examples=30, deadline=None)
 def test_places_in_gaps_equal_the_oracle(seed: int, n_mix: int, columns: int) -> None:
@@ -307,6 +314,7 @@ def test_places_in_gaps_equal_the_oracle(seed: int, n_mix: int, columns: int) ->
         np.testing.assert_array_equal(out, expected)
 
 
+@pytest.mark.plain
 def test_beliefs_are_shares_of_one() -> None:
     costs = np.array([3.0, np.inf, 1.0, 2.0])
     expected = np.exp(-costs / 2.0) / np.exp(-costs / 2.0).sum()
