@@ -189,6 +189,7 @@ class StartConfig(JsonConfig):
         quantile: of the level in that window.
         ratio: how many times that quantile the level must reach.
         playing_s: notes sounding without a break for this long start it too: the piano may play from the first hop.
+        over_noise: share of the sound that must stand above the noise floor.
         settle_frames: hops after the stream's begin in which nothing can start: the analysis windows still fill,
             and the first half of them does not enter the quantile.
     """
@@ -197,6 +198,7 @@ class StartConfig(JsonConfig):
     quantile: float = 0.3
     ratio: float = 4.0
     playing_s: float = 0.5
+    over_noise: float = 0.3
     settle_frames: int = 32
 
 
@@ -247,11 +249,13 @@ class LiveObserver:
     def push(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
         c = self._config
-        x = self._without_noise(pitch.astype(np.float64))
-        energy = float(np.sum(x * x))
-        amplitude = math.sqrt(energy)
-        tonal = self._tonal(x, energy)
-        self._update_start(amplitude, tonal)
+        heard = pitch.astype(np.float64)
+        x = self._without_noise(heard)
+        amplitude = math.sqrt(float(np.sum(x * x)))
+        loudness = math.sqrt(float(np.sum(heard * heard)))
+        # Of what is heard, not of x: what noise leaves above its floor are peaks too.
+        tonal = self._tonal(heard, loudness)
+        self._update_start(amplitude, tonal if amplitude > self._start.over_noise * loudness else 0.0)
         level = self._update_level(amplitude)
         presence = tonal * self._presence(amplitude, level)
         sustain = _contrast(np.log1p(c.sustain_gain / level * x), c.contrast, c.contrast_reach)
@@ -273,11 +277,11 @@ class LiveObserver:
         self._floor = np.maximum(np.minimum(self._average, self._floor * self._floor_rise), TINY)
         return np.maximum(x - self._config.floor_factor * self._floor, 0.0)
 
-    def _tonal(self, x: NDArray[np.float64], energy: float) -> float:
+    def _tonal(self, x: NDArray[np.float64], loudness: float) -> float:
         """How surely the sound is of notes: the energy that stands out from the neighbouring semitones."""
         c = self._config
         peaks = _contrast(x, 1.0, c.contrast_reach)
-        share = float(np.sum(peaks * peaks)) / (energy + TINY * TINY)
+        share = float(np.sum(peaks * peaks)) / (loudness * loudness + TINY * TINY)
         return min(max((share - c.noisy) / c.tonal_range, 0.0), 1.0)
 
     def _presence(self, amplitude: float, level: float) -> float:
@@ -298,7 +302,7 @@ class LiveObserver:
             self._amplitudes.add(amplitude)
         if not self._started and self._frames >= self._start.settle_frames:
             recent = self._amplitudes.quantile(self._start.quantile)
-            notes_s = self._notes_s + self._hop_s if tonal > 0.5 and amplitude > TINY else 0.0
+            notes_s = self._notes_s + self._hop_s if tonal > 0.5 else 0.0
             self._notes_s = notes_s
             risen = tonal > 0.5 and amplitude > self._start.ratio * recent + 10 * TINY
             self._started = risen or notes_s > self._start.playing_s
