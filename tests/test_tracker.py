@@ -102,9 +102,7 @@ def test_it_follows_and_composes_with_the_map(session: Session) -> None:
 
 def test_claims_never_step_back_between_jumps(session: Session) -> None:
     rng = np.random.default_rng(0)
-    noisy = [
-        Belief((b.mix_s or 0) + 0.1 * float(rng.standard_normal()), 1.0, 0.99, 1.0, 0.0) for b in playing(10, 8)
-    ]
+    noisy = [Belief((b.mix_s or 0) + 0.1 * float(rng.standard_normal()), 1.0, 0.99, 1.0, 0.0) for b in playing(10, 8)]
     session.feed(noisy)
     claims = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
     assert np.all(np.diff(claims) >= 0)
@@ -147,6 +145,18 @@ def test_a_silence_where_the_mix_has_no_piano_lets_the_orchestra_lead(session: S
     assert last.state is State.ORCHESTRA
     assert last.rate == pytest.approx(1.0, abs=0.02)
     assert last.orchestra_time_s == pytest.approx(37, abs=0.3)
+
+
+def test_a_missed_entry_stops_the_orchestra(session: Session) -> None:
+    session.feed(playing(25, 5))
+    led = session.feed(silent(30, 11))
+    assert led.state is State.ORCHESTRA
+    held = session.feed(silent(30, 4))
+    assert (held.state, held.rate) == (State.PAUSED, 0.0)
+    assert held.orchestra_time_s is not None and REST[1] < held.orchestra_time_s < REST[1] + 4.0
+    later = session.feed(silent(30, 40))
+    assert later.orchestra_time_s == held.orchestra_time_s
+    assert session.feed(playing(40.2, 1)).state is State.FOLLOWING
 
 
 def test_a_short_silence_changes_nothing(session: Session) -> None:
@@ -201,6 +211,20 @@ def test_a_place_given_is_claimed_until_the_piano_tells(session: Session) -> Non
     last = session.feed(silent(50, 0.3))
     assert (last.mix_time_s, last.rate) == (50.0, 0.0)
     assert session.feed(playing(50, 1)).mix_time_s == pytest.approx(51, abs=0.1)
+
+
+def test_confidence_rises_with_concentration_and_outlives_a_rest(session: Session) -> None:
+    low = session.feed(playing(20, 2, concentration=0.8)).confidence
+    high = session.feed(playing(22, 2, concentration=0.9999)).confidence
+    assert 0.3 < low < 0.8 < high < 1
+    assert session.feed(silent(24, 2)).confidence == high
+
+
+def test_a_doubtful_map_lowers_confidence(cache: Cache) -> None:
+    arrays = {**cache.arrays, "map_confidence": np.full(4, 0.5)}
+    plain, doubtful = Session(cache), Session(replace(cache, arrays=arrays))
+    beliefs = playing(20, 2)
+    assert doubtful.feed(beliefs).confidence == pytest.approx(0.5 * plain.feed(beliefs).confidence)
 
 
 def test_reset_equals_fresh(cache: Cache) -> None:
