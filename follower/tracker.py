@@ -48,6 +48,8 @@ class TrackerConfig(JsonConfig):
         decide_after_s: silence after which it is a rest or a pause.
         expect_s: the mix is asked for piano over this long from the place where the piano fell silent.
         expect_above: mean piano activity there above which the silence is a pause.
+        missed_s: a rest is over, and was a pause, when the mix has had piano for this long without the live one.
+        missed_above: mean piano activity that counts as piano there (3 s means inside four tuttis reached .53).
         end_s: a silence this close to the end of the orchestra recording ends the piece.
     """
 
@@ -65,6 +67,8 @@ class TrackerConfig(JsonConfig):
     decide_after_s: float = 0.7
     expect_s: float = 2.0
     expect_above: float = 0.5
+    missed_s: float = 3.0
+    missed_above: float = 0.65
     end_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -215,11 +219,13 @@ class Tracker:
         return State.FOLLOWING, "the piano's place is known"
 
     def _silence(self, mix_s: float) -> tuple[State, str]:
-        """Tell a rest from a pause when the silence has lasted long enough, once."""
+        """Tell a rest from a pause when the silence has lasted long enough; a missed entry ends the rest."""
         c = self._config
         if self._state in (State.PAUSED, State.ORCHESTRA, State.ENDED):
             if self._state is State.ORCHESTRA and self._ending(mix_s):
                 return State.ENDED, "the end of the orchestra recording"
+            if self._state is State.ORCHESTRA and self._entry_missed(mix_s):
+                return State.PAUSED, "the piano did not come in where the mix has it"
             return self._state, self._reason
         if self._ending(mix_s):
             return State.ENDED, "the end of the orchestra recording"
@@ -232,9 +238,20 @@ class Tracker:
 
     def _piano_expected(self, mix_s: float) -> float:
         """Mean piano activity of the mix from a place on."""
+        return self._mean_activity(mix_s, mix_s + self._config.expect_s)
+
+    def _entry_missed(self, mix_s: float) -> bool:
+        """Has the orchestra led past a place where the mix's piano has clearly been playing for a while?"""
+        c = self._config
+        if self._silent_s < c.missed_s + 1.0:  # the time before the piano fell silent does not count
+            return False
+        return self._mean_activity(mix_s - c.missed_s, mix_s) > c.missed_above
+
+    def _mean_activity(self, from_s: float, to_s: float) -> float:
+        """Mean piano activity of the mix between two places, of one frame at least."""
         n = len(self._activity_sum) - 1
-        first = min(max(round(mix_s / self._hop_s), 0), n - 1)
-        end = min(max(first + round(self._config.expect_s / self._hop_s), first + 1), n)
+        first = min(max(round(from_s / self._hop_s), 0), n - 1)
+        end = min(max(round(to_s / self._hop_s), first + 1), n)
         return float(self._activity_sum[end] - self._activity_sum[first]) / (end - first)
 
     def finish(self, audio_sample: int) -> list[Event]:
