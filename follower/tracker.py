@@ -12,7 +12,6 @@ from follower.config import JsonConfig, require
 from follower.events import Event, Jump, Position, State, StateChange
 from follower.frontier.base import Belief
 
-
 PIANO_DOUBT = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.0)
 """-log10(1 - concentration) of a belief ..."""
 PIANO_RIGHT = (0.02, 0.2, 0.5, 0.62, 0.73, 0.85, 0.9, 0.95, 0.98, 0.996)
