@@ -430,18 +430,6 @@ class DenseSparseFrontier:
         self._classifier.reset()
         self._begin(np.zeros(self._n))
 
-    def coast(self, hops: int) -> None:
-        """So many hops of audio were lost: paths go on unheard at the present rate, or stand still."""
-        if self._belief is None:
-            return
-        self._next_chain = None
-        self._score.fill(0.0)
-        unheard = np.zeros(len(self._features), np.float32)
-        for _ in range(hops):
-            costs = self._chain.push(self._score, 0.0, 0.0, self._rate)
-            self._belief = self._read_out(costs, 0.0)
-            self._keep(unheard, 0.0)
-
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
         frame_s = self._hop_s * np.arange(1, self._n + 1)
@@ -465,6 +453,18 @@ class DenseSparseFrontier:
         c = self._config
         gap = max(round(c.least_gap_s / self._hop_s), 2)
         return select_rows(self._classifier.piano_probability, c.select_above, gap, c.soft_floor)
+
+    def coast(self, hops: int) -> None:
+        """So many hops of audio were lost: paths go on unheard at the present rate, or stand still."""
+        if self._belief is None:
+            return
+        self._next_chain = None
+        self._score.fill(0.0)
+        unheard = np.zeros(len(self._features), np.float32)
+        for _ in range(hops):
+            costs = self._chain.push(self._score, 0.0, 0.0, self._rate)
+            self._belief = self._read_out(costs, 0.0)
+            self._keep(unheard, 0.0)
 
     def push(self, frame: Frame) -> Belief:
         """Take the next hop of the live piano."""
