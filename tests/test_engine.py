@@ -1,0 +1,213 @@
+"""The engine on the demo's piano: any chunking, gaps, broken samples, commands, another rate."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from numpy.typing import NDArray
+
+from follower.cache import Cache, InputFile, Manifest
+from follower.config import PrepConfig
+from follower.engine import Engine
+from follower.errors import InputError
+from follower.evaluation.scenario import Scenario, load_scenario
+from follower.events import AudioBlock, Event, Gap, Pause, Position, Resume, Seek, State, StateChange
+from follower.features import FeatureFrames, FeatureStream
+
+RATE_HZ = 22050
+DELAY_S = 5.0
+"""The orchestra recording of these tests is the mix without its first five seconds."""
+
+
+@pytest.fixture(scope="module")
+def cache(short_demo: Path) -> Cache:
+    mix, rate = soundfile.read(short_demo / "po.wav", dtype="float32")
+    f: FeatureFrames = FeatureStream(PrepConfig().features, rate).push(mix)
+    seconds = len(mix) / rate
+    arrays = {
+        "o_po_align": np.array([[0.0, 0.0, seconds - DELAY_S], [0.0, DELAY_S, seconds]]),
+        "map_confidence": np.ones(3),
+        "po_stream_pitch": f.pitch,
+        "po_stream_mfcc": f.mfcc,
+        "po_stream_rms": f.rms,
+        "o_stream_pitch": f.pitch,
+        "o_stream_mfcc": f.mfcc,
+        "o_stream_rms": f.rms,
+        "po_piano_activity": np.ones(len(f), np.float32),
+    }
+    inputs = {
+        "orchestra": InputFile("o.wav", "0" * 64, seconds - DELAY_S, rate),
+        "mix": InputFile("po.wav", "0" * 64, seconds, rate),
+    }
+    return Cache(Path("cache"), Manifest("test", PrepConfig(), inputs, {}), arrays, {})
+
+
+@pytest.fixture(scope="module")
+def piano(short_demo: Path) -> NDArray[np.float32]:
+    samples, rate = soundfile.read(short_demo / "p.wav", dtype="float32")
+    return np.asarray(soxr.resample(samples, rate, RATE_HZ, quality="HQ"), np.float32)
+
+
+@pytest.fixture(scope="module")
+def truth(short_demo: Path) -> Scenario:
+    return load_scenario(short_demo)
+
+
+def _run(engine: Engine, audio: NDArray[np.float32], cuts: list[int]) -> list[Event]:
+    bounds = [0, *sorted(min(c, len(audio)) for c in cuts), len(audio)]
+    events = [e for a, b in pairwise(bounds) for e in engine.process(AudioBlock(a, audio[a:b]))]
+    return [*events, *engine.finish()]
+
+
+def _blocks(n: int, size: int = 512) -> list[int]:
+    return list(range(size, n, size))
+
+
+def _positions(events: list[Event]) -> list[Position]:
+    return [e for e in events if isinstance(e, Position)]
+
+
+def _mix_error_s(position: Position, truth: Scenario) -> float:
+    assert position.mix_time_s is not None
+    return abs(position.mix_time_s - float(np.interp(position.audio_time_s, truth.truth.piano_s, truth.truth.mix_s)))
+
+
+def test_it_follows(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
+    events = _run(Engine(cache, RATE_HZ), piano, _blocks(len(piano)))
+    end = truth.truth.piano_s[-1]
+    sure = [p for p in _positions(events) if truth.truth.piano_s[0] + 4 < p.audio_time_s < end]
+    assert len(sure) > 200
+    assert np.median([_mix_error_s(p, truth) for p in sure]) < 0.1
+    assert all(
+        p.orchestra_time_s == pytest.approx(max(p.mix_time_s - DELAY_S, 0), abs=0.2) for p in sure if p.mix_time_s
+    )
+    assert [e.state for e in events if isinstance(e, StateChange)][-1] is State.ENDED
+
+
+@settings(max_examples=4, deadline=None)
+@given(cuts=st.lists(st.integers(0, 6 * RATE_HZ), max_size=40))
+def test_random_chunks_give_the_same_events(cache: Cache, piano: NDArray[np.float32], cuts: list[int]) -> None:
+    audio = piano[: 6 * RATE_HZ]
+    assert _run(Engine(cache, RATE_HZ), audio, cuts) == _run(Engine(cache, RATE_HZ), audio, [])
+
+
+def test_reset_equals_fresh(cache: Cache, piano: NDArray[np.float32]) -> None:
+    audio = piano[: 6 * RATE_HZ]
+    engine = Engine(cache, RATE_HZ)
+    first = _run(engine, audio, _blocks(len(audio)))
+    engine.reset()
+    assert _run(engine, audio, _blocks(len(audio))) == first
+
+
+def test_another_rate_claims_the_same(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
+    audio = np.asarray(soxr.resample(piano, RATE_HZ, 48000, quality="HQ"), np.float32)
+    events = _run(Engine(cache, 48000), audio, _blocks(len(audio), 480))
+    end = truth.truth.piano_s[-1]
+    errors = [_mix_error_s(p, truth) for p in _positions(events) if truth.truth.piano_s[0] + 4 < p.audio_time_s < end]
+    assert np.median(errors) < 0.1
+
+
+def test_lost_audio_is_reported_and_bridged(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
+    engine = Engine(cache, RATE_HZ)
+    lost_from, lost_to = 9 * RATE_HZ, round(9.6 * RATE_HZ)
+    events = engine.process(AudioBlock(0, piano[:lost_from]))
+    events += engine.process(AudioBlock(lost_to, piano[lost_to : 12 * RATE_HZ]))
+    (gap,) = [e for e in events if isinstance(e, Gap)]
+    assert (gap.audio_sample, gap.lost_samples) == (lost_to, lost_to - lost_from)
+    assert _positions(events)[-1].audio_time_s == pytest.approx(12, abs=0.05)
+    assert _mix_error_s(_positions(events)[-1], truth) < 0.2
+
+
+def test_a_stream_may_begin_at_any_count(cache: Cache, piano: NDArray[np.float32]) -> None:
+    offset = 10**9
+    plain = _positions(Engine(cache, RATE_HZ).process(AudioBlock(0, piano[: 5 * RATE_HZ])))
+    late = Engine(cache, RATE_HZ).process(AudioBlock(offset, piano[: 5 * RATE_HZ]))
+    assert not any(isinstance(e, Gap) for e in late)
+    assert [p.audio_sample - offset for p in _positions(late)] == [p.audio_sample for p in plain]
+    assert [p.orchestra_time_s for p in _positions(late)] == [p.orchestra_time_s for p in plain]
+
+
+def test_blocks_out_of_order_are_refused(cache: Cache) -> None:
+    engine = Engine(cache, RATE_HZ)
+    engine.process(AudioBlock(0, np.zeros(1000, np.float32)))
+    with pytest.raises(InputError, match="starts at sample 500, but 1000 samples"):
+        engine.process(AudioBlock(500, np.zeros(10, np.float32)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_broken_samples_do_not_break_it(cache: Cache, piano: NDArray[np.float32], value: float) -> None:
+    audio = piano[: 8 * RATE_HZ].copy()
+    audio[RATE_HZ :: 5000] = value
+    for p in _positions(_run(Engine(cache, RATE_HZ), audio, _blocks(len(audio)))):
+        assert p.orchestra_time_s is None or np.isfinite(p.orchestra_time_s)
+        assert np.isfinite(p.rate)
+
+
+def test_silence_and_noise_claim_nothing(cache: Cache) -> None:
+    rng = np.random.default_rng(0)
+    quiet = np.zeros(4 * RATE_HZ, np.float32)
+    hiss = (0.01 * rng.standard_normal(6 * RATE_HZ)).astype(np.float32)
+    claps = quiet.copy()
+    for at in rng.integers(RATE_HZ, 3 * RATE_HZ, 60):
+        claps[at : at + 400] += (0.3 * rng.standard_normal(400) * np.exp(-np.arange(400) / 80)).astype(np.float32)
+    for audio in (quiet, hiss, claps):
+        events = _run(Engine(cache, RATE_HZ), audio, _blocks(len(audio)))
+        assert {p.orchestra_time_s for p in _positions(events)} == {None}
+        assert {p.state for p in _positions(events)} == {State.WAITING}
+
+
+def test_a_known_start_is_not_claimed_before_a_note(cache: Cache) -> None:
+    engine = Engine(cache, RATE_HZ, start_s=3.0)
+    events = engine.process(AudioBlock(0, np.zeros(RATE_HZ, np.float32)))
+    assert {p.orchestra_time_s for p in _positions(events)} == {None}
+
+
+@pytest.mark.parametrize("start_s", [-1.0, 1e6, float("nan")])
+def test_a_start_outside_the_recording_is_refused(cache: Cache, start_s: float) -> None:
+    with pytest.raises(InputError, match="outside the orchestra recording"):
+        Engine(cache, RATE_HZ, start_s=start_s)
+
+
+def test_pause_holds_and_resume_goes_on(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
+    engine = Engine(cache, RATE_HZ)
+    stop = 9 * RATE_HZ
+    before = _positions(engine.process(AudioBlock(0, piano[:stop])))[-1]
+    engine.command(Pause())
+    idle = _positions(engine.process(AudioBlock(stop, piano[: 2 * RATE_HZ])))
+    assert {p.state for p in idle} == {State.PAUSED}
+    assert {p.orchestra_time_s for p in idle} == {before.orchestra_time_s}
+    assert {p.rate for p in idle} == {0.0}
+    engine.command(Resume())
+    after = engine.process(AudioBlock(stop + 2 * RATE_HZ, piano[stop : 13 * RATE_HZ]))
+    last = _positions(after)[-1]
+    assert last.state is State.FOLLOWING
+    want = float(np.interp(last.audio_time_s - 2, truth.truth.piano_s, truth.truth.mix_s))
+    assert last.mix_time_s == pytest.approx(want, abs=0.3)
+
+
+def test_resume_without_pause_changes_nothing(cache: Cache, piano: NDArray[np.float32]) -> None:
+    audio = piano[: 6 * RATE_HZ]
+    engine = Engine(cache, RATE_HZ)
+    assert engine.command(Resume()) == []
+    assert _run(engine, audio, []) == _run(Engine(cache, RATE_HZ), audio, [])
+
+
+def test_seek_claims_the_place(cache: Cache, piano: NDArray[np.float32]) -> None:
+    engine = Engine(cache, RATE_HZ)
+    engine.process(AudioBlock(0, piano[: 8 * RATE_HZ]))
+    engine.command(Seek(2.0))
+    quiet = _positions(engine.process(AudioBlock(8 * RATE_HZ, np.zeros(2000, np.float32))))
+    assert quiet[-1].orchestra_time_s == pytest.approx(2.0, abs=0.7)  # the last notes still ring
+
+
+@pytest.mark.parametrize("place", [-0.1, 1e9, float("nan")])
+def test_seek_outside_the_recording_is_refused(cache: Cache, place: float) -> None:
+    with pytest.raises(InputError, match="outside the orchestra recording"):
+        Engine(cache, RATE_HZ).command(Seek(place))
