@@ -131,6 +131,8 @@ class Tracker:
         else:
             self._silent_s = 0.0
             self._heard_s += self._hop_s * belief.presence
+        if belief.mix_s is None and self._heard_s > 0:  # the frontier took it back: it was no beginning
+            self._clear()
         state, reason = self._decide(belief)
         jump = self._follow(belief, state)
         if self._mix_s is None:

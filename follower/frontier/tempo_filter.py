@@ -48,6 +48,8 @@ class TempoFilterConfig(JsonConfig):
         reentry_after_s: a silence at least this long makes the place of the next note uncertain,
         reentry_share: by this share of its length to both sides,
         reentry_most_s: but not by more than this.
+        trial_s: after an unknown start, a silence this long forgets what came before
+        trial_most_s: if that was less playing than this: a test chord, a single note.
         leak: belief spread over all states per hop while the piano sounds.
         stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano.
         stop_within_s: only in the first seconds of a silence; afterwards the pianist rests.
@@ -67,7 +69,7 @@ class TempoFilterConfig(JsonConfig):
     slowest: float = 0.4
     fastest: float = 2.8
     tempo_spread: float = 0.35
-    sustain_weight: float = 1.0
+    sustain_weight: float = 1.3
     onset_weight: float = 4.0
     diffusion: float = 0.02
     tempo_pull: float = 0.01
@@ -77,6 +79,8 @@ class TempoFilterConfig(JsonConfig):
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
     reentry_most_s: float = 1.0
+    trial_s: float = 1.5
+    trial_most_s: float = 1.5
     leak: float = 1e-12
     stop_per_hop: float = 0.02
     stop_within_s: float = 3.5
@@ -167,10 +171,19 @@ class TempoFilter:
     def reset(self) -> None:
         """Forget everything heard; the same as a fresh filter."""
         self._observer.reset()
-        self._silent_s = 0.0
         self._usual_tempo = 1.0
-        n = self._belief.n_frames
-        self._belief.expect(np.full(n, 1 / n))
+        self._sought_s: float | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Expect the piano to begin: anywhere, or where it was sought."""
+        self._silent_s = 0.0
+        self._played_s = 0.0
+        frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
+        near = np.ones(len(frame_s))
+        if self._sought_s is not None:
+            near = np.exp(-0.5 * ((frame_s - self._sought_s) / self._config.seek_spread_s) ** 2) + 1e-12
+        self._belief.expect(near / near.sum())
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on and its tempo spreads."""
@@ -182,9 +195,8 @@ class TempoFilter:
 
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
-        frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
-        near = np.exp(-0.5 * ((frame_s - mix_s) / self._config.seek_spread_s) ** 2) + 1e-12
-        self._belief.expect(near / near.sum())
+        self._sought_s = mix_s
+        self._begin()
 
     def push(self, frame: Frame) -> Belief:
         """Take the next hop of the live piano."""
@@ -198,6 +210,11 @@ class TempoFilter:
             if self._silent_s > c.reentry_after_s:
                 self._loosen(self._silent_s)
             self._silent_s = 0.0
+            self._played_s += self._hop_s
+        if self._sought_s is None and self._silent_s > c.trial_s and self._played_s < c.trial_most_s:
+            self._observer.wait()
+            self._begin()
+            return Belief(None, 1.0, 0.0, 0.0, 0.0)
         self._belief.advance(self._rest() if self._silent_s > c.rest_after_s else self._play(o))
         belief = self._summary(o.presence)
         if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
