@@ -1,0 +1,108 @@
+"""What the tempo filter compares: levels, noise, silence and the start gate, on made-up amplitudes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from follower.config import FeatureConfig
+from follower.errors import ConfigError
+from follower.frontier.observation import (
+    LiveObserver,
+    Observation,
+    ObservationConfig,
+    ReferenceObservations,
+    StartConfig,
+    observe_reference,
+)
+
+FEATURES = FeatureConfig()
+
+
+def _melody(n: int, gain: float = 1.0, seed: int = 0) -> NDArray[np.float32]:
+    """A new note every 12 frames, decaying, over a faint floor: (n, 88)."""
+    rng = np.random.default_rng(seed)
+    x = 1e-5 * (1 + 0.1 * rng.random((n, 88)))
+    for first in range(0, n, 12):
+        note = int(rng.integers(10, 70))
+        length = min(24, n - first)
+        x[first : first + length, note] += 0.2 * 0.9 ** np.arange(length)
+    return (gain * x).astype(np.float32)
+
+
+def _reference(pitch: NDArray[np.float32]) -> ReferenceObservations:
+    return observe_reference(pitch, FEATURES.hop_s, ObservationConfig())
+
+
+def _live(frames: NDArray[np.float32]) -> list[Observation]:
+    observer = LiveObserver(FEATURES, _reference(_melody(400)), ObservationConfig(), StartConfig())
+    return [observer.push(x) for x in frames]
+
+
+def test_the_mix_is_seen_the_same_at_any_level() -> None:
+    quiet, loud = _reference(_melody(400, 0.05)), _reference(_melody(400, 1.0))
+    np.testing.assert_allclose(quiet.features, loud.features, atol=1e-3)
+    assert quiet.features.shape == (176, 400)
+    assert np.all(np.linalg.norm(quiet.features[:88], axis=0) <= 1)
+
+
+def test_silence_in_the_mix_is_neutral() -> None:
+    pitch = _melody(1200)
+    pitch[500:700] = 0
+    features = _reference(pitch).features
+    assert np.abs(features[:, 530:670]).max() < 1e-3
+    assert np.linalg.norm(features[:88, 100:400], axis=0).mean() > 0.5
+
+
+def test_live_and_mix_agree_on_the_same_notes() -> None:
+    """The live side is causal and takes noise off; once settled it must still look like the mix."""
+    pitch = np.concatenate([np.full((60, 88), 1e-5, np.float32), _melody(700)])
+    features = _reference(pitch).features
+    live = _live(pitch)
+    cosines = [
+        float(o.sustain @ features[:88, k]) / (np.linalg.norm(o.sustain) * np.linalg.norm(features[:88, k]) + 1e-9)
+        for k, o in enumerate(live)
+        if k > 400
+    ]
+    assert np.mean(cosines) > 0.8
+
+
+def test_the_gate_opens_at_the_first_note() -> None:
+    quiet = np.full((100, 88), 1e-5, np.float32)
+    started = [o.started for o in _live(np.concatenate([quiet, _melody(50)]))]
+    assert not any(started[:100])
+    assert all(started[103:])
+
+
+def test_a_piano_that_already_plays_opens_it_too() -> None:
+    assert _live(_melody(120))[-1].started
+
+
+def test_noise_is_no_piano() -> None:
+    rng = np.random.default_rng(1)
+    noise = np.abs(rng.standard_normal((300, 88)) * 0.02 + 0.1).astype(np.float32)
+    observed = _live(noise)
+    assert not observed[-1].started
+    assert max(o.presence for o in observed) < 0.1
+
+
+def test_presence_follows_the_piano() -> None:
+    pitch = np.concatenate([np.full((60, 88), 1e-5, np.float32), _melody(300), np.full((100, 88), 1e-5, np.float32)])
+    presence = [o.presence for o in _live(pitch)]
+    assert np.mean(presence[100:350]) > 0.95
+    assert max(presence[400:]) < 0.05
+
+
+def test_a_held_note_is_worth_less_than_a_new_one() -> None:
+    pitch = np.full((200, 88), 1e-5, np.float32)
+    pitch[60:, 40] = 0.2
+    pitch[150:, 44] = 0.2
+    novelty = [o.novelty for o in _live(pitch)]
+    assert novelty[140] == pytest.approx(ObservationConfig().novelty_base, abs=0.05)
+    assert novelty[153] > novelty[140] + 0.3
+
+
+def test_impossible_constants_are_refused() -> None:
+    with pytest.raises(ConfigError, match="onset_lag"):
+        ObservationConfig(onset_lag=0)
