@@ -22,7 +22,7 @@ TINY = 1e-7
 
 @dataclass(frozen=True)
 class ObservationConfig(JsonConfig):
-    """How amplitudes become observations. Tuned on the development scenarios; see the table in `benchmarks/`.
+    """How amplitudes become observations. Tuned on shared and development scenarios.
 
     Attributes:
         floor_ema_s: time constant of the average under each semitone's noise floor (live only).
