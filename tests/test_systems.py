@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -188,6 +190,27 @@ def test_an_error_in_a_process_ends_the_evaluation(
         path.write_text("no sound")
     with pytest.raises(AudioFileError, match="is not an audio file that can be read"):
         parallel.evaluate_scenarios(scenarios, ["naive"], bench.settings, 2, lambda _: None)
+
+
+ORPHANS = """
+import multiprocessing, os, time
+from concurrent.futures import ProcessPoolExecutor
+from follower.evaluation.parallel import _start_worker
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _start_worker)
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 1000).result()
+"""
+
+
+def test_no_process_outlives_a_killed_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.py").write_text(ORPHANS)
+    evaluation = subprocess.Popen([sys.executable, tmp_path / "evaluation.py"], stdout=subprocess.PIPE, text=True)
+    assert evaluation.stdout is not None
+    assert int(evaluation.stdout.readline()) != evaluation.pid
+    evaluation.kill()
+    evaluation.communicate(timeout=120)  # its output ends only when the process it started has ended too
 
 
 def test_names() -> None:

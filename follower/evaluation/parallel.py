@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -74,7 +77,7 @@ def _run(
         return
     # The longest first, so that no process is left alone with it at the end.
     longest_first = sorted(by_cache.values(), key=lambda sharing: sharing[0].mix.stat().st_size, reverse=True)
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker) as pool:
         preparing = {pool.submit(prepare, sharing[0], settings): sharing for sharing in longest_first}
         waiting: set[Future[Any]] = set(preparing)
         try:
@@ -96,9 +99,17 @@ def prepare(scenario: Scenario, settings: Settings) -> None:
     _ = Workbench(scenario, settings).cache
 
 
-def _one_thread() -> None:
-    """Each process keeps to its core."""
+def _start_worker() -> None:
+    """Each process keeps to its core, and ends with the one that started it, however that ended."""
     import numpy  # noqa: F401  (its libraries must be loaded to be limited)
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
