@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from follower.bleed import BleedCanceller, Loudspeakers
 from follower.cache import Cache
 from follower.errors import InputError
-from follower.events import AudioBlock, Command, Event, Gap, Pause, PlaybackPosition, Resume, Seek
+from follower.events import AudioBlock, Command, Event, Gap, Pause, PlaybackPosition, Position, Resume, Seek
 from follower.features import FeatureFrames, FeatureStream, Framer
 from follower.frontier.base import DEFAULT_METHOD, Frame, create_frontier
 from follower.tracker import Tracker
@@ -49,6 +50,8 @@ class Engine:
         self._hop_s = cache.feature_config.hop_s
         self._framer = Framer(INPUT_BLOCK_SAMPLES, INPUT_BLOCK_SAMPLES)
         self._features = FeatureStream(cache.feature_config, sample_rate_hz)
+        self._loudspeakers = Loudspeakers(sample_rate_hz)
+        self._bleed = BleedCanceller(cache.arrays["o_stream_pitch"], self._hop_s)
         self._frontier = create_frontier(method, cache)
         self._tracker = Tracker(cache, sample_rate_hz)
         self.reset()
@@ -57,6 +60,8 @@ class Engine:
         """Forget everything heard; the same as a fresh engine."""
         self._framer.reset()
         self._features.reset()
+        self._loudspeakers.reset()
+        self._bleed.reset()
         self._frontier.reset()
         self._tracker.reset()
         self._next_sample = 0
@@ -112,15 +117,20 @@ class Engine:
             heard_s = self._heard_hops * self._hop_s
             arrived = self._framed_sample - (self._first_sample or 0) - self._lost_samples
             behind_s = arrived / self.sample_rate_hz - heard_s
-            belief = self._frontier.push(Frame(pitch, mfcc, float(rms)))
-            events.extend(self._tracker.push(belief, self._framed_sample, behind_s))
+            heard_place_s = self._loudspeakers.place_s(self._framed_sample - behind_s * self.sample_rate_hz)
+            belief = self._frontier.push(Frame(self._bleed.push(pitch, heard_place_s), mfcc, float(rms)))
+            told = self._tracker.push(belief, self._framed_sample, behind_s)
+            for event in told:
+                if isinstance(event, Position):
+                    self._loudspeakers.claim(event)
+            events.extend(told)
         return events
 
     def command(self, command: Command) -> list[Event]:
         """Carry out a command.
 
         Raises:
-            InputError: a place outside the orchestra recording.
+            InputError: a place outside the orchestra recording, or a playback position that is not finite.
         """
         match command:
             case Seek(orchestra_time_s=at_s):
@@ -140,8 +150,10 @@ class Engine:
                     self._frontier.seek(self._tracker.mix_s)
             case Resume():
                 pass
-            case PlaybackPosition():
-                pass
+            case PlaybackPosition(orchestra_time_s=at_s, rate=rate):
+                if not (math.isfinite(at_s) and math.isfinite(rate)):
+                    raise InputError(f"the playback position is {at_s:g} s at rate {rate:g}; give finite numbers")
+                self._loudspeakers.tell(command, self._next_sample)
         return []
 
     def finish(self) -> list[Event]:
