@@ -47,6 +47,10 @@ class TrackerConfig(JsonConfig):
         decide_after_s: silence after which it is a rest or a pause.
         expect_s: the mix is asked for piano over this long from the place where the piano fell silent.
         expect_above: mean piano activity there above which the silence is a pause.
+        trust_s: over this long before the silence, while the piano was heard, the mix's activity is checked.
+        trust_above: mean activity there below which the mix does not tell the piano apart here: it cannot announce
+            a rest either. (Measured on 35 rests and 2221 places to stop, shared and development scenarios: rests
+            taken for pauses 31 -> 34 %; pauses taken for rests 20 -> 15 %.)
         missed_s: a rest is over, and was a pause, when the mix has had piano for this long without the live one.
         missed_above: mean piano activity that counts as piano there (3 s means inside four tuttis reached .53).
         end_s: a silence this close to the end of the orchestra recording ends the piece.
@@ -66,6 +70,8 @@ class TrackerConfig(JsonConfig):
     decide_after_s: float = 0.7
     expect_s: float = 2.0
     expect_above: float = 0.5
+    trust_s: float = 4.0
+    trust_above: float = 0.4
     missed_s: float = 3.0
     missed_above: float = 0.65
     end_s: float = 1.0
@@ -232,6 +238,8 @@ class Tracker:
             return State.ENDED, "the end of the orchestra recording"
         if self._piano_expected(mix_s) > c.expect_above:
             return State.PAUSED, "the piano stopped where the mix has piano"
+        if self._mean_activity(mix_s - c.trust_s, mix_s) < c.trust_above:
+            return State.PAUSED, "the piano stopped where the mix does not tell it from the orchestra"
         return State.ORCHESTRA, "the piano rests and the orchestra leads"
 
     def _ending(self, mix_s: float) -> bool:

@@ -125,6 +125,16 @@ def test_a_doubtful_jump_waits(session: Session) -> None:
     assert not session.of(Jump)
 
 
+def test_a_mix_in_which_the_piano_is_never_told_apart_announces_no_rest(cache: Cache) -> None:
+    """With the activity low while the piano played, its being low afterwards means nothing."""
+    faint = replace(
+        cache, arrays={**cache.arrays, "po_piano_activity": np.full_like(cache.arrays["po_piano_activity"], 0.2)}
+    )
+    session = Session(faint)
+    session.feed(playing(10.0, 5.0))
+    assert session.feed(silent(15.0, 3.0)).state is State.PAUSED
+
+
 def test_a_stop_where_the_mix_has_piano_is_a_pause(session: Session) -> None:
     session.feed(playing(10, 5))
     held = session.feed(silent(15, 1.5))
