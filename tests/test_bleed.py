@@ -83,6 +83,26 @@ def test_a_silent_piano_becomes_silent(piano: NDArray[np.float32], orchestra: ND
     assert np.mean(amplitude < 0.01 * level) > 0.9
 
 
+def test_louder_bleed_alone_is_silence(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
+    """What exceeds the prediction only as interference does is no piano."""
+    canceller = BleedCanceller(orchestra, HOP_S)
+    _through(canceller, _heard(piano, orchestra, 0.7)[:-1])
+    louder = (1.9 * canceller.transfer * orchestra[-1]).astype(np.float32)
+    assert louder.max() > 0.3
+    assert not canceller.push(louder, len(orchestra) * HOP_S).any()
+    played = louder.copy()
+    played[40] += 10 * louder.max()
+    assert canceller.push(played, len(orchestra) * HOP_S)[40] > 0.8 * played[40]
+
+
+def test_loudspeakers_turned_up_later_are_found(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
+    canceller = BleedCanceller(orchestra, HOP_S, BleedConfig(memory_s=3.0))
+    _through(canceller, piano[:700])
+    assert canceller.share == 0
+    _through(canceller, _heard(piano, orchestra, 0.7)[700:], first_hop=700)
+    assert canceller.share > 0.9
+
+
 def test_without_bleed_nothing_changes(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
     canceller = BleedCanceller(orchestra, HOP_S)
     assert np.array_equal(_through(canceller, piano), piano)
