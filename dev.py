@@ -57,7 +57,7 @@ def check() -> None:
 
 def main() -> None:
     """Run the command named on the command line."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  (this file runs before anything checks the version)
         sys.exit(f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed")
     if len(sys.argv) < 2 or sys.argv[1] not in EXTRAS:
         sys.exit(__doc__)

@@ -150,7 +150,7 @@ def observe_reference(
 
 def _contrast(x: NDArray[np.float64], share: float, reach: int) -> NDArray[np.float64]:
     """Take `share` of the average over +-`reach` neighbours off each value along the last axis; at least 0."""
-    return np.maximum(x - share * uniform_filter1d(x, 2 * reach + 1, axis=-1, mode="nearest"), 0.0)
+    return np.asarray(np.maximum(x - share * uniform_filter1d(x, 2 * reach + 1, axis=-1, mode="nearest"), 0.0))
 
 
 def _running_median(x: NDArray[np.float64], span_frames: float) -> NDArray[np.float64]:
