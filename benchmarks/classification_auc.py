@@ -35,8 +35,9 @@ def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float
     return float(np.mean((below + 0.5 * equal) / len(ordered)))
 
 
-def labels(rms: NDArray[np.float32], hop_s: float, piano_s: NDArray[np.float64], mix_s: NDArray[np.float64],
-           n_mix: int) -> NDArray[np.int64]:
+def labels(
+    rms: NDArray[np.float32], hop_s: float, piano_s: NDArray[np.float64], mix_s: NDArray[np.float64], n_mix: int
+) -> NDArray[np.int64]:
     """Return 1 (piano), 0 (rest) or -1 (left out) for every frame of the mix (n_mix,)."""
     from scipy.ndimage import maximum_filter1d
 

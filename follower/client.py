@@ -205,9 +205,12 @@ class FollowerClient:
     def _work(self) -> None:
         attempt = 0
         while not self._closed.is_set():
-            with contextlib.suppress(WebSocketException, OSError, ProtocolError, TimeoutError), connect(
-                self._url, additional_headers=self._headers, compression=None, open_timeout=5, proxy=None
-            ) as connection:
+            with (
+                contextlib.suppress(WebSocketException, OSError, ProtocolError, TimeoutError),
+                connect(
+                    self._url, additional_headers=self._headers, compression=None, open_timeout=5, proxy=None
+                ) as connection,
+            ):
                 attempt = 0
                 self._offset = ClockOffset()
                 self._connection = connection

@@ -57,9 +57,7 @@ def assemble(
     )
 
 
-def _bridge(
-    m0: float, o0: float, m1: float, o1: float, level: NDArray[np.float64]
-) -> list[tuple[float, float]]:
+def _bridge(m0: float, o0: float, m1: float, o1: float, level: NDArray[np.float64]) -> list[tuple[float, float]]:
     """Corner knots between (m0, o0) and (m1, o1)."""
     in_mix, in_orchestra = m1 - m0, o1 - o0
     if in_mix <= 0.0 or in_orchestra <= 0.0:

@@ -180,12 +180,8 @@ def _join(a: Chain, b: Chain) -> Chain:
             i -= 1
         else:
             j += 1
-    return Chain(
-        np.concatenate([a.mix_s[:i], b.mix_s[j:]]), np.concatenate([a.orchestra_s[:i], b.orchestra_s[j:]])
-    )
+    return Chain(np.concatenate([a.mix_s[:i], b.mix_s[j:]]), np.concatenate([a.orchestra_s[:i], b.orchestra_s[j:]]))
 
 
 def _length(chain: Chain) -> float:
     return float(chain.mix_s[-1] - chain.mix_s[0])
-
-

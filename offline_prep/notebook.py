@@ -178,9 +178,7 @@ def align_subsequence(query: NDArray[np.float32], reference: NDArray[np.float32]
     return subsequence_path(cost, (query.shape[1], reference.shape[1]), np.array(FIRST_PASS_WEIGHTS))
 
 
-def classify_frames(
-    mfcc: NDArray[np.float32], gmm_piano: DiagonalGmm, gmm_orchestra: DiagonalGmm
-) -> FrameClasses:
+def classify_frames(mfcc: NDArray[np.float32], gmm_piano: DiagonalGmm, gmm_orchestra: DiagonalGmm) -> FrameClasses:
     """Score MFCC of shape (>= 13, n) under both mixtures and classify the frames."""
     return classes_of_scores(_scores(gmm_piano, mfcc), _scores(gmm_orchestra, mfcc))
 

@@ -86,9 +86,7 @@ def verify_result_folder(folder: Path) -> None:
         raise ScenarioError(f"{folder} lacks {RESULT_FILE}; run the follower with --out {folder} first")
 
 
-def save_paths(
-    hyp_s: NDArray[np.float64], p_po: NDArray[np.int64], o_po: NDArray[np.int64], folder: Path
-) -> None:
+def save_paths(hyp_s: NDArray[np.float64], p_po: NDArray[np.int64], o_po: NDArray[np.int64], folder: Path) -> None:
     """Write hyp.npy (seconds), p_po_align.npy and o_po_align.npy (frames), as the notebook does.
 
     Raises:

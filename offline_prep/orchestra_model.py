@@ -121,9 +121,7 @@ def fit_mix_mixtures(
             f"{int(np.ceil(MIXTURE_COMPONENTS / ORCHESTRA_SHARE))} or more (1 s of music)"
         )
     by_activity = np.argsort(active, kind="stable")
-    return MixMixtures(
-        _fit(frames[np.sort(by_activity[:n_orchestra])]), _fit(frames[np.sort(by_activity[-n_piano:])])
-    )
+    return MixMixtures(_fit(frames[np.sort(by_activity[:n_orchestra])]), _fit(frames[np.sort(by_activity[-n_piano:])]))
 
 
 def _fit(frames: NDArray[np.float32]) -> DiagonalGmm:

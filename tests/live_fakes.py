@@ -48,7 +48,13 @@ class FakeEngine:
             self._at_s += len(block.samples) / self.sample_rate_hz
             events.append(
                 Position(
-                    self._seq, self._next_sample, self.sample_rate_hz, self._at_s, self._at_s + 1.0, 1.0, 0.9,
+                    self._seq,
+                    self._next_sample,
+                    self.sample_rate_hz,
+                    self._at_s,
+                    self._at_s + 1.0,
+                    1.0,
+                    0.9,
                     State.FOLLOWING,
                 )
             )

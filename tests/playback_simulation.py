@@ -83,6 +83,4 @@ def position(
     capture_time_s: float = float("nan"),
 ) -> Position:
     sample = round(at_s * LIVE_RATE_HZ)
-    return Position(
-        sample // HOP_SAMPLES, sample, LIVE_RATE_HZ, place_s, None, rate, confidence, state, capture_time_s
-    )
+    return Position(sample // HOP_SAMPLES, sample, LIVE_RATE_HZ, place_s, None, rate, confidence, state, capture_time_s)

@@ -220,9 +220,7 @@ class TestReplay:
 class TestRender:
     def test_the_orchestra_sounds_with_the_piano(self, prepared: Path, short_demo: Path, tmp_path: Path) -> None:
         out, report = tmp_path / "both.wav", tmp_path / "report.png"
-        done = command(
-            "follower", "replay", prepared, short_demo / "p.wav", "--render", out, "--render-report", report
-        )
+        done = command("follower", "replay", prepared, short_demo / "p.wav", "--render", out, "--render-report", report)
         assert done.returncode == 0, done.stderr
         assert "accompaniment error: median" in done.stderr
         assert ", 0 audible steps" in done.stderr

@@ -144,7 +144,7 @@ def test_blocks_out_of_order_are_refused(cache: Cache) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 def test_broken_samples_do_not_break_it(cache: Cache, piano: NDArray[np.float32], value: float) -> None:
     audio = piano[: 8 * RATE_HZ].copy()
-    audio[RATE_HZ :: 5000] = value
+    audio[RATE_HZ::5000] = value
     for p in _positions(_run(Engine(cache, RATE_HZ), audio, _blocks(len(audio)))):
         assert p.orchestra_time_s is None or np.isfinite(p.orchestra_time_s)
         assert np.isfinite(p.rate)

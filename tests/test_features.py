@@ -17,8 +17,16 @@ from follower.kernels import features as kernels
 
 CONFIG = FeatureConfig()
 SMALL = FeatureConfig(
-    sample_rate_hz=8000, hop_samples=64, low_fft_samples=512, mid_fft_samples=256, high_fft_samples=128,
-    lowest_midi=45, mid_from_midi=60, high_from_midi=72, n_semitones=48, n_mels=16,
+    sample_rate_hz=8000,
+    hop_samples=64,
+    low_fft_samples=512,
+    mid_fft_samples=256,
+    high_fft_samples=128,
+    lowest_midi=45,
+    mid_from_midi=60,
+    high_from_midi=72,
+    n_semitones=48,
+    n_mels=16,
 )
 
 
@@ -81,8 +89,11 @@ def test_mfcc_agrees_with_librosa() -> None:
     x = _noise(2048 * 3)
     got = _whole(CONFIG, 22050, x, []).mfcc
     power = np.stack(
-        [np.abs(np.fft.rfft(x[e - 2048 : e] * librosa.filters.get_window("hann", 2048))) ** 2
-         for e in range(2048, len(x) + 1, 512)], axis=1,
+        [
+            np.abs(np.fft.rfft(x[e - 2048 : e] * librosa.filters.get_window("hann", 2048))) ** 2
+            for e in range(2048, len(x) + 1, 512)
+        ],
+        axis=1,
     )
     mel = librosa.filters.mel(sr=22050, n_fft=2048, n_mels=CONFIG.n_mels) @ power
     want = librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), n_mfcc=13)

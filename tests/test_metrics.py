@@ -10,13 +10,9 @@ from follower.evaluation import metrics
 from follower.evaluation.metrics import Claims, behaviour, calibration, coverage, live_errors, summarise
 
 
-def _claims(
-    at: list[float], position: list[float], rate: list[float], confidence: float = math.nan
-) -> Claims:
+def _claims(at: list[float], position: list[float], rate: list[float], confidence: float = math.nan) -> Claims:
     n = len(at)
-    return Claims.build(
-        np.array(at), np.array(position), np.array(rate), np.full(n, confidence)
-    )
+    return Claims.build(np.array(at), np.array(position), np.array(rate), np.full(n, confidence))
 
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -66,9 +66,7 @@ def test_a_map_that_starts_and_ends_with_a_hold() -> None:
         ([0.0, 1.0], [0.0, 1.0], [1.0, 1.5], "outside 0..1"),
     ],
 )
-def test_bad_maps_are_refused(
-    orchestra: list[float], mix: list[float], confidence: list[float], message: str
-) -> None:
+def test_bad_maps_are_refused(orchestra: list[float], mix: list[float], confidence: list[float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         MixMap(orchestra, mix, confidence)
 

@@ -78,7 +78,7 @@ def test_piano_left_orchestra_right_24_bit_at_the_orchestra_s_rate(
     assert (info.samplerate, info.channels, info.subtype) == (RATE_HZ, 2, "PCM_24")
     assert PIANO_S <= info.duration < PIANO_S + 0.5
     sound, _ = soundfile.read(out)
-    assert np.abs(sound[: RATE_HZ, 1]).max() == 0.0
+    assert np.abs(sound[:RATE_HZ, 1]).max() == 0.0
     middle = sound[2 * RATE_HZ : 5 * RATE_HZ]
     # Stretched by 1.2, but at its own pitch.
     assert frequency_hz(middle[:, 0], RATE_HZ) == pytest.approx(500.0, abs=0.5)

@@ -79,6 +79,7 @@ def test_noise_of_the_claims_does_not_shake_the_orchestra() -> None:
 
 def test_a_small_error_is_corrected_and_a_large_one_cut() -> None:
     for step_s, jumps_expected in ((0.2, 0), (-0.2, 0), (3.0, 1), (-3.0, 1)):
+
         def place(t: float, step_s: float = step_s) -> float:
             return 20 + t + (step_s if t > 10 else 0.0)
 
@@ -101,9 +102,7 @@ def test_a_short_false_claim_is_not_followed() -> None:
 
 def test_an_unsure_claim_is_not_jumped_to() -> None:
     sure = claims(10.0, lambda t: 20 + t)
-    unsure = [
-        position(p.audio_time_s + 10, 70.0 + p.audio_time_s, confidence=0.2) for p in sure
-    ]
+    unsure = [position(p.audio_time_s + 10, 70.0 + p.audio_time_s, confidence=0.2) for p in sure]
     *_, jumps, _ = play(sure + unsure, 20.0)
     assert jumps == 0
 
@@ -127,9 +126,7 @@ def test_a_pause_is_a_musical_fade_and_the_restart_is_in_place() -> None:
     def place(t: float) -> float:
         return 20 + t if t < 8 else 28.0 if t < 12 else 28 + t - 12
 
-    sound, course, entries, jumps, holds = play(
-        claims(16.0, place, lambda t: 0.0 if 8 < t < 12 else 1.0, state), 16.0
-    )
+    sound, course, entries, jumps, holds = play(claims(16.0, place, lambda t: 0.0 if 8 < t < 12 else 1.0, state), 16.0)
     level = np.abs(sound[:, 0])
     stops = 8 + OUTPUT_LATENCY_S
     assert level[round((stops - 0.05) * 8000)] > 20
@@ -194,9 +191,7 @@ def test_after_a_long_rest_the_follower_may_find_the_piano_before_it_is_correcte
     def state(t: float) -> State:
         return State.ORCHESTRA if 5 < t < 15 else State.FOLLOWING
 
-    _, course, _, jumps, _ = play(
-        claims(25.0, lambda t: 20 + t + (1.0 if 13 < t < 15.5 else 0.0), state=state), 25.0
-    )
+    _, course, _, jumps, _ = play(claims(25.0, lambda t: 20 + t + (1.0 if 13 < t < 15.5 else 0.0), state=state), 25.0)
     inside = (course.at_s > 1) & (course.at_s < 24.5)
     assert np.nanmax(np.abs(course.place_s - course.at_s - 20)[inside]) < 0.02
     assert jumps == 0
@@ -225,9 +220,7 @@ def test_a_held_orchestra_is_silent_and_comes_back() -> None:
     def place(t: float) -> float:
         return 20 + min(t, 8.0) + max(t - 14, 0.0)
 
-    _, course, entries, jumps, holds = play(
-        claims(20.0, place, lambda t: 0.0 if 8 < t < 14 else 1.0), 20.0
-    )
+    _, course, entries, jumps, holds = play(claims(20.0, place, lambda t: 0.0 if 8 < t < 14 else 1.0), 20.0)
     assert not np.isfinite(course.place_s[(course.at_s > 9) & (course.at_s < 14)]).any()
     assert np.isfinite(course.place_s[(course.at_s > 14.6) & (course.at_s < 19.5)]).all()
     # The last fade is the one after the last position.
@@ -247,7 +240,7 @@ def test_the_end_of_the_piece_is_played_out_and_a_stop_before_it_is_not(recordin
 
 def test_nothing_plays_before_the_follower_knows() -> None:
     waiting = claims(5.0, lambda _t: None, state=lambda _t: State.WAITING)
-    sound, *_ , holds = play(waiting, 5.0)
+    sound, *_, holds = play(waiting, 5.0)
     assert float(np.abs(sound).max()) == 0.0
     assert holds == 0
     # Nor from claims that hop about.

@@ -98,9 +98,7 @@ def test_leaving_twice_does_no_harm(source: Any) -> None:
     source.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize(
-    ("sample_format", "dtype", "scale"), [("f32le", "<f4", 1.0), ("s16le", "<i2", 1 / 32768)]
-)
+@pytest.mark.parametrize(("sample_format", "dtype", "scale"), [("f32le", "<f4", 1.0), ("s16le", "<i2", 1 / 32768)])
 def test_decoding(sample_format: Any, dtype: str, scale: float) -> None:
     stereo = np.array([[1, 0], [-1, -1], [0, 0]]) / scale
     mono = decode(np.clip(stereo, -32768, 32767).astype(dtype).tobytes(), sample_format, 2)

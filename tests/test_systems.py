@@ -130,9 +130,7 @@ def _linked(scenario: Path, folder: Path) -> Scenario:
     return load_scenario(folder)
 
 
-def test_scenarios_that_share_recordings_share_a_cache(
-    short_demo: Path, bench: Workbench, tmp_path: Path
-) -> None:
+def test_scenarios_that_share_recordings_share_a_cache(short_demo: Path, bench: Workbench, tmp_path: Path) -> None:
     linked = _linked(short_demo, tmp_path / "variant")
     assert cache_name(linked, bench.settings) == cache_name(bench.scenario, bench.settings)
     (tmp_path / "variant" / "o.wav").unlink()
@@ -181,9 +179,7 @@ def test_scenarios_are_evaluated_in_the_order_given(
     assert prepared == (["b"] if jobs == 1 else [])  # they share one cache
 
 
-def test_an_error_in_a_process_ends_the_evaluation(
-    short_demo: Path, bench: Workbench, tmp_path: Path
-) -> None:
+def test_an_error_in_a_process_ends_the_evaluation(short_demo: Path, bench: Workbench, tmp_path: Path) -> None:
     scenarios = [_linked(short_demo, tmp_path / name) for name in ("good", "bad")]
     for path in (tmp_path / "bad" / "p.wav", tmp_path / "good" / "o.wav"):
         path.unlink()

@@ -41,7 +41,11 @@ def plot_cache(cache: Cache, path: Path) -> None:
 
     cost.imshow(
         chroma_cost(cache.arrays["o_chroma"], cache.arrays["po_chroma"]),
-        origin="lower", aspect="auto", cmap="gray", extent=(0, mix_end, 0, orchestra_end), interpolation="nearest",
+        origin="lower",
+        aspect="auto",
+        cmap="gray",
+        extent=(0, mix_end, 0, orchestra_end),
+        interpolation="nearest",
     )
     cost.plot(mix_map.mix_s, mix_map.orchestra_s, color="tab:red", linewidth=1.2, label="map")
     for k, (begin, end, hold) in enumerate(mix_map.cuts):

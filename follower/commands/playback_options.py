@@ -120,9 +120,7 @@ def play_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:
     limiter = Limiter(OUTPUT_CHANNELS, recording.sample_rate_hz) if args.limiter else None
     rate_hz = recording.sample_rate_hz
     latency_s = args.play_latency / 1e3
-    feed = OutputFeed(
-        _player(args, recording), device.gathered(rate_hz, latency_s), args.volume, args.balance, limiter
-    )
+    feed = OutputFeed(_player(args, recording), device.gathered(rate_hz, latency_s), args.volume, args.balance, limiter)
     print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
     return [_ReportingOutput(device.OrchestraOutput(feed, device.opener(output, rate_hz, latency_s)))]
 

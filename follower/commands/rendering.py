@@ -166,5 +166,3 @@ def _load_mono(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
         return mono
     resampled: NDArray[np.float32] = soxr.resample(mono, rate, sample_rate_hz, quality="HQ")
     return resampled
-
-

@@ -97,9 +97,7 @@ def follow(
         kernels.warmup()
         sinks = [stack.enter_context(sink) for sink in more_sinks]
         sinks += stack.enter_context(open_outputs(args, cache, controls))
-        sinks.append(
-            stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s))
-        )
+        sinks.append(stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s)))
         interrupted = stack.enter_context(interruptible(source.stop))
         stack.enter_context(undisturbed())
 

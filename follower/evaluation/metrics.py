@@ -276,9 +276,7 @@ def behaviour(claims: Claims, piano_s: NDArray[np.float64], target_s: NDArray[np
     ends = [*jumped_to.tolist(), len(piano_s)]
     return Behaviour(
         _seconds_to_lock(piano_s[: ends[0]], error[: ends[0]]),
-        tuple(
-            _seconds_to_lock(piano_s[a:b], error[a:b], hold_s=0.0) for a, b in pairwise(ends)
-        ),
+        tuple(_seconds_to_lock(piano_s[a:b], error[a:b], hold_s=0.0) for a, b in pairwise(ends)),
         *_pauses(claims, piano_s, target_s),
         len(jump_at),
         int(false.sum()),
@@ -328,9 +326,7 @@ def pool_behaviour(parts: Sequence[Behaviour]) -> Behaviour:
     )
 
 
-def _seconds_to_lock(
-    piano_s: NDArray[np.float64], error: NDArray[np.float64], hold_s: float = LOCK_HOLD_S
-) -> float:
+def _seconds_to_lock(piano_s: NDArray[np.float64], error: NDArray[np.float64], hold_s: float = LOCK_HOLD_S) -> float:
     """From the first instant until the error stays below the tolerance for `hold_s` (or to the end)."""
     if not len(piano_s):
         return math.inf
@@ -414,9 +410,7 @@ def _rate_change_per_s(claims: Claims) -> float:
     return float(np.abs(np.diff(claims.rate)).sum()) / span
 
 
-def _lost_rates(
-    claims: Claims, piano_s: NDArray[np.float64], error: NDArray[np.float64]
-) -> tuple[float, float]:
+def _lost_rates(claims: Claims, piano_s: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[float, float]:
     """Percentage of the lost time not called lost, and of the good time called lost."""
     k = claims.newest(piano_s)
     claimed = k >= 0

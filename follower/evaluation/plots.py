@@ -43,7 +43,10 @@ def plot_evaluation(pooled: Mapping[str, Pooled], path: Path) -> None:
         curve.plot(CURVE_MS, over, label=f"{name} (median {p.summary.median_ms:.0f} ms)")
     beats = next(iter(pooled.values()))
     curve.set(
-        xscale="log", xlabel="tolerance (ms)", ylabel="beats with a larger error (%)", ylim=(0, 100),
+        xscale="log",
+        xlabel="tolerance (ms)",
+        ylabel="beats with a larger error (%)",
+        ylim=(0, 100),
         title=f"error against tolerance, {beats.summary.beats} beats of {beats.scenarios} scenarios",
     )
     curve.set_xticks(TOLERANCES_MS, [str(t) for t in TOLERANCES_MS])
@@ -63,12 +66,8 @@ def _calibration_panel(confident: Mapping[str, Pooled], axis: Any) -> None:
     axis.plot([0, 1], [0, 1], color="gray", linestyle=":")
     for name, p in confident.items():
         filled = [b for b in p.calibration if b.beats]
-        axis.plot(
-            [b.mean_confidence for b in filled], [b.within_share for b in filled], "o-", label=name
-        )
-    axis.set(
-        xlabel="confidence", ylabel="share of beats within 200 ms", title="calibration", xlim=(0, 1), ylim=(0, 1)
-    )
+        axis.plot([b.mean_confidence for b in filled], [b.within_share for b in filled], "o-", label=name)
+    axis.set(xlabel="confidence", ylabel="share of beats within 200 ms", title="calibration", xlim=(0, 1), ylim=(0, 1))
     axis.grid(linestyle="--", alpha=0.5)
     axis.legend()
 

@@ -101,8 +101,14 @@ def load_scenario(folder: Path) -> Scenario:
         raise ScenarioError(f"scenario {folder} has no beat at which piano and orchestra both sound")
     return Scenario(
         # resolve() so that "." has a name too.
-        folder.resolve().name, folder, piano, orchestra, mix,
-        (stems[0], stems[1]) if len(stems) == len(STEM_NAMES) else None, truth, _map_truth(folder, truth),
+        folder.resolve().name,
+        folder,
+        piano,
+        orchestra,
+        mix,
+        (stems[0], stems[1]) if len(stems) == len(STEM_NAMES) else None,
+        truth,
+        _map_truth(folder, truth),
     )
 
 

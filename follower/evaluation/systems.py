@@ -277,9 +277,7 @@ def _naive_outcome(bench: Workbench) -> Outcome:
     return _offline_outcome(bench, align)
 
 
-def _offline_outcome(
-    bench: Workbench, align: Callable[[], tuple[NDArray[np.float64], tuple[str, ...]]]
-) -> Outcome:
+def _offline_outcome(bench: Workbench, align: Callable[[], tuple[NDArray[np.float64], tuple[str, ...]]]) -> Outcome:
     truth = bench.scenario.truth
     begin = time.perf_counter()
     try:

@@ -135,8 +135,10 @@ def behaviour_text(pooled: Mapping[str, Pooled]) -> str:
         b = result.behaviour
         if b is None or not result.coverage:
             continue
-        lines.append(f"{system}: {_times('pauses noticed', b.paused_s)}; {_times('left', b.resumed_s)}; "
-                     f"{_times('jumps of the pianist followed', b.recovery_s)}")
+        lines.append(
+            f"{system}: {_times('pauses noticed', b.paused_s)}; {_times('left', b.resumed_s)}; "
+            f"{_times('jumps of the pianist followed', b.recovery_s)}"
+        )
         lines.append(
             f"  rate change {_number(b.rate_change_per_s, 3)} /s, {b.backward_steps} steps back of up to "
             f"{_number(b.backward_worst_ms, 1)} ms; lost: missed {_number(b.lost_missed_pct, 1)} % of the time with an "

@@ -53,9 +53,7 @@ class IncrementalDenseSparse:
     [3.0, 3.0]
     """
 
-    def __init__(
-        self, gaps: NDArray[np.int64], weights: tuple[float, float, float] = NOTEBOOK_WEIGHTS
-    ) -> None:
+    def __init__(self, gaps: NDArray[np.int64], weights: tuple[float, float, float] = NOTEBOOK_WEIGHTS) -> None:
         self.gaps = np.asarray(gaps, np.int64)
         if self.gaps.ndim != 1 or len(self.gaps) == 0 or int(self.gaps.min()) < 1:
             raise ConfigError(f"gaps of shape {self.gaps.shape}: a frontier needs one row or more, gaps of 1 or more")
@@ -96,8 +94,18 @@ class IncrementalDenseSparse:
             `totals`, (n,): valid until the next push.
         """
         self.steps += kernels.advance(
-            self.columns, costs, entry, self.gaps, self._weights, np.array(penalties), self._offsets,
-            self._kept, self._queue, self._heads, self._tails, self.totals,
+            self.columns,
+            costs,
+            entry,
+            self.gaps,
+            self._weights,
+            np.array(penalties),
+            self._offsets,
+            self._kept,
+            self._queue,
+            self._heads,
+            self._tails,
+            self.totals,
         )
         self.columns += 1
         return self.totals
@@ -254,9 +262,7 @@ class _Chain:
         self._places = np.empty(len(entry))
         self.selection = selection
 
-    def push(
-        self, score: NDArray[np.float32], best: float, presence: float, rate: float
-    ) -> NDArray[np.float64]:
+    def push(self, score: NDArray[np.float32], best: float, presence: float, rate: float) -> NDArray[np.float64]:
         """Take the match (n,) of a live frame with every mix frame; return the cost of being at each (n,).
 
         `best` is the largest match. `rate` is the present one: steps are penalised by how far their slope is from it.

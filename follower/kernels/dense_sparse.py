@@ -164,8 +164,18 @@ def warmup() -> None:
     offsets = np.arange(n + 1, dtype=np.int64) * 3
     counters = np.zeros(n, np.int64)
     advance(
-        0, np.ones(n), np.zeros(n), gaps, np.ones(3), np.zeros(3), offsets, np.full(3 * n, np.inf),
-        np.zeros(3 * n, np.int64), counters, counters.copy(), np.empty(n),
+        0,
+        np.ones(n),
+        np.zeros(n),
+        gaps,
+        np.ones(3),
+        np.zeros(3),
+        offsets,
+        np.full(3 * n, np.inf),
+        np.zeros(3 * n, np.int64),
+        counters,
+        counters.copy(),
+        np.empty(n),
     )
     place_costs(0, np.ones(n), np.arange(n), gaps, np.ones(n), counters, 0.5, np.empty(n))
     beliefs(np.ones(n), 1.0)

@@ -48,25 +48,31 @@ def encode(item: Session | Event, time_type: TimeType = TimeType.DOUBLE) -> byte
     t = time_type.value
     match item:
         case Session():
-            address, arguments = "/follower/hello", [
-                (PROTOCOL_VERSION, "i"),
-                (item.program_version, "s"),
-                (item.method, "s"),
-                (item.sample_rate_hz, "i"),
-                (item.orchestra_duration_s, t),
-                (item.mix_duration_s, t),
-            ]
+            address, arguments = (
+                "/follower/hello",
+                [
+                    (PROTOCOL_VERSION, "i"),
+                    (item.program_version, "s"),
+                    (item.method, "s"),
+                    (item.sample_rate_hz, "i"),
+                    (item.orchestra_duration_s, t),
+                    (item.mix_duration_s, t),
+                ],
+            )
         case Position():
-            address, arguments = "/follower/position", [
-                (item.seq, "i"),
-                (_known(item.orchestra_time_s), t),
-                (item.rate, "f"),
-                (item.confidence, "f"),
-                (item.state.value, "s"),
-                (item.audio_time_s, t),
-                (_known(item.capture_time_s), t),
-                (_known(item.latency_ms), "f"),
-            ]
+            address, arguments = (
+                "/follower/position",
+                [
+                    (item.seq, "i"),
+                    (_known(item.orchestra_time_s), t),
+                    (item.rate, "f"),
+                    (item.confidence, "f"),
+                    (item.state.value, "s"),
+                    (item.audio_time_s, t),
+                    (_known(item.capture_time_s), t),
+                    (_known(item.latency_ms), "f"),
+                ],
+            )
         case StateChange():
             address, arguments = "/follower/state", [(item.state.value, "s")]
         case Jump():

@@ -110,9 +110,7 @@ def node_posterior(
     return posterior
 
 
-def cheapest_path(
-    cost: NDArray[np.float64], displacement: list[int], rows: int, stiffness: float, width: int
-) -> float:
+def cheapest_path(cost: NDArray[np.float64], displacement: list[int], rows: int, stiffness: float, width: int) -> float:
     """Best total of a chain of straight segments whose nodes lie in columns 0..width-1, by exhaustive recursion."""
     nodes = len(cost) // rows
 

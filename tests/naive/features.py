@@ -16,9 +16,7 @@ def banded_power(
     return np.array([w @ padded[k : k + len(w)] for k, w in zip(first_bin, weights, strict=True)])
 
 
-def cepstrum(
-    mel_power: NDArray[np.float64], basis: NDArray[np.float64], floor_power: float
-) -> NDArray[np.float64]:
+def cepstrum(mel_power: NDArray[np.float64], basis: NDArray[np.float64], floor_power: float) -> NDArray[np.float64]:
     return basis @ (10 * np.log10(np.maximum(mel_power, floor_power)))
 
 
@@ -29,8 +27,10 @@ def semitone_amplitudes(signal: NDArray[np.float64], frame: int, config: Feature
     out = np.zeros(c.n_semitones)
     for i in range(c.n_semitones):
         midi = c.lowest_midi + i
-        n = c.low_fft_samples if midi < c.mid_from_midi else (
-            c.mid_fft_samples if midi < c.high_from_midi else c.high_fft_samples
+        n = (
+            c.low_fft_samples
+            if midi < c.mid_from_midi
+            else (c.mid_fft_samples if midi < c.high_from_midi else c.high_fft_samples)
         )
         x = np.zeros(n)
         part = signal[max(0, end - n) : end]
