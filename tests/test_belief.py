@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from naive import tempo_filter as naive
@@ -92,6 +94,16 @@ def test_another_tempo_is_followed(tempo: float) -> None:
     frame = _follow(belief, _play(mix, 50, 300, tempo))
     assert abs(frame - (50 + 300 * tempo)) < 8
     assert belief.estimate(3, 6, 20).tempo == pytest.approx(tempo, abs=0.2)
+
+
+@pytest.mark.parametrize(("break_rate", "followed"), [(1e-3, True), (0.0, False)])
+def test_a_break_of_the_tempo_is_followed_at_once(break_rate: float, followed: bool) -> None:
+    """A stop of one hop draws the tempo anew; small steps from one tempo to the next come too late."""
+    mix = _mix(8 * BLOCK)
+    belief = _new(mix)
+    steps = _play(mix, 50, 200, 0.5) + _play(mix, 150, 12, 2.0)
+    frame = _follow(belief, [replace(step, diffusion=1e-6, stop_rate=break_rate) for step in steps])
+    assert (abs(frame - 174) < 5) == followed
 
 
 def test_work_is_bounded_and_falls_once_the_place_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ class TempoFilterConfig(JsonConfig):
         trial_s: after an unknown start, a silence this long forgets what came before
         trial_most_s: if that was less playing than this: a test chord, a single note.
         leak: belief spread over all states per hop while the piano sounds.
+        tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
+            Steps to neighbouring tempi alone take seconds to get over a breath or a sudden half tempo.
         stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano.
         stop_within_s: only in the first seconds of a silence; afterwards the pianist rests.
         rest_after_s: silence after which the orchestra leads.
@@ -71,7 +73,7 @@ class TempoFilterConfig(JsonConfig):
     tempo_spread: float = 0.35
     sustain_weight: float = 1.3
     onset_weight: float = 4.0
-    diffusion: float = 0.02
+    diffusion: float = 0.01
     tempo_pull: float = 0.01
     pull_spread: float = 0.2
     usual_tempo_s: float = 20.0
@@ -82,6 +84,7 @@ class TempoFilterConfig(JsonConfig):
     trial_s: float = 1.5
     trial_most_s: float = 1.5
     leak: float = 1e-12
+    tempo_break: float = 1e-3
     stop_per_hop: float = 0.02
     stop_within_s: float = 3.5
     rest_after_s: float = 4.0
@@ -231,13 +234,17 @@ class TempoFilter:
         c = self._config
         weights = np.concatenate([o.sustain * (c.sustain_weight * o.novelty), o.onset * c.onset_weight])
         away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
+        # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
+        stop_rate = c.tempo_break * o.presence
+        if self._silent_s < c.stop_within_s:
+            stop_rate += c.stop_per_hop * (1 - o.presence)
         return Step(
             weights=(weights * o.presence).astype(np.float32),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),
             diffusion=c.diffusion * o.presence,
-            stop_rate=c.stop_per_hop * (1 - o.presence) if self._silent_s < c.stop_within_s else 0.0,
+            stop_rate=stop_rate,
             resume=o.presence,
             leak=c.leak * o.presence / (self._belief.n_frames * c.n_tempi),
         )
