@@ -38,13 +38,20 @@ class TrackerConfig(JsonConfig):
         lost_below: concentration below which the place counts as lost.
         lost_after_s: and for how long, while the piano sounds.
         jump_s: a correction larger than this (mix seconds) is a jump, not a drift.
-        jump_above: concentration a jump needs; below it the claim runs on at its rate.
+        jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
+        persist_s: but after this long away from the belief
+        persist_above: this concentration is enough.
+        settle_s: time constant, of playing, in which the confidence of a new claim grows.
         position_gain: share of the position error corrected per hop.
         rate_gain: share of the position error, per hop, that goes into the rate.
         rate_follow: share of the frontier's rate taken over per hop.
         orchestra_follow: share of the orchestra's own tempo taken over per hop while it leads.
         silence: presence below which the piano counts as silent.
         decide_after_s: silence after which it is a rest or a pause.
+        undecided_s: up to this much silence, a claim that has just passed a gap of the mix's piano runs on when the mix
+            has piano again soon: a short rest.
+        gap_s: mix seconds before the claim in which that gap is looked for.
+        gap_below: mean piano activity there that counts as a gap.
         expect_s: the mix is asked for piano over this long from the place where the piano fell silent.
         expect_above: mean piano activity there above which the silence is a pause.
         trust_s: over this long before the silence, while the piano was heard, the mix's activity is checked.
@@ -61,13 +68,19 @@ class TrackerConfig(JsonConfig):
     lost_below: float = 0.3
     lost_after_s: float = 1.0
     jump_s: float = 1.0
-    jump_above: float = 0.5
+    jump_above: float = 0.75
+    persist_s: float = 0.5
+    persist_above: float = 0.35
+    settle_s: float = 1.0
     position_gain: float = 0.5
     rate_gain: float = 0.01
     rate_follow: float = 0.05
     orchestra_follow: float = 0.02
     silence: float = 0.1
     decide_after_s: float = 0.7
+    undecided_s: float = 1.2
+    gap_s: float = 0.4
+    gap_below: float = 0.3
     expect_s: float = 2.0
     expect_above: float = 0.5
     trust_s: float = 4.0
@@ -84,7 +97,7 @@ class TrackerConfig(JsonConfig):
         """
         for name in ("claim_above", "lost_below", "position_gain", "rate_gain", "rate_follow", "expect_above"):
             require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
-        for name in ("jump_s", "expect_s", "decide_after_s"):
+        for name in ("jump_s", "expect_s", "decide_after_s", "settle_s", "gap_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
 
 
@@ -118,6 +131,8 @@ class Tracker:
         self._heard_s = 0.0
         self._silent_s = 0.0
         self._unsure_s = 0.0
+        self._away_s = 0.0
+        self._claimed_at_s = 0.0
         self._confidence = 0.0
 
     @property
@@ -145,9 +160,18 @@ class Tracker:
             state, reason = State.WAITING, "nothing recognised yet"
         elif state is State.WAITING:
             state, reason = State.FOLLOWING, "the piano's place is known"
-        if self._silent_s == 0.0:
-            self._confidence = piano_confidence(belief.concentration)
+        self._confidence = self._assess(belief)
         return self._tell(state, reason, jump, audio_sample, behind_s)
+
+    def _assess(self, belief: Belief) -> float:
+        """Confidence in the claim: the belief's, less when that is elsewhere or new; it outlives a silence."""
+        if self._silent_s > 0:
+            return self._confidence
+        at_claim = belief.concentration
+        if self._away_s > 0:
+            at_claim = min(at_claim, 1 - at_claim)
+        age_s = self._heard_s - self._claimed_at_s
+        return piano_confidence(at_claim) * (1 - math.exp(-age_s / self._config.settle_s))
 
     def idle(self, audio_sample: int) -> list[Event]:
         """Tell the held position while listening is suspended."""
@@ -199,11 +223,15 @@ class Tracker:
             return False
         error = belief.mix_s - expected
         if abs(error) > c.jump_s:
-            if belief.concentration < c.jump_above:
+            self._away_s += self._hop_s
+            needed = c.persist_above if self._away_s > c.persist_s else c.jump_above
+            if belief.concentration < needed:
                 self._mix_s = min(expected, self._mix_end_s)
                 return False
             self._mix_s, self._rate = belief.mix_s, belief.rate
+            self._away_s, self._claimed_at_s = 0.0, self._heard_s
             return True
+        self._away_s = 0.0
         self._mix_s = min(max(expected + c.position_gain * error, 0.0), self._mix_end_s)
         self._rate += c.rate_gain * error / self._hop_s
         self._rate = max(self._rate + c.rate_follow * (belief.rate - self._rate), 0.0)
@@ -237,6 +265,8 @@ class Tracker:
         if self._ending(mix_s):
             return State.ENDED, "the end of the orchestra recording"
         if self._piano_expected(mix_s) > c.expect_above:
+            if self._silent_s < c.undecided_s and self._mean_activity(mix_s - c.gap_s, mix_s) < c.gap_below:
+                return self._state, self._reason
             return State.PAUSED, "the piano stopped where the mix has piano"
         if self._mean_activity(mix_s - c.trust_s, mix_s) < c.trust_above:
             return State.PAUSED, "the piano stopped where the mix does not tell it from the orchestra"

@@ -120,9 +120,36 @@ def test_a_far_correction_is_a_jump(session: Session) -> None:
 
 def test_a_doubtful_jump_waits(session: Session) -> None:
     session.feed(playing(10, 3))
-    last = session.feed(playing(50, 0.5, concentration=0.4))
-    assert last.mix_time_s == pytest.approx(13.5, abs=0.1)
+    last = session.feed(playing(50, 0.45, concentration=0.6))
+    assert last.mix_time_s == pytest.approx(13.45, abs=0.1)
     assert not session.of(Jump)
+
+
+def test_a_doubtful_jump_that_persists_is_made(session: Session) -> None:
+    session.feed(playing(10, 3))
+    last = session.feed(playing(50, 0.6, concentration=0.6))
+    assert last.mix_time_s == pytest.approx(50.6, abs=0.1)
+    assert len(session.of(Jump)) == 1
+
+
+def test_a_faint_belief_elsewhere_never_jumps(session: Session) -> None:
+    session.feed(playing(10, 3))
+    last = session.feed(playing(50, 2, concentration=0.33))
+    assert last.mix_time_s == pytest.approx(15, abs=0.1)
+    assert not session.of(Jump)
+
+
+def test_confidence_drops_when_the_belief_is_elsewhere(session: Session) -> None:
+    before = session.feed(playing(10, 5)).confidence
+    assert session.feed(playing(50, 0.1, concentration=0.7)).confidence < 0.5 * before
+
+
+def test_a_new_claim_earns_its_confidence(session: Session) -> None:
+    first = session.feed(playing(10, 0.5)).confidence
+    settled = session.feed(playing(10.5, 5)).confidence
+    jumped = session.feed(playing(50, 0.3)).confidence
+    assert first < 0.6 * settled
+    assert jumped < 0.6 * settled
 
 
 def test_a_mix_in_which_the_piano_is_never_told_apart_announces_no_rest(cache: Cache) -> None:
@@ -145,6 +172,18 @@ def test_a_stop_where_the_mix_has_piano_is_a_pause(session: Session) -> None:
     again = session.feed(playing(15.2, 0.5))
     assert again.state is State.FOLLOWING
     assert again.mix_time_s == pytest.approx(15.7, abs=0.3)
+
+
+def test_a_short_rest_of_the_mix_is_no_pause(cache: Cache) -> None:
+    """The piano is silent just where the mix's piano is, and about to come in again."""
+    activity = cache.arrays["po_piano_activity"].copy()
+    activity[round(20 / HOP_S) : round(21 / HOP_S)] = 0.0
+    session = Session(replace(cache, arrays={**cache.arrays, "po_piano_activity": activity}))
+    session.feed(playing(15, 5))
+    session.feed(replace(b, presence=0.0) for b in playing(20, 1))
+    last = session.feed(playing(21, 1))
+    assert State.PAUSED not in {e.state for e in session.of(Position)}  # type: ignore[attr-defined]
+    assert last.mix_time_s == pytest.approx(22, abs=0.05)
 
 
 def test_a_silence_where_the_mix_has_no_piano_lets_the_orchestra_lead(session: Session) -> None:
