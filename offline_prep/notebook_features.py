@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from offline_prep.librosa_loader import load_librosa
+
 NOTEBOOK_RATE_HZ = 22050
 TUNING_FFT_SAMPLES = 2048
 TUNING_HOP_SAMPLES = 512
@@ -30,9 +32,9 @@ def notebook_features(samples: NDArray[np.float32], hop_samples: int) -> Noteboo
         samples: mono, float32, shape (n,), at `NOTEBOOK_RATE_HZ`.
         hop_samples: the notebook's hop (512 in its example).
     """
-    import librosa
     from threadpoolctl import threadpool_limits
 
+    librosa = load_librosa()
     # One thread: the last digits of a matrix product depend on how many share it.
     with threadpool_limits(1):
         chroma = librosa.feature.chroma_cqt(
@@ -54,8 +56,7 @@ def tuning_bins(samples: NDArray[np.float32]) -> float:
     Returns:
         Deviation from A = 440 Hz in CQT bins (36 an octave).
     """
-    import librosa
-
+    librosa = load_librosa()
     padded = np.pad(samples, TUNING_FFT_SAMPLES // 2)
     frames = 1 + (len(padded) - TUNING_FFT_SAMPLES) // TUNING_HOP_SAMPLES
     pitches, magnitudes = [], []

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from follower.demo import write_demo_scenario
+from offline_prep.librosa_loader import load_librosa
+
+# Test modules import librosa when they are collected, in several processes at once.
+load_librosa()
 
 
 @pytest.fixture(scope="session")
