@@ -58,9 +58,7 @@ def test_while_everything_is_hot_it_equals_the_plain_filter() -> None:
         stop = np.zeros(mix.shape[1])
         stop[-int(shift.max()) :] = 1
         likelihood = np.exp(step.weights @ mix - (step.weights @ mix).max())
-        moving, holding = naive.advance(
-            moving, holding, shift, 0.01, stop, 1.0, PRIOR, np.ones(5), LEAK, likelihood
-        )
+        moving, holding = naive.advance(moving, holding, shift, 0.01, stop, 1.0, PRIOR, np.ones(5), LEAK, likelihood)
         total = moving.sum() + holding.sum()
         moving, holding = moving / total, holding / total
         belief.advance(step)

@@ -37,9 +37,7 @@ def test_a_step_is_its_definition(n: int, block: int, seed: int, resume: float) 
         2 * moving, 2 * holding, 0.5, shift, 0.02, stop, resume, prior, gain, 1e-3, likelihood, _all(n, block), block,
         new_moving, new_holding, place,
     )  # fmt: skip
-    want_moving, want_holding = naive.advance(
-        moving, holding, shift, 0.02, stop, resume, prior, gain, 1e-3, likelihood
-    )
+    want_moving, want_holding = naive.advance(moving, holding, shift, 0.02, stop, resume, prior, gain, 1e-3, likelihood)
     np.testing.assert_allclose(new_moving, want_moving, rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(new_holding, want_holding, rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(place, want_moving.sum(axis=0) + want_holding, rtol=1e-4)
@@ -85,9 +83,7 @@ def test_mode_and_summary(n: int, reach: int, seed: int) -> None:
     place = moving.sum(axis=0) + holding
     centre = kernels.densest(place, reach)
     assert centre == naive.densest(place.astype(np.float64), reach)
-    got = kernels.summarise(
-        3 * moving, 3 * holding, 3 * place, 3 * float(place.sum()), TEMPI, centre, reach, 2 * reach
-    )
+    got = kernels.summarise(3 * moving, 3 * holding, 3 * place, 3 * float(place.sum()), TEMPI, centre, reach, 2 * reach)
     assert got == pytest.approx(naive.summarise(moving, holding, TEMPI, centre, reach, 2 * reach), rel=1e-4)
 
 

@@ -139,7 +139,10 @@ class TwoLevelBelief:
     """Belief over (tempo, frame of the mix) and standing still. Bounded work per hop; memory fixed at the start."""
 
     def __init__(
-        self, features: NDArray[np.float32], activity: NDArray[np.float32], tempi: NDArray[np.float64],
+        self,
+        features: NDArray[np.float32],
+        activity: NDArray[np.float32],
+        tempi: NDArray[np.float64],
         tempo_prior: NDArray[np.float32],
     ) -> None:
         """Start with belief everywhere.
@@ -156,9 +159,7 @@ class TwoLevelBelief:
         self._fine = _Level(features, activity, len(tempi), BLOCK)
         coarse_n = -(-n // POOL)
         self._group_size = np.minimum(n - POOL * np.arange(coarse_n), POOL).astype(np.float32)
-        self._coarse = _Level(
-            self._pool_mean(features), self._pool_mean(activity[None])[0], len(tempi), BLOCK // POOL
-        )
+        self._coarse = _Level(self._pool_mean(features), self._pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
         self._n_blocks = -(-n // BLOCK)
         self._all_blocks = np.arange(self._n_blocks)
         self.expect(np.full(n, 1 / n))

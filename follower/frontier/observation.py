@@ -121,9 +121,7 @@ class ReferenceObservations:
     onset_norm: float
 
 
-def observe_reference(
-    pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig
-) -> ReferenceObservations:
+def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> ReferenceObservations:
     """Turn the semitone amplitudes of the whole mix (n, 88), n >= 1, into observations."""
     x = pitch.astype(np.float64)
     energy = np.einsum("nk,nk->n", x, x)
@@ -264,9 +262,7 @@ class LiveObserver:
         onset = onset / self._norm(onset, self._onset_norms, self._onset_floor, presence)
         novelty = self._novelty(sustain)
         self._frames += 1
-        return Observation(
-            sustain.astype(np.float32), onset.astype(np.float32), novelty, presence, self._started
-        )
+        return Observation(sustain.astype(np.float32), onset.astype(np.float32), novelty, presence, self._started)
 
     def _without_noise(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Subtract each semitone's noise floor: a short average that may fall at once but rises slowly."""
@@ -314,9 +310,7 @@ class LiveObserver:
         self._energy_weight = 0.0
         self._level = TINY
 
-    def _norm(
-        self, part: NDArray[np.float64], recent: _RecentValues, floor: float, presence: float
-    ) -> float:
+    def _norm(self, part: NDArray[np.float64], recent: _RecentValues, floor: float, presence: float) -> float:
         """Norm plus a share of its running median over the hops in which the piano sounded."""
         norm = math.sqrt(float(np.sum(part * part)))
         if presence > 0.05:

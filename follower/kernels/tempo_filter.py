@@ -145,9 +145,7 @@ def advance(
 
 
 @njit(cache=True)
-def gather_tempo(
-    moving: NDArray[np.float32], tempo: int, share: float, blocks: NDArray[np.int64], block: int
-) -> None:
+def gather_tempo(moving: NDArray[np.float32], tempo: int, share: float, blocks: NDArray[np.int64], block: int) -> None:
     """Move `share` of every tempo state's belief (r, n) to state `tempo` in the blocks named, in place."""
     s = np.float32(share)
     for b in blocks:
