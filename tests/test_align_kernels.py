@@ -13,6 +13,8 @@ from offline_prep.align_features import Comparison
 from offline_prep.align_path import OUTSIDE_COST, GapCosts, SegmentRule, best_path, node_posterior
 from tests.naive import align as naive
 
+pytestmark = pytest.mark.plain
+
 SEEDS = st.integers(0, 10_000)
 
 

@@ -15,6 +15,8 @@ from follower.errors import ConfigError
 from follower.features import FeatureFrames, FeatureStream, Framer, concatenate, mel_filters, semitone_filters
 from follower.kernels import features as kernels
 
+pytestmark = pytest.mark.plain
+
 CONFIG = FeatureConfig()
 SMALL = FeatureConfig(
     sample_rate_hz=8000,

@@ -10,6 +10,8 @@ from naive import stretch as naive
 
 from follower.kernels import stretch as kernels
 
+pytestmark = pytest.mark.plain
+
 
 def spectrum(rng: np.random.Generator, channels: int, bins: int) -> np.ndarray:
     z = rng.standard_normal((channels, bins)) + 1j * rng.standard_normal((channels, bins))

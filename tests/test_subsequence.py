@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from follower.errors import AlignmentError, ConfigError
 from offline_prep.subsequence import dense_sparse_dtw, dense_sparse_path, subsequence_path
 
+pytestmark = pytest.mark.plain
+
 GOLDEN = Path(__file__).parent / "data" / "dense_sparse_reference.npz"
 FEASIBLE = ("dense", "sparse", "mixed", "runs", "wide_gap", "one_row", "two_rows")
 WEIGHTS = (2.0, 3.0, 3.0)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from follower.kernels import tempo_filter as kernels
 
+pytestmark = pytest.mark.plain
+
 TEMPI = np.array([0.5, 1.0, 1.5, 2.0])
 
 
