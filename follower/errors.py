@@ -10,8 +10,7 @@
     ├── CacheError                 a cache folder cannot be used
     │   ├── CacheMissingError      no such folder, or a file of it is gone
     │   ├── CacheVersionError      written in another format version
-    │   ├── CacheCorruptError      a checksum or a shape is wrong
-    │   └── CacheMismatchError     built with another configuration than the one asked for
+    │   └── CacheCorruptError      a checksum is wrong, or a shape is not what the cache's configuration says
     ├── AlignmentError             no feasible alignment exists
     ├── OutputError                a result cannot be written
     ├── DeviceError                an audio device failed
@@ -56,10 +55,6 @@ class CacheVersionError(CacheError):
 
 class CacheCorruptError(CacheError):
     """A checksum, shape or value in the cache is wrong."""
-
-
-class CacheMismatchError(CacheError):
-    """The cache was built with another configuration than the one asked for."""
 
 
 class AlignmentError(FollowerError):

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -22,34 +23,24 @@ if TYPE_CHECKING:
 DURATION_TOLERANCE_S = 0.5
 
 
-def _decibels(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not -120.0 <= value <= 24.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a level between -120 and 24 dB")
-    return value
+def _number(low: float, high: float, meaning: str) -> Callable[[str], float]:
+    """Return an option's type: a number from low to high; `meaning` ends the sentence that refuses another."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}")
+        return value
+
+    return parse
 
 
-def _milliseconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 1.0 <= value <= 2000.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a latency between 1 and 2000 ms")
-    return value
-
-
-def _balance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not -1.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a balance between -1 (left) and 1 (right)")
-    return value
+_decibels = _number(-120.0, 24.0, "a level between -120 and 24 dB")
+_milliseconds = _number(1.0, 2000.0, "a latency between 1 and 2000 ms")
+_balance = _number(-1.0, 1.0, "a balance between -1 (left) and 1 (right)")
 
 
 def add_play_options(parser: argparse.ArgumentParser) -> Any:
