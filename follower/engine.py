@@ -118,7 +118,8 @@ class Engine:
             arrived = self._framed_sample - (self._first_sample or 0) - self._lost_samples
             behind_s = arrived / self.sample_rate_hz - heard_s
             heard_place_s = self._loudspeakers.place_s(self._framed_sample - behind_s * self.sample_rate_hz)
-            belief = self._frontier.push(Frame(self._bleed.push(pitch, heard_place_s), mfcc, float(rms)))
+            frame = Frame(self._bleed.push(pitch, heard_place_s), mfcc, float(rms))
+            belief = self._frontier.push(frame, self._tracker.mix_s)
             told = self._tracker.push(belief, self._framed_sample, behind_s)
             for event in told:
                 if isinstance(event, Position):

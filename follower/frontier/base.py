@@ -49,6 +49,8 @@ class Belief:
         concentration: 0..1, share of the belief within half a second of `mix_s`.
         presence: 0..1, how surely the piano sounds in this hop.
         holding: 0..1, probability that the pianist has stopped and the place stands still.
+        margin: how much better the newest moments of the piano fit the claimed place than the best place a second or
+            more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.frontier.path_match`).
     """
 
     mix_s: float | None
@@ -56,13 +58,14 @@ class Belief:
     concentration: float
     presence: float
     holding: float
+    margin: float = 0.0
 
 
 class Frontier(Protocol):
     """Follows the live piano through the full mix, hop by hop. Deterministic; bounded work and memory per hop."""
 
-    def push(self, frame: Frame) -> Belief:
-        """Take the next hop."""
+    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
+        """Take the next hop; the belief's margin is that of `claim_s` (mix s), or of its own place without one."""
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on unheard."""

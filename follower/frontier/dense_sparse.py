@@ -27,6 +27,7 @@ from follower.frontier.observation import (
     StartConfig,
     observe_reference,
 )
+from follower.frontier.path_match import PathMatch
 from follower.kernels import dense_sparse as kernels
 from follower.kernels import tempo_filter as score_kernels
 
@@ -418,6 +419,7 @@ class DenseSparseFrontier:
         self._config = config
         self._hop_s = features.hop_s
         self._features = reference
+        self._match = PathMatch(reference, self._hop_s)
         self._n = reference.shape[1]
         self._observer = observer
         self._classifier = classifier
@@ -446,6 +448,7 @@ class DenseSparseFrontier:
         self._chain = _Chain(self._select(), entry, self._config)
         self._next_chain: _Chain | None = None
         self._recent.reset()
+        self._match.reset()
         self._kept = 0
         self._built = 0
         self._since_rebuild = 0
@@ -465,6 +468,7 @@ class DenseSparseFrontier:
         if self._belief is None:
             return
         self._next_chain = None
+        self._match.reset()
         self._score.fill(0.0)
         unheard = np.zeros(len(self._features), np.float32)
         for _ in range(hops):
@@ -472,7 +476,7 @@ class DenseSparseFrontier:
             self._belief = self._read_out(costs, 0.0)
             self._keep(unheard, 0.0)
 
-    def push(self, frame: Frame) -> Belief:
+    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
         o = self._observer.push(frame.pitch)
         if not o.started:
@@ -492,7 +496,9 @@ class DenseSparseFrontier:
             self._belief = self._wait(self._belief, o.presence)
         self._keep(weights, o.presence)
         self._rebuild()
-        return self._belief
+        at_s = self._belief.mix_s if claim_s is None else claim_s
+        heard = weights * np.float32(o.presence)
+        return replace(self._belief, margin=self._match.push(heard, self._belief.rate, at_s or 0.0))
 
     def _keep(self, weights: NDArray[np.float32], presence: float) -> None:
         """Remember a live frame for building anew."""

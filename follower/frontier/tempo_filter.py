@@ -8,7 +8,7 @@ recovery) and is weighed by how well the live piano matches the mix.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from follower.frontier.observation import (
     StartConfig,
     observe_reference,
 )
+from follower.frontier.path_match import PathMatch
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class TempoFilter:
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
+        self._match = PathMatch(reference.observations.features, self._hop_s)
         self._no_weights = np.zeros(len(reference.observations.features), np.float32)
         self.reset()
 
@@ -187,11 +189,13 @@ class TempoFilter:
         if self._sought_s is not None:
             near = np.exp(-0.5 * ((frame_s - self._sought_s) / self._config.seek_spread_s) ** 2) + 1e-12
         self._belief.expect(near / near.sum())
+        self._match.reset()
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on and its tempo spreads."""
         if not self._observer.started:
             return
+        self._match.reset()
         step = self._unheard(self._tempi, self._config.diffusion)
         for _ in range(hops):
             self._belief.advance(step)
@@ -201,7 +205,7 @@ class TempoFilter:
         self._sought_s = mix_s
         self._begin()
 
-    def push(self, frame: Frame) -> Belief:
+    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
         o = self._observer.push(frame.pitch)
         if not o.started:
@@ -218,8 +222,11 @@ class TempoFilter:
             self._observer.wait()
             self._begin()
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
-        self._belief.advance(self._rest() if self._silent_s > c.rest_after_s else self._play(o))
+        step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
+        self._belief.advance(step)
         belief = self._summary(o.presence)
+        at_s = belief.mix_s if claim_s is None else claim_s
+        belief = replace(belief, margin=self._match.push(step.weights, belief.rate, at_s or 0.0))
         if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
             self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / c.usual_tempo_s)
         return belief
