@@ -1,10 +1,9 @@
 """Put the live piano of given scenarios under hard conditions, each with its exact truth.
 
     conditions.py --scenarios PATH... --out DIR [--only NAME...]
-    follower evaluate DIR/* --pool '*--clean' --pool '*--noise-20dB' ...
 
 It makes a scenario folder DIR/<scenario>--<condition> for every condition; the other recordings are links to the
-originals. `follower evaluate` then measures and pools the conditions; --pools prints those options for all of them.
+originals. `follower evaluate` then measures them, and conditions_table.py prints a line per condition.
 """
 
 from __future__ import annotations
@@ -34,6 +33,10 @@ LEAD_S = 10.0
 FADE_S = 0.03
 STEP_S = 0.02
 AIM_S = 0.1
+SHORTEST_REST_S = 2.0
+REST_DB = -15.0
+"""Below the piano's level: noise and the room stay in a rest, notes do not."""
+ENTRY_S = 1.0
 
 Samples = NDArray[np.float64]
 
@@ -304,6 +307,44 @@ def jump(take: Take, bars: int, gap_s: float) -> Variant:
     return joined(take, [(0.0, x), (y, take.duration_s)], gap_s)
 
 
+def rests(truth: NDArray[np.float64], samples: Samples, rate_hz: int) -> list[tuple[float, float]]:
+    """Begin and end (s) of the orchestra's passages in which the live piano is silent, from truth columns (5, K)."""
+    p, alone = truth[0], truth[4] == 0
+    edges = np.flatnonzero((np.diff(alone.astype(int)) != 0) | (np.diff(p) > 0.1)) + 1
+    power = np.convolve(samples**2, np.ones(rate_hz // 5) / (rate_hz // 5), "same")[:: rate_hz // 100]
+    level = np.mean(power[power > 0.01 * power.max()])
+    out = []
+    for rows in np.split(np.arange(len(p)), edges):
+        begin, end = float(p[rows[0]]), float(p[rows[-1]])
+        if not alone[rows[0]] or end - begin < SHORTEST_REST_S:
+            continue
+        if np.median(power[int(100 * begin) : int(100 * end)]) < 10 ** (REST_DB / 10) * level:
+            out.append((begin, end))
+    return out
+
+
+def entry(take: Take, late_s: float) -> Variant | None:
+    """After the longest rest the pianist enters late, or early (below 0); None where there is no rest long enough."""
+    found = rests(take.truth, take.samples, RATE_HZ)
+    if not found:
+        return None
+    begin, end = max(found, key=lambda rest: rest[1] - rest[0])
+    # The last and the first notes ring and begin undisturbed; the truth in between is stretched.
+    begin, end = begin + 0.5, end - 0.2
+    if end - begin < 3.0 * ENTRY_S:
+        return None
+    middle = (begin + end) / 2
+    silence = take.room_noise(late_s) if late_s > 0 else np.zeros(0)
+    parts = faded(take, 0.0, middle), silence, faded(take, middle - min(late_s, 0.0), take.duration_s)
+    length_s = end - begin + late_s
+    pieces = (
+        Piece(0.0, begin, 0.0),
+        Piece(begin, end, begin, length_s / (end - begin)),
+        Piece(end, take.duration_s, begin + length_s),
+    )
+    return Variant(np.concatenate(parts), pieces)
+
+
 def start_at_zero(take: Take) -> Variant:
     """The first note comes with the first sample."""
     return joined(take, [(max(0.0, before_beat(take, 0)), take.duration_s)], 0.0)
@@ -314,7 +355,7 @@ def start_sounding(take: Take) -> Variant:
     return joined(take, [(float(take.beats[0, 0]) + 4.3, take.duration_s)], 0.0)
 
 
-CONDITIONS: dict[str, Callable[[Take], Variant]] = {
+CONDITIONS: dict[str, Callable[[Take], Variant | None]] = {
     "clean": clean,
     "noise-20dB": noise_20_db,
     "bleed-15dB": lambda t: bleed(t, -15.0),
@@ -338,6 +379,9 @@ CONDITIONS: dict[str, Callable[[Take], Variant]] = {
     "repeat-16": lambda t: jump(t, -16, 1.0),
     "skip-4": lambda t: jump(t, 4, 0.3),
     "skip-16": lambda t: jump(t, 16, 0.3),
+    "entry-on-time": lambda t: entry(t, 0.0),
+    "entry-early": lambda t: entry(t, -ENTRY_S),
+    "entry-late": lambda t: entry(t, ENTRY_S),
     "start-at-zero": start_at_zero,
     "start-sounding": start_sounding,
 }
@@ -397,19 +441,19 @@ def write(scenarios: list[Path], out: Path, names: list[str]) -> None:
     for folder in scenarios:
         for name in names:
             take = load_take(folder, name)
-            print(write_variant(take, name, CONDITIONS[name](take), out), flush=True)
+            variant = CONDITIONS[name](take)
+            if variant is None:
+                print(f"{take.scenario.name} has no place for {name}", file=sys.stderr)
+                continue
+            print(write_variant(take, name, variant, out), flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenarios", type=Path, nargs="+", default=[], metavar="PATH")
+    parser.add_argument("--scenarios", type=Path, nargs="+", required=True, metavar="PATH")
     parser.add_argument("--out", type=Path, default=Path("conditions"), metavar="DIR")
     parser.add_argument("--only", nargs="+", metavar="CONDITION", help=f"of {', '.join(CONDITIONS)}")
-    parser.add_argument("--pools", action="store_true", help="print the --pool options for `follower evaluate`")
     args = parser.parse_args()
-    if args.pools:
-        print(*(f"--pool *--{name}" for name in args.only or CONDITIONS))
-        return 0
     try:
         write(args.scenarios, args.out, args.only or list(CONDITIONS))
     except FollowerError as e:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,3 +81,40 @@ def test_a_pause_has_no_truth_and_the_room_goes_on(conditions: ModuleType, short
     samples, rate = soundfile.read(folder / "p.flac")
     silence = samples[int((p[gap] + 1) * rate) : int((p[gap + 1] - 1) * rate)]
     assert 0.0 < np.sqrt(np.mean(silence**2)) < 0.05 * take.level
+
+
+def resting(conditions: ModuleType, folder: Path) -> Any:
+    """A take of 20 s in which the orchestra is alone from 6 to 12 s; the piano's beats are each a second's noise."""
+    take = conditions.load_take(folder, "entry-late")
+    rate, rng = conditions.RATE_HZ, np.random.default_rng(1)
+    samples = 0.1 * rng.standard_normal(20 * rate) * np.tile(np.linspace(1.0, 0.2, rate), 20)
+    samples[6 * rate : 12 * rate] *= 1e-3
+    p = np.arange(0.0, 20.0, 0.05)
+    truth = np.array([p, p + 5.0, p + 3.0, p / 2, (p < 6.0) | (p >= 12.0)])
+    return dataclasses.replace(take, samples=samples, truth=truth, beats=np.array([np.arange(20.0), np.arange(20) / 2]))
+
+
+def test_a_rest_is_where_the_orchestra_is_alone_and_the_piano_silent(conditions: ModuleType, short_demo: Path) -> None:
+    take = resting(conditions, short_demo)
+    ((begin, end),) = conditions.rests(take.truth, take.samples, conditions.RATE_HZ)
+    assert (begin, end) == pytest.approx((6.0, 11.95))
+    loud = take.samples + 0.05 * np.random.default_rng(2).standard_normal(len(take.samples))
+    assert conditions.rests(take.truth, loud, conditions.RATE_HZ) == []
+    assert conditions.entry(dataclasses.replace(take, samples=loud), 1.0) is None
+
+
+@pytest.mark.parametrize(("name", "late_s"), [("entry-late", 1.0), ("entry-early", -1.0), ("entry-on-time", 0.0)])
+def test_after_a_rest_the_pianist_enters_late_or_early(
+    conditions: ModuleType, short_demo: Path, tmp_path: Path, name: str, late_s: float
+) -> None:
+    take = resting(conditions, short_demo)
+    folder = conditions.write_variant(take, name, conditions.CONDITIONS[name](take), tmp_path)
+    samples, rate = soundfile.read(folder / "p.flac")
+    assert len(samples) / rate == pytest.approx(20.0 + late_s, abs=0.01)
+    power = np.mean(samples[: len(samples) // 220 * 220].reshape(-1, 220) ** 2, axis=1)
+    silent = np.flatnonzero(power < 1e-4 * power.max()) * 220 / rate
+    assert silent[-1] == pytest.approx(12.0 + late_s, abs=0.05)
+    truth = load_scenario(folder).truth
+    assert np.interp(12.0 + late_s, truth.piano_s, truth.orchestra_s) == pytest.approx(17.0, abs=0.02)
+    assert np.interp(6.2, truth.piano_s, truth.orchestra_s) == pytest.approx(11.2, abs=0.02)
+    assert np.diff(truth.piano_s).max() < 0.1, "a rest is no pause"
