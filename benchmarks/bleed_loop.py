@@ -12,7 +12,7 @@ relative to the piano's, both over their sounding parts. Modes:
 |---|---|
 | off | the canceller is told that the loudspeakers are silent: nothing is subtracted |
 | claims | it is told nothing and takes the loudspeakers to play what the engine claims (a session without `playback`) |
-| told | the player tells it what sounds, before each of its blocks of 6 ms |
+| told | the player tells it what sounds, before every block of the microphone (23 ms) |
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ ROOM_S = 0.6
 """Reverberation time."""
 DISTANCE_S = 0.003
 """A metre from the loudspeaker to the microphone."""
+PLAYER_BLOCKS = 4
+"""In a block of the microphone; together they are shorter than the way of a position to the player."""
 
 Samples = NDArray[np.float64]
 
@@ -95,7 +97,7 @@ def closed_loop(
     rate_hz = engine.sample_rate_hz
     player = OrchestraPlayer(recording, lambda: make_stretcher(DEFAULT_STRETCHER, recording))
     speaker = Loudspeaker(rate_hz)
-    n = player.block_samples
+    n = PLAYER_BLOCKS * player.block_samples
     events: list[Position | StateChange] = []
     heard = 0
     if mode == "off":
@@ -105,16 +107,19 @@ def closed_loop(
         events.extend(e for e in new if isinstance(e, Position | StateChange))
 
     for begin in range(0, len(piano) - n + 1, n):
-        at_s = begin / rate_hz
-        while heard < len(events) and events[heard].audio_sample / rate_hz <= at_s - OUTPUT_LATENCY_S:
-            player.hear(events[heard], events[heard].audio_sample / rate_hz)
-            heard += 1
-        sound = player.block(at_s)[:, 0].astype(np.float64)
-        if mode == "told":
-            place_s = player.block_place_s
-            engine.command(
-                PlaybackPosition(0.0, 0.0) if place_s is None else PlaybackPosition(place_s, player.control.rate)
-            )
+        sound = np.zeros(n)
+        for k in range(PLAYER_BLOCKS):
+            first = k * player.block_samples
+            at_s = (begin + first) / rate_hz
+            while heard < len(events) and events[heard].audio_sample / rate_hz <= at_s - OUTPUT_LATENCY_S:
+                player.hear(events[heard], events[heard].audio_sample / rate_hz)
+                heard += 1
+            sound[first : first + player.block_samples] = player.block(at_s)[:, 0]
+            if mode == "told" and k == 0:
+                place_s = player.block_place_s
+                engine.command(
+                    PlaybackPosition(0.0, 0.0) if place_s is None else PlaybackPosition(place_s, player.control.rate)
+                )
         microphone = piano[begin : begin + n] + gain * speaker.push(sound)
         keep(engine.process(AudioBlock(begin, microphone.astype(np.float32))))
     keep(engine.finish())
