@@ -584,3 +584,46 @@ def test_an_engine_that_fails_ends_only_its_session(
 
 def test_the_cache_type_fits_the_stand_in() -> None:
     assert {"path", "orchestra_duration_s", "mix_duration_s"} <= set(dir(Cache)) | set(Cache.__annotations__)
+
+
+def is_open(idle: socket.socket) -> bool:
+    """Whether the server still holds a connection on which nothing was said."""
+    idle.settimeout(0.05)
+    try:
+        return idle.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
+def test_silent_connections_give_way_to_new_ones(serving: Callable[..., ServerThread]) -> None:
+    server = serving(handshakes=3)
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(12)]
+        idle[0].settimeout(WAIT_S)
+        with contextlib.suppress(ConnectionResetError):
+            assert idle[0].recv(1) == b"", "nothing was said, and the place was needed"
+        with Client(server.port) as client:
+            assert client.hear("hello"), "an honest client gets in"
+            for gone in idle[:10]:
+                gone.settimeout(WAIT_S)
+                with contextlib.suppress(ConnectionResetError):
+                    assert gone.recv(1) == b""
+            assert [is_open(i) for i in idle[10:]] == [True, True]
+
+
+def test_who_is_through_the_handshake_is_not_cut_off(serving: Callable[..., ServerThread]) -> None:
+    server = serving(handshakes=2)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(server.port)) for _ in range(5)]
+        for client in clients:
+            client.hear("hello")
+        for _ in range(4):
+            page = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)
+            page.request("GET", "/")
+            assert page.getresponse().status == 200
+            page.close()
+        for client in clients:
+            client.send({**AUDIO, "cache": "none"})
+            assert client.hear("error")

@@ -23,6 +23,7 @@ from follower.errors import ConfigError, OutputError
 from follower.server.access import Access
 from follower.server.client import ClientConnection
 from follower.server.limits import Limits
+from follower.server.lobby import Lobby
 from follower.server.pages import answer, page
 from follower.server.sessions import Sessions
 
@@ -66,6 +67,7 @@ class Server:
         self._clock = clock
         self._tls = _tls(certificate) if certificate is not None else None
         self._clients: set[ClientConnection] = set()
+        self._lobby = Lobby(limits.handshakes)
         self._server: WebSocketServer | None = None
 
     @property
@@ -86,6 +88,8 @@ class Server:
                 self._port,
                 process_request=self._check,
                 ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self._limits.handshake_s,
+                create_connection=self._lobby.connection_class(),
                 compression=None,  # small messages, short delay
                 max_size=self._limits.frame_bytes,
                 write_limit=4096,  # a slow client waits in our outbox, where positions replace each other
@@ -135,6 +139,7 @@ class Server:
         return None
 
     async def _connected(self, connection: ServerConnection) -> None:
+        self._lobby.leave(connection)
         if len(self._clients) >= self._limits.clients:  # several may have passed the check at once
             await connection.close(1013, "too many connections")
             return

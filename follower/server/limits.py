@@ -24,7 +24,8 @@ class Limits:
         audio_speed: audio of one session is read at most this many times faster than real time; never refused.
         audio_burst_s: seconds of audio that may come at once.
         stall_s: a client that takes nothing for so long is dropped.
-        handshake_s: time a connection has to finish its HTTP request.
+        handshake_s: time a connection has to finish its HTTP request; with TLS, to finish TLS's own handshake before.
+        handshakes: connections that may be busy with their HTTP request at a time; the oldest gives way to a new one.
     """
 
     clients: int = 64
@@ -39,6 +40,7 @@ class Limits:
     audio_burst_s: float = 10.0
     stall_s: float = 10.0
     handshake_s: float = 10.0
+    handshakes: int = 32
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,0 +1,52 @@
+"""Connections that have not said what they want yet: bounded in number, the oldest gives way."""
+
+from __future__ import annotations
+
+import asyncio
+
+from websockets.asyncio.server import ServerConnection
+
+
+class Lobby:
+    """Every connection between its acceptance and the end of its HTTP request.
+
+    An honest client is through in milliseconds. Whoever opens connections and says nothing fills the lobby, and loses
+    the oldest of them when another comes, so that nobody is kept out and nothing grows.
+
+    Args:
+        places: connections at a time.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._waiting: dict[ServerConnection, None] = {}  # in order of arrival
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def enter(self, connection: ServerConnection) -> None:
+        """Let a new connection wait; where there is no place, the one that waited longest is cut off."""
+        if len(self._waiting) >= self._places:
+            oldest = next(iter(self._waiting))
+            self.leave(oldest)
+            oldest.transport.abort()
+        self._waiting[connection] = None
+
+    def leave(self, connection: ServerConnection) -> None:
+        """The connection's request is complete, or it is closed."""
+        self._waiting.pop(connection, None)
+
+    def connection_class(self) -> type[ServerConnection]:
+        """Connections that enter by themselves when they are accepted, and leave at the latest when they are closed."""
+        lobby = self
+
+        class WaitingConnection(ServerConnection):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                lobby.enter(self)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                lobby.leave(self)
+                super().connection_lost(exc)
+
+        return WaitingConnection
