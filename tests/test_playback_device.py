@@ -20,6 +20,7 @@ from playback_simulation import place_player, position, silent_recording
 from follower.errors import DeviceError
 from follower.events import Notice, State, StateChange
 from follower.playback import device
+from follower.playback.control import ControlConfig
 from follower.playback.device import OrchestraOutput
 from follower.playback.feed import OutputFeed
 from follower.sources import portaudio
@@ -166,6 +167,68 @@ def test_what_the_driver_lost_counts_as_a_drop_out(monkeypatch: pytest.MonkeyPat
     assert device.gathered(44100, 0.1) == 8820
 
 
+def unplugged(stage: Stage, output: OrchestraOutput, seconds: float) -> None:
+    """The device asks for nothing while the pianist plays on."""
+    for _ in range(round(seconds / device.WAKE_S)):
+        stage.now_s += device.WAKE_S
+        output.send(position(stage.now_s, stage.now_s, capture_time_s=stage.now_s))
+        output._turn()
+
+
+def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    no_thread(monkeypatch)
+    stage = Stage()
+
+    def dac(now_s: float) -> tuple[float, float]:
+        return now_s + 0.02, now_s
+
+    away = False
+    attempts = 0
+
+    def opening(callback: Callable[[Any, int, Any, Any], None]) -> FakeStream:
+        nonlocal attempts
+        if away:
+            attempts += 1
+            raise DeviceError("gone")
+        return stage.open(callback)
+
+    output = OrchestraOutput(stage.feed, opening, lambda: stage.now_s)
+    stage.output = output
+    with output:
+        assert np.abs(stage.run(60, dac)).max() > 0
+        away = True
+        unplugged(stage, output, device.GONE_AFTER_S - 0.1)
+        assert output.losses == 0, "a hiccup is no loss"
+        unplugged(stage, output, 5.0)
+        assert output.losses == 1 and stage.streams[0].state == "closed"
+        assert 4 <= attempts <= 6, "not at every turn"
+        away = False
+        unplugged(stage, output, device.RETRY_S[-1] + 0.1)
+        assert [s.state for s in stage.streams] == ["closed", "started"]
+        entries = stage.feed.player.counts.entries
+        first = np.abs(stage.streams[-1].ask(*dac(stage.now_s)))
+        assert first.max() == 0, "what waited for the lost device is stale"
+        out = stage.run(60, dac)
+    assert stage.feed.player.counts.entries == entries + 1
+    assert stage.feed.player.counts.jumps == 0
+    heard_s = stage.now_s - 256 / RATE_HZ + 0.02
+    assert float(out[0, 0]) == pytest.approx(heard_s, abs=ControlConfig().slack_s + 0.001)
+    assert stage.streams[-1].state == "closed"
+    assert output.losses == 1
+
+
+def test_a_slow_start_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread(monkeypatch)
+    stage = Stage()
+    with stage.output:
+        unplugged(stage, stage.output, device.FIRST_CALLBACK_S - 0.1)
+        assert stage.output.losses == 0
+        unplugged(stage, stage.output, 0.3)
+        assert stage.output.losses == 1 and len(stage.streams) == 2
+
+
 def test_outputs_are_found_by_number_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [
         portaudio.Device(0, "Microphone", "ALSA", 1, 0, 44100, True),
@@ -196,6 +259,7 @@ import numpy as np
 from follower import kernels
 from follower.events import Position, State
 from follower.playback import device
+from follower.playback.control import ControlConfig
 from follower.playback.base import make_stretcher
 from follower.playback.feed import OutputFeed
 from follower.playback.player import OrchestraPlayer

@@ -182,7 +182,7 @@ class _ReportingOutput:
         counts = feed.player.counts
         print(
             f"orchestra: {counts.entries} entries, {counts.jumps} jumps, {counts.holds} fades, "
-            f"{feed.drop_outs} drop-outs, drift {feed.drift_ppm:+.0f} ppm",
+            f"{feed.drop_outs} drop-outs, drift {feed.drift_ppm:+.0f} ppm, output lost {self._output.losses} times",
             file=sys.stderr,
         )
 

@@ -24,6 +24,12 @@ DEFAULT_LATENCY_S = 0.06
 """Sound servers run dry below; it costs 2 ms of accuracy against none (docs/playback.md)."""
 WAKE_S = 0.05
 """The producer looks after the ring at least this often, even when no callback wakes it."""
+GONE_AFTER_S = 1.5
+"""A device that asks for nothing for so long is taken for lost."""
+FIRST_CALLBACK_S = 5.0
+"""One that was just opened may take so long."""
+RETRY_S = (0.25, 0.5, 1.0, 2.0)
+"""Waits between attempts to reopen a lost device; the last one repeats for as long as the session lasts."""
 
 
 class OutputStream(Protocol):
@@ -119,6 +125,10 @@ def supports(device: portaudio.Device, sample_rate_hz: int) -> bool:
 class OrchestraOutput:
     """A sink that plays the orchestra after the positions it is sent.
 
+    A device that falls silent (unplugged, its server restarted) is opened again as soon as it lets itself be opened;
+    the orchestra then enters anew where the pianist is. Devices are not listed anew for that, which would end the
+    microphone's stream: what comes back must come back as the same device.
+
     Args:
         feed: what is played.
         open_stream: opens the sound card, see `opener`.
@@ -137,6 +147,12 @@ class OrchestraOutput:
         self._thread: threading.Thread | None = None
         self._latency_s = 0.0
         self._failure: Exception | None = None
+        self.losses = 0
+        """Times the device was lost."""
+        self._asked_s = 0.0
+        self._patience_s = FIRST_CALLBACK_S
+        self._attempts = 0
+        self._retry_at_s = 0.0
 
     def __enter__(self) -> Self:
         """Open the device and start playing (silence until the first position).
@@ -144,16 +160,9 @@ class OrchestraOutput:
         Raises:
             DeviceError: the device cannot be opened or started.
         """
-        stream = self._open_stream(self._callback)
-        self._latency_s = float(stream.latency)
+        self._start()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="orchestra", daemon=True)
-        try:
-            stream.start()
-        except Exception as e:
-            stream.close()
-            raise DeviceError(f"the audio output does not start ({e}); try another --play-device") from e
-        self._stream = stream
         self._thread.start()
         return self
 
@@ -161,14 +170,13 @@ class OrchestraOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop and release the device; what made the orchestra fall silent is raised now."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        # First the thread, which might be opening a stream.
         self._closing = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        self._release()
         if self._failure is not None and error is None:
             raise self._failure
 
@@ -190,17 +198,54 @@ class OrchestraOutput:
         del frames
         if status.output_underflow:
             self.feed.drop_outs += 1
+        self._asked_s, self._patience_s = self._clock(), GONE_AFTER_S
         lag_s = times.outputBufferDacTime - times.currentTime
         # Some host interfaces leave the times 0 or on different clocks: then the driver's latency must do.
         known = times.outputBufferDacTime > 0.0 and 0.0 <= lag_s < 1.0
-        self.feed.consume(out, self._clock() + (lag_s if known else self._latency_s))
+        self.feed.consume(out, self._asked_s + (lag_s if known else self._latency_s))
         self._wake.set()
+
+    def _start(self) -> None:
+        """Open the device and start it; DeviceError where that fails."""
+        stream = self._open_stream(self._callback)
+        self._latency_s = float(stream.latency)
+        self._asked_s, self._patience_s = self._clock(), FIRST_CALLBACK_S
+        try:
+            stream.start()
+        except Exception as e:
+            stream.close()
+            raise DeviceError(f"the audio output does not start ({e}); try another --play-device") from e
+        self._stream = stream
+
+    def _release(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def _work(self) -> None:
         try:
             while not self._closing:
-                self.feed.produce()
+                self._turn()
                 self._wake.wait(WAKE_S)
                 self._wake.clear()
         except Exception as e:  # the follower goes on without the orchestra
             self._failure = e
+
+    def _turn(self) -> None:
+        """Keep the ring filled, or try to get a lost device back."""
+        if self._stream is not None:
+            if self._clock() - self._asked_s < self._patience_s:
+                self.feed.produce()
+                return
+            self._release()
+            self.losses += 1
+            self._attempts = 0
+            self._retry_at_s = self._clock()
+        if self._clock() < self._retry_at_s:
+            return
+        self.feed.restart()
+        try:
+            self._start()
+        except DeviceError:
+            self._retry_at_s = self._clock() + RETRY_S[min(self._attempts, len(RETRY_S) - 1)]
+            self._attempts += 1

@@ -92,7 +92,7 @@ class OutputFeed:
         self._gains = gain * np.array([min(1.0, 1.0 - balance), min(1.0, 1.0 + balance)], np.float32)
         self._target = largest_request + max(round(FILL_S * player.sample_rate_hz), player.block_samples)
         self._ring = SampleRing(2 * (self._target + player.block_samples), OUTPUT_CHANNELS)
-        self._ring.write(np.zeros((self._target, OUTPUT_CHANNELS), np.float32))
+        self._write_silence()
         # Silence the callback put in counts as output too: the output clock runs on.
         self._missing = 0
         self._output_clock = ClockModel(player.sample_rate_hz)
@@ -121,6 +121,17 @@ class OutputFeed:
         self._missing += missing
         self.drop_outs += missing > 0
 
+    def restart(self) -> None:
+        """Begin anew on a reopened device: what waited is thrown away, and the orchestra enters again.
+
+        No callback may be running.
+        """
+        self._ring.read = self._ring.written
+        self._write_silence()
+        self._stamps.clear()
+        self._output_clock = ClockModel(self.player.sample_rate_hz)
+        self.player.silence()
+
     def produce(self) -> None:
         """Fill the ring (the producer's thread)."""
         while self._stamps:
@@ -137,6 +148,9 @@ class OutputFeed:
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
             self._ring.write(stereo if self._limiter is None else self._limiter.push(stereo))
+
+    def _write_silence(self) -> None:
+        self._ring.write(np.zeros((self._target, OUTPUT_CHANNELS), np.float32))
 
     def _pass_on(self, event: Position | StateChange) -> None:
         if self._input_clock is None:

@@ -41,6 +41,10 @@ class _Voice:
     def sounds(self) -> bool:
         return self.gain > 0.0 or self._goal > 0.0
 
+    def cut(self) -> None:
+        """Be silent at once."""
+        self.gain = self._goal = 0.0
+
     def fade(self, goal: float, samples: int) -> None:
         """Move the gain to `goal` at the speed that crosses from 0 to 1 in `samples`."""
         self._goal = goal
@@ -154,6 +158,13 @@ class OrchestraPlayer:
                 self.counts.holds += 1
             case Action.PLAY:
                 pass
+
+    def silence(self) -> None:
+        """Stop at once, when nobody hears it: the next block may enter again."""
+        for voice in self._voices:
+            voice.cut()
+        self._leading = None
+        self._block_place_s = None
 
     def _fade_out(self, duration_s: float) -> None:
         if self._leading is not None:
