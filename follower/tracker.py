@@ -18,6 +18,32 @@ PIANO_RIGHT = (0.02, 0.2, 0.5, 0.62, 0.73, 0.85, 0.9, 0.95, 0.98, 0.996)
 """... and the share of such claims within 200 ms in the mix, on 33 scenarios."""
 
 
+GUESS = "a first guess at the piano's place"
+ELSEWHERE = "what the piano plays fits another place better"
+SEVERAL = "what the piano plays fits several places"
+MOST_SURE = 6.0
+"""Decades beyond which a belief's odds say no more."""
+ODDS = (1.27, 0.85, 0.45, -0.76)
+"""Logistic regression of "the claim is right, not wrong by more than a second" on (1, log10 odds of the belief at the
+claim, margin, exp(-age of the claim in seconds)): `python benchmarks/place_odds.py`."""
+
+
+def place_odds(at_claim: float, margin: float, age_s: float) -> float:
+    """Log odds that the claimed place is right, rather than wrong by more than a second.
+
+    Args:
+        at_claim: share of the belief that is at the claim.
+        margin: how much better the newest moments fit there than elsewhere, see `follower.frontier.base.Belief`.
+        age_s: playing time since the claim was made or jumped.
+
+    >>> place_odds(0.999, 5.0, 9.0) > 4 > 0 > place_odds(0.6, -5.0, 9.0)
+    True
+    """
+    decades = math.log10(max(at_claim, 1e-9) / max(1.0 - at_claim, 1e-9))
+    decades = min(max(decades, -MOST_SURE), MOST_SURE)
+    return ODDS[0] + ODDS[1] * decades + ODDS[2] * margin + ODDS[3] * math.exp(-age_s)
+
+
 def piano_confidence(concentration: float) -> float:
     """Probability that a claim of this concentration is within 200 ms in the mix; 0..1, increasing.
 
@@ -35,8 +61,10 @@ class TrackerConfig(JsonConfig):
     Attributes:
         claim_above: concentration the first claim needs.
         claim_after_s: playing time the first claim needs.
-        lost_below: concentration below which the place counts as lost.
-        lost_after_s: and for how long, while the piano sounds.
+        lost_below: log odds of the place (`place_odds`) below which it is lost, a first claim at once, and
+        lost_after_s: any other after this long of sounding piano.
+        found_above: log odds above which it is found again,
+        found_after_s: after this long.
         jump_s: a correction larger than this (mix seconds) is a jump, not a drift.
         jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
         persist_s: but after this long away from the belief
@@ -65,8 +93,10 @@ class TrackerConfig(JsonConfig):
 
     claim_above: float = 0.5
     claim_after_s: float = 0.3
-    lost_below: float = 0.3
-    lost_after_s: float = 1.0
+    lost_below: float = 1.0
+    lost_after_s: float = 0.2
+    found_above: float = 1.7
+    found_after_s: float = 0.1
     jump_s: float = 1.0
     jump_above: float = 0.75
     persist_s: float = 0.5
@@ -95,7 +125,7 @@ class TrackerConfig(JsonConfig):
         Raises:
             ConfigError: a field is out of range.
         """
-        for name in ("claim_above", "lost_below", "position_gain", "rate_gain", "rate_follow", "expect_above"):
+        for name in ("claim_above", "position_gain", "rate_gain", "rate_follow", "expect_above"):
             require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
         for name in ("jump_s", "expect_s", "decide_after_s", "settle_s", "gap_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
@@ -130,7 +160,8 @@ class Tracker:
         self._orchestra_s: float | None = None
         self._heard_s = 0.0
         self._silent_s = 0.0
-        self._unsure_s = 0.0
+        self._turned_s = 0.0
+        self._why_lost = GUESS
         self._away_s = 0.0
         self._claimed_at_s = 0.0
         self._confidence = 0.0
@@ -159,7 +190,8 @@ class Tracker:
         if self._mix_s is None:
             state, reason = State.WAITING, "nothing recognised yet"
         elif state is State.WAITING:
-            state, reason = State.FOLLOWING, "the piano's place is known"
+            sure = self._odds(belief) > self._config.lost_below
+            state, reason = (State.FOLLOWING, "the piano's place is known") if sure else (State.LOST, GUESS)
         self._confidence = self._assess(belief)
         return self._tell(state, reason, jump, audio_sample, behind_s)
 
@@ -167,9 +199,7 @@ class Tracker:
         """Confidence in the claim: the belief's, less when that is elsewhere or new; it outlives a silence."""
         if self._silent_s > 0:
             return self._confidence
-        at_claim = belief.concentration
-        if self._away_s > 0:
-            at_claim = min(at_claim, 1 - at_claim)
+        at_claim = self._at_claim(belief)
         age_s = self._heard_s - self._claimed_at_s
         return piano_confidence(at_claim) * (1 - math.exp(-age_s / self._config.settle_s))
 
@@ -210,6 +240,7 @@ class Tracker:
         if self._mix_s is None:
             if belief.concentration >= c.claim_above and self._heard_s >= c.claim_after_s:
                 self._mix_s, self._rate = belief.mix_s, belief.rate
+                self._claimed_at_s = self._heard_s
             return False
         if state in (State.PAUSED, State.ENDED):
             self._rate = 0.0
@@ -229,7 +260,7 @@ class Tracker:
                 self._mix_s = min(expected, self._mix_end_s)
                 return False
             self._mix_s, self._rate = belief.mix_s, belief.rate
-            self._away_s, self._claimed_at_s = 0.0, self._heard_s
+            self._away_s, self._turned_s, self._claimed_at_s = 0.0, 0.0, self._heard_s
             return True
         self._away_s = 0.0
         self._mix_s = min(max(expected + c.position_gain * error, 0.0), self._mix_end_s)
@@ -246,12 +277,31 @@ class Tracker:
             return self._silence(self._mix_s)
         if self._silent_s > 0:
             return self._state, self._reason
-        self._unsure_s = self._unsure_s + self._hop_s if belief.concentration < c.lost_below else 0.0
-        if self._unsure_s >= c.lost_after_s:
-            return State.LOST, "the piano plays, but several places fit"
+        if self._notice_lost(belief):
+            return State.LOST, self._why_lost
         if self._map.in_cut(self._mix_s):
             return State.FOLLOWING, "cadenza: the orchestra recording has a cut here and waits"
         return State.FOLLOWING, "the piano's place is known"
+
+    def _notice_lost(self, belief: Belief) -> bool:
+        """Has the claim lost the piano? Some evidence in a row is asked for, to get lost and to be found."""
+        c = self._config
+        lost = self._state is State.LOST
+        odds = self._odds(belief)
+        turned = odds > c.found_above if lost else odds < c.lost_below
+        self._turned_s = self._turned_s + self._hop_s if turned else 0.0
+        if self._turned_s >= (c.found_after_s if lost else c.lost_after_s):
+            self._turned_s = 0.0
+            lost = not lost
+            self._why_lost = ELSEWHERE if belief.margin < 0 else SEVERAL
+        return lost
+
+    def _odds(self, belief: Belief) -> float:
+        return place_odds(self._at_claim(belief), belief.margin, self._heard_s - self._claimed_at_s)
+
+    def _at_claim(self, belief: Belief) -> float:
+        """Share of the belief that is at the claim."""
+        return min(belief.concentration, 1 - belief.concentration) if self._away_s > 0 else belief.concentration
 
     def _silence(self, mix_s: float) -> tuple[State, str]:
         """Tell a rest from a pause when the silence has lasted long enough; a missed entry ends the rest."""

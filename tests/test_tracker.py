@@ -69,9 +69,11 @@ def session(cache: Cache) -> Session:
     return Session(cache)
 
 
-def playing(start_s: float, seconds: float, rate: float = 1.0, concentration: float = 0.99) -> list[Belief]:
+def playing(
+    start_s: float, seconds: float, rate: float = 1.0, concentration: float = 0.99, margin: float = 0.0
+) -> list[Belief]:
     n = round(seconds / HOP_S)
-    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0) for k in range(1, n + 1)]
+    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0, margin) for k in range(1, n + 1)]
 
 
 def silent(at_s: float, seconds: float) -> list[Belief]:
@@ -229,8 +231,50 @@ def test_a_cadenza_holds_the_orchestra_and_says_so(session: Session) -> None:
 
 def test_playing_without_a_place_is_lost(session: Session) -> None:
     session.feed(playing(10, 3))
-    assert session.feed(playing(13, 2, concentration=0.1)).state is State.LOST
-    assert session.feed(playing(15, 1)).state is State.FOLLOWING
+    assert session.feed(playing(13, 1, concentration=0.05)).state is State.LOST
+    assert _last_change(session).reason == "what the piano plays fits several places"
+    assert session.feed(playing(14, 1)).state is State.FOLLOWING
+
+
+def _last_change(session: Session) -> StateChange:
+    change = session.of(StateChange)[-1]
+    assert isinstance(change, StateChange)
+    return change
+
+
+def test_a_place_that_no_longer_fits_is_lost_however_sure_the_belief(session: Session) -> None:
+    """The belief is slow to leave a place; the newest moments are not."""
+    session.feed(playing(10, 5, rate=1.2, margin=3.0))
+    lost = session.feed(playing(16, 0.4, rate=1.2, margin=-9.0))
+    assert lost.state is State.LOST
+    assert (_last_change(session).previous, _last_change(session).reason) == (
+        State.FOLLOWING,
+        "what the piano plays fits another place better",
+    )
+    # It runs on: a player must not stop dead.
+    assert lost.rate == pytest.approx(1.2, abs=0.05)
+    assert lost.mix_time_s == pytest.approx(16.48, abs=0.1)
+    assert session.feed(playing(16.48, 0.4, rate=1.2, margin=3.0)).state is State.FOLLOWING
+
+
+def test_a_moment_that_fits_elsewhere_is_no_loss(session: Session) -> None:
+    session.feed(playing(10, 5, margin=3.0))
+    session.feed(playing(15, 0.1, margin=-9.0))
+    session.feed(playing(15.1, 1, margin=3.0))
+    assert {e.state for e in session.of(StateChange)} == {State.FOLLOWING}  # type: ignore[attr-defined]
+
+
+def test_a_first_guess_is_lost_until_the_music_confirms_it(session: Session) -> None:
+    guess = session.feed(playing(10, 0.5, concentration=0.6))
+    assert (guess.state, guess.mix_time_s is None) == (State.LOST, False)
+    assert _last_change(session).previous is State.WAITING
+    assert session.feed(playing(10.5, 1, margin=3.0)).state is State.FOLLOWING
+
+
+def test_a_lost_place_stays_lost_over_a_short_silence(session: Session) -> None:
+    session.feed(playing(10, 5))
+    session.feed(playing(15, 0.5, margin=-9.0))
+    assert session.feed(silent(15.5, 0.4)).state is State.LOST
 
 
 def test_the_end_of_the_piece_and_of_the_stream(session: Session) -> None:
