@@ -2,56 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from follower.cache import Cache
+from follower.confidence import SETTLED_MOST, Evidence, confidence, decades, place_odds
 from follower.config import JsonConfig, require
 from follower.events import Event, Jump, Position, State, StateChange
 from follower.frontier.base import Belief
 
-PIANO_DOUBT = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.0)
-"""-log10(1 - concentration) of a belief ..."""
-PIANO_RIGHT = (0.02, 0.2, 0.5, 0.62, 0.73, 0.85, 0.9, 0.95, 0.98, 0.996)
-"""... and the share of such claims within 200 ms in the mix, on 33 scenarios."""
-
-
 GUESS = "a first guess at the piano's place"
 ELSEWHERE = "what the piano plays fits another place better"
 SEVERAL = "what the piano plays fits several places"
-MOST_SURE = 6.0
-"""Decades beyond which a belief's odds say no more."""
-ODDS = (1.27, 0.85, 0.45, -0.76)
-"""Logistic regression of "the claim is right, not wrong by more than a second" on (1, log10 odds of the belief at the
-claim, margin, exp(-age of the claim in seconds)): `python benchmarks/place_odds.py`."""
-
-
-def place_odds(at_claim: float, margin: float, age_s: float) -> float:
-    """Log odds that the claimed place is right, rather than wrong by more than a second.
-
-    Args:
-        at_claim: share of the belief that is at the claim.
-        margin: how much better the newest moments fit there than elsewhere, see `follower.frontier.base.Belief`.
-        age_s: playing time since the claim was made or jumped.
-
-    >>> place_odds(0.999, 5.0, 9.0) > 4 > 0 > place_odds(0.6, -5.0, 9.0)
-    True
-    """
-    decades = math.log10(max(at_claim, 1e-9) / max(1.0 - at_claim, 1e-9))
-    decades = min(max(decades, -MOST_SURE), MOST_SURE)
-    return ODDS[0] + ODDS[1] * decades + ODDS[2] * margin + ODDS[3] * math.exp(-age_s)
-
-
-def piano_confidence(concentration: float) -> float:
-    """Probability that a claim of this concentration is within 200 ms in the mix; 0..1, increasing.
-
-    >>> round(piano_confidence(0.9), 2)
-    0.62
-    """
-    doubt = -math.log10(max(1.0 - concentration, 1e-9))
-    return float(np.interp(doubt, PIANO_DOUBT, PIANO_RIGHT))
 
 
 @dataclass(frozen=True)
@@ -69,7 +32,7 @@ class TrackerConfig(JsonConfig):
         jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
         persist_s: but after this long away from the belief
         persist_above: this concentration is enough.
-        settle_s: time constant, of playing, in which the confidence of a new claim grows.
+        settle_s: time constant, of playing, in which a new claim settles and gains confidence.
         position_gain: share of the position error corrected per hop.
         rate_gain: share of the position error, per hop, that goes into the rate.
         rate_follow: share of the frontier's rate taken over per hop.
@@ -164,7 +127,7 @@ class Tracker:
         self._why_lost = GUESS
         self._away_s = 0.0
         self._claimed_at_s = 0.0
-        self._confidence = 0.0
+        self._evidence = Evidence(0.0, 0.0, 0.0, 0.0, 0.0)
 
     @property
     def mix_s(self) -> float | None:
@@ -185,23 +148,35 @@ class Tracker:
             self._heard_s += self._hop_s * belief.presence
         if belief.mix_s is None and self._heard_s > 0:  # the frontier took it back: it was no beginning
             self._clear()
+        self._assess(belief)
         state, reason = self._decide(belief)
         jump = self._follow(belief, state)
         if self._mix_s is None:
             state, reason = State.WAITING, "nothing recognised yet"
         elif state is State.WAITING:
-            sure = self._odds(belief) > self._config.lost_below
+            sure = place_odds(self._evidence) > self._config.lost_below
             state, reason = (State.FOLLOWING, "the piano's place is known") if sure else (State.LOST, GUESS)
-        self._confidence = self._assess(belief)
         return self._tell(state, reason, jump, audio_sample, behind_s)
 
-    def _assess(self, belief: Belief) -> float:
-        """Confidence in the claim: the belief's, less when that is elsewhere or new; it outlives a silence."""
+    @property
+    def evidence(self) -> Evidence:
+        """What speaks for the newest claim."""
+        return self._evidence
+
+    def _assess(self, belief: Belief) -> None:
+        """Take the evidence of this hop; in a silence the newest stays."""
+        before = self._evidence
         if self._silent_s > 0:
-            return self._confidence
-        at_claim = self._at_claim(belief)
+            self._evidence = replace(before, silent_s=self._silent_s)
+            return
+        if self._mix_s is None:
+            self._claimed_at_s = self._heard_s
         age_s = self._heard_s - self._claimed_at_s
-        return piano_confidence(at_claim) * (1 - math.exp(-age_s / self._config.settle_s))
+        share = belief.concentration
+        now = decades(min(share, 1 - share) if self._away_s > 0 else share)
+        settled = before.settled if age_s > 0 else 0.0
+        settled += self._hop_s * belief.presence / self._config.settle_s * (min(now, SETTLED_MOST) - settled)
+        self._evidence = Evidence(now, settled, belief.margin, age_s, 0.0)
 
     def idle(self, audio_sample: int) -> list[Event]:
         """Tell the held position while listening is suspended."""
@@ -213,9 +188,9 @@ class Tracker:
         if state is not self._state or reason != self._reason:
             events.append(StateChange(audio_sample, self._sample_rate_hz, state, self._state, reason))
             self._state, self._reason = state, reason
-        orchestra_s, rate, confidence = None, 1.0, 0.0
+        orchestra_s, rate, sure = None, 1.0, 0.0
         if self._mix_s is not None:
-            confidence = self._confidence * self._map.confidence_at(self._mix_s)
+            sure = confidence(self._evidence, self._map.confidence_at(self._mix_s))
             rate = self._rate * self._map.slope_at(self._mix_s)
             orchestra_s = self._map.to_orchestra(self._mix_s) + rate * behind_s
             before = self._orchestra_s
@@ -225,9 +200,7 @@ class Tracker:
                 orchestra_s = max(orchestra_s, before)
             self._orchestra_s = orchestra_s
         events.append(
-            Position(
-                self._seq, audio_sample, self._sample_rate_hz, orchestra_s, self._mix_s, rate, confidence, self._state
-            )
+            Position(self._seq, audio_sample, self._sample_rate_hz, orchestra_s, self._mix_s, rate, sure, self._state)
         )
         self._seq += 1
         return events
@@ -240,7 +213,6 @@ class Tracker:
         if self._mix_s is None:
             if belief.concentration >= c.claim_above and self._heard_s >= c.claim_after_s:
                 self._mix_s, self._rate = belief.mix_s, belief.rate
-                self._claimed_at_s = self._heard_s
             return False
         if state in (State.PAUSED, State.ENDED):
             self._rate = 0.0
@@ -287,7 +259,7 @@ class Tracker:
         """Has the claim lost the piano? Some evidence in a row is asked for, to get lost and to be found."""
         c = self._config
         lost = self._state is State.LOST
-        odds = self._odds(belief)
+        odds = place_odds(self._evidence)
         turned = odds > c.found_above if lost else odds < c.lost_below
         self._turned_s = self._turned_s + self._hop_s if turned else 0.0
         if self._turned_s >= (c.found_after_s if lost else c.lost_after_s):
@@ -295,13 +267,6 @@ class Tracker:
             lost = not lost
             self._why_lost = ELSEWHERE if belief.margin < 0 else SEVERAL
         return lost
-
-    def _odds(self, belief: Belief) -> float:
-        return place_odds(self._at_claim(belief), belief.margin, self._heard_s - self._claimed_at_s)
-
-    def _at_claim(self, belief: Belief) -> float:
-        """Share of the belief that is at the claim."""
-        return min(belief.concentration, 1 - belief.concentration) if self._away_s > 0 else belief.concentration
 
     def _silence(self, mix_s: float) -> tuple[State, str]:
         """Tell a rest from a pause when the silence has lasted long enough; a missed entry ends the rest."""

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("errors",),
     ("config", "events", "kernels", "address", "extrapolation"),
-    ("features", "mix_map", "classifier", "cache", "bleed"),
+    ("features", "mix_map", "classifier", "cache", "bleed", "confidence"),
     ("frontier", "tracker", "engine"),
     ("sources", "sinks", "playback", "client", "controls", "osc_control", "plugins", "server"),
     ("runner", "server.audio_sessions"),
