@@ -174,7 +174,7 @@ class Tracker:
         age_s = self._heard_s - self._claimed_at_s
         share = belief.concentration
         now = decades(min(share, 1 - share) if self._away_s > 0 else share)
-        settled = before.settled if age_s > 0 else 0.0
+        settled = before.settled if age_s > before.age_s else 0.0  # a new claim has yet to settle
         settled += self._hop_s * belief.presence / self._config.settle_s * (min(now, SETTLED_MOST) - settled)
         self._evidence = Evidence(now, settled, belief.margin, age_s, 0.0)
 
