@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,9 @@ from websockets.sync.client import connect
 
 from follower.cache import MANIFEST
 from follower.cli import main
-from tests.live_fakes import BLOCK, RATE_HZ, FakeEngine
+from follower.events import Event, PlaybackPosition, Position
+from follower.sinks.base import Sink
+from tests.live_fakes import BLOCK, RATE_HZ, FakeEngine, ListSink
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 WAIT_S = 30.0
@@ -128,6 +131,33 @@ def test_live_takes_a_source_a_sink_and_commands_and_serves_clients(
     assert [type(c).__name__ for c in engines[0].commands] == ["Seek", "Pause"]
     assert "50 s at rate 1.00" in (tmp_path / "places.txt").read_text()
     assert json.loads((tmp_path / "all.jsonl").read_text().splitlines()[0])["type"] == "hello"
+
+
+def test_the_player_tells_the_engine_what_sounds(
+    engines: list[FakeEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+    def play_sinks(args: argparse.Namespace, cache: object, tell: Callable[[PlaybackPosition], None]) -> list[Sink]:
+        del cache
+        assert args.play
+        return [Telling(tell)]
+
+    class Telling(ListSink):
+        def __init__(self, tell: Callable[[PlaybackPosition], None]) -> None:
+            super().__init__()
+            self.tell = tell
+
+        def send(self, event: Event) -> None:
+            super().send(event)
+            if isinstance(event, Position) and event.seq == 3:
+                self.tell(PlaybackPosition(12.0, 1.1))
+            if isinstance(event, Position) and event.seq == 10:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("follower.commands.live.play_sinks", play_sinks)
+    assert main(["live", "cache", "--source", "tone_source:ToneSource", "--play"]) == 130
+    assert engines[0].commands == [PlaybackPosition(12.0, 1.1)]
 
 
 def test_serve_from_start_to_ctrl_c(tmp_path: Path) -> None:

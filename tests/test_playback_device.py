@@ -18,7 +18,7 @@ import pytest
 from playback_simulation import place_player, position, silent_recording
 
 from follower.errors import DeviceError
-from follower.events import Notice, State, StateChange
+from follower.events import Notice, PlaybackPosition, State, StateChange
 from follower.playback import device
 from follower.playback.control import ControlConfig
 from follower.playback.device import OrchestraOutput
@@ -58,7 +58,8 @@ class Stage:
         self.now_s = 100.0
         self.feed = OutputFeed(place_player(silent_recording(600.0, RATE_HZ)), 256)
         self.streams: list[FakeStream] = []
-        self.output = OrchestraOutput(self.feed, self.open, lambda: self.now_s)
+        self.told: list[PlaybackPosition] = []
+        self.output = OrchestraOutput(self.feed, self.open, self.told.append, lambda: self.now_s)
 
     def open(self, callback: Callable[[Any, int, Any, Any], None]) -> FakeStream:
         self.streams.append(FakeStream(callback))
@@ -97,6 +98,26 @@ def test_what_leaves_the_loudspeaker_is_where_the_pianist_is_then(
         out = stage.run(80, dac)
     heard_s = stage.now_s - 256 / RATE_HZ + lag_s
     assert float(out[0, 0]) == pytest.approx(heard_s, abs=0.004)
+
+
+def test_the_engine_is_told_what_sounds_when_the_microphone_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread(monkeypatch)
+    stage = Stage()
+    with stage.output:
+        stage.run(80, lambda now: (now + 0.05, now))
+        assert stage.told[0].rate == 0.0, "silent at first"
+        # Each position asks about its own capture, the sound of which was made a tenth of a second before.
+        late = stage.told[-10:]
+        captured = [stage.now_s - (10 - k) * 256 / RATE_HZ for k in range(10)]
+        assert [p.orchestra_time_s for p in late] == pytest.approx(captured, abs=ControlConfig().slack_s + 0.001)
+        assert [p.rate for p in late] == pytest.approx([1.0] * 10, abs=0.02)
+        stage.output.send(StateChange(round(stage.now_s * 22050), 22050, State.ENDED, State.FOLLOWING, "over"))
+        for _ in range(20):
+            stage.streams[-1].ask(stage.now_s + 0.05, stage.now_s)
+            stage.feed.produce()
+            stage.now_s += 256 / RATE_HZ
+        assert stage.feed.sounding(stage.now_s).rate == 0.0
+        assert stage.feed.sounding(stage.now_s - 1e6).rate == 0.0, "long forgotten"
 
 
 def test_the_end_of_the_stream_reaches_the_player_and_notices_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +215,7 @@ def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is
             raise DeviceError("gone")
         return stage.open(callback)
 
-    output = OrchestraOutput(stage.feed, opening, lambda: stage.now_s)
+    output = OrchestraOutput(stage.feed, opening, stage.told.append, lambda: stage.now_s)
     stage.output = output
     with output:
         assert np.abs(stage.run(60, dac)).max() > 0
@@ -203,6 +224,7 @@ def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is
         assert output.losses == 0, "a hiccup is no loss"
         unplugged(stage, output, 5.0)
         assert output.losses == 1 and stage.streams[0].state == "closed"
+        assert stage.told[-1].rate == 0.0, "nothing sounds"
         assert 4 <= attempts <= 6, "not at every turn"
         away = False
         unplugged(stage, output, device.RETRY_S[-1] + 0.1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from follower.commands.outputs import add_outputs
 from follower.commands.playback_options import add_play_options, play_sinks
 from follower.commands.session import add_engine_options, follow
+from follower.controls import ControlQueue
 
 if TYPE_CHECKING:
     from follower.sources.base import Source
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     kernels.warmup()  # before the microphone is open: what it hears meanwhile would be late
     with _source(args) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
-        return follow(args, cache, source, more_sinks=play_sinks(args, cache))
+        controls = ControlQueue()
+        return follow(args, cache, source, more_sinks=play_sinks(args, cache, controls.put), controls=controls)
 
 
 def _source(args: argparse.Namespace) -> Source:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from follower.cache import Cache
 from follower.errors import InputError
+from follower.events import PlaybackPosition
 from follower.playback.base import DEFAULT_STRETCHER, STRETCHERS
 from follower.sinks.base import Sink
 
@@ -90,8 +91,15 @@ def renders(args: argparse.Namespace) -> bool:
     return any(path is not None for path in (args.render, args.render_mix, args.render_report))
 
 
-def play_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:
+def play_sinks(
+    args: argparse.Namespace, cache: Cache, tell: Callable[[PlaybackPosition], None] | None = None
+) -> list[Sink]:
     """Make (not open) the sink that plays, if asked for.
+
+    Args:
+        args: of `add_play_options`.
+        cache: the prepared piece.
+        tell: takes what sounds, where a microphone hears it.
 
     Raises:
         InputError: the orchestra recording is missing or another one.
@@ -113,7 +121,7 @@ def play_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:
     latency_s = args.play_latency / 1e3
     feed = OutputFeed(_player(args, recording), device.gathered(rate_hz, latency_s), args.volume, args.balance, limiter)
     print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
-    return [_ReportingOutput(device.OrchestraOutput(feed, device.opener(output, rate_hz, latency_s)))]
+    return [_ReportingOutput(device.OrchestraOutput(feed, device.opener(output, rate_hz, latency_s), tell))]
 
 
 def render_sinks(args: argparse.Namespace, cache: Cache, piano: Path) -> list[Sink]:

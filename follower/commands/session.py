@@ -76,6 +76,7 @@ def follow(
     source: Source,
     audio_duration_s: float | None = None,
     more_sinks: Sequence[Sink] = (),
+    controls: ControlQueue | None = None,
 ) -> int:
     """Follow an open source until it ends or Ctrl-C; returns the exit code.
 
@@ -85,12 +86,13 @@ def follow(
         source: open.
         audio_duration_s: length of the piano recording; None for a live stream.
         more_sinks: not yet open, beside those of `args`.
+        controls: where sinks put what they ask of the engine; None makes one for those of `args`.
     """
     from follower import kernels
     from follower.engine import Engine
     from follower.runner import run
 
-    controls = ControlQueue()
+    controls = ControlQueue() if controls is None else controls
     last: list[Position] = []
     with contextlib.ExitStack() as stack:
         engine = Engine(cache, source.sample_rate_hz, args.method, args.start)

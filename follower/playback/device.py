@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import DeviceError
-from follower.events import Event, Position, StateChange
+from follower.events import Event, PlaybackPosition, Position, StateChange
 from follower.playback.feed import OUTPUT_CHANNELS, OutputFeed
 from follower.sinks.base import Session
 from follower.sources import portaudio
@@ -132,14 +132,21 @@ class OrchestraOutput:
     Args:
         feed: what is played.
         open_stream: opens the sound card, see `opener`.
+        tell: called with what sounded when the audio of each position was captured, so that the follower can discount
+            it; None where no microphone hears the loudspeakers.
         clock: monotonic seconds, the same as of the positions' capture times.
     """
 
     def __init__(
-        self, feed: OutputFeed, open_stream: StreamOpener, clock: Callable[[], float] = time.monotonic
+        self,
+        feed: OutputFeed,
+        open_stream: StreamOpener,
+        tell: Callable[[PlaybackPosition], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.feed = feed
         self._open_stream = open_stream
+        self._tell = tell
         self._clock = clock
         self._stream: OutputStream | None = None
         self._wake = threading.Event()
@@ -187,6 +194,8 @@ class OrchestraOutput:
         """Take a position or a state; never blocks."""
         if isinstance(event, Position | StateChange):
             self.feed.hear(event)
+        if self._tell is not None and isinstance(event, Position):
+            self._tell(self.feed.sounding(event.capture_time_s))
 
     @property
     def dropped(self) -> int:

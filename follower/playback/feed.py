@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.events import Position, StateChange
+from follower.events import PlaybackPosition, Position, StateChange
 from follower.playback.clock import ClockModel
 from follower.playback.limiter import Limiter
 from follower.playback.player import OrchestraPlayer
@@ -21,6 +21,9 @@ FILL_S = 0.040
 """Sound kept ready for the callback: bridges a producer that is late by so much."""
 LARGEST_BACKLOG = 64
 """Positions and stamps that may wait; the oldest go."""
+REMEMBERED_BLOCKS = 256
+"""Of the player, 1.5 s: from the block just made, not yet heard, to the one that the microphone hears now."""
+SILENCE = PlaybackPosition(0.0, 0.0)
 
 
 class SampleRing:
@@ -99,6 +102,8 @@ class OutputFeed:
         self._input_clock: ClockModel | None = None
         self._events: deque[Position | StateChange] = deque(maxlen=LARGEST_BACKLOG)
         self._stamps: deque[tuple[int, float]] = deque(maxlen=LARGEST_BACKLOG)
+        # When a block is heard, and what it plays; None is silence.
+        self._played: deque[tuple[float, float | None, float]] = deque(maxlen=REMEMBERED_BLOCKS)
 
     @property
     def drift_ppm(self) -> float:
@@ -121,6 +126,13 @@ class OutputFeed:
         self._missing += missing
         self.drop_outs += missing > 0
 
+    def sounding(self, at_s: float) -> PlaybackPosition:
+        """Return what leaves the loudspeaker at an instant of the monotonic clock (any thread); rate 0 is silence."""
+        for heard_at_s, place_s, rate in reversed(tuple(self._played)):  # the copy is made at once
+            if heard_at_s <= at_s:
+                return SILENCE if place_s is None else PlaybackPosition(place_s + rate * (at_s - heard_at_s), rate)
+        return SILENCE
+
     def restart(self) -> None:
         """Begin anew on a reopened device: what waited is thrown away, and the orchestra enters again.
 
@@ -129,6 +141,7 @@ class OutputFeed:
         self._ring.read = self._ring.written
         self._write_silence()
         self._stamps.clear()
+        self._played.clear()
         self._output_clock = ClockModel(self.player.sample_rate_hz)
         self.player.silence()
 
@@ -144,6 +157,7 @@ class OutputFeed:
                 self.player.clock_stretch = self._output_clock.stretch
                 heard_at_s = self._output_clock.time_s(self._ring.written + self._missing + late)
                 sound = self.player.block(heard_at_s)
+                self._played.append((heard_at_s, self.player.block_place_s, self.player.control.rate))
                 stereo = (sound[:, [0, -1]] if sound.shape[1] <= OUTPUT_CHANNELS else _mono(sound)) * self._gains
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
