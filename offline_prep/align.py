@@ -4,8 +4,8 @@
 2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`align_coarse`).
 3. Coarse pass with gap states: which parts belong together, where O was cut (`align_coarse`).
 4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`align_fine`).
-5. Ends of the matched pieces (`align_seams`), one monotone map (`align_assembly`), its confidence
-   (`align_confidence`) and a verdict (`align_verdict`).
+5. Ends of the matched pieces (`align_seams`), confidence (`align_confidence`), what slow attacks shift taken out
+   (`align_lateness`), one monotone map (`align_assembly`) and a verdict (`align_verdict`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from offline_prep.align_features import (
     shape_features,
 )
 from offline_prep.align_fine import refine, settle
+from offline_prep.align_lateness import correct
 from offline_prep.align_seams import trim_seams
 from offline_prep.align_verdict import Verdict, judge
 from offline_prep.audio import resample
@@ -210,7 +211,8 @@ class _Matched:
         progress("precise", 0.7)
         comparison = _compare(mix, orchestra, config.precise)
         chains = trim_seams(tuple(settle(c, comparison, config) for c in chains), comparison, quiet)
-        return cls(chains, tuple(chain_confidence(c, comparison) for c in chains))
+        confidence = tuple(chain_confidence(c, comparison) for c in chains)
+        return cls(correct(chains, mix, orchestra, config.lateness), confidence)
 
     def mean_confidence(self) -> float:
         return float(np.mean(np.concatenate([value for _, value in self.confidence])))

@@ -66,6 +66,26 @@ class GapConfig:
 
 
 @dataclass(frozen=True)
+class LatenessConfig:
+    """How the length of attacks moves the map (`align_lateness`); fitted by `benchmarks/lateness_fit.py`.
+
+    Attributes:
+        orchestra: how much later a rise of the orchestra recording is seen per second that its middle half lasts.
+        mix: likewise of the mix.
+        window_s: standard deviation of the window over which lengths are averaged.
+        steady_rises: so many rises weigh as much as what is known without them: the pair's mean for a window, no
+            lateness for a pair.
+        most_s: the map is moved by no more.
+    """
+
+    orchestra: float = 1.1
+    mix: float = 0.92
+    window_s: float = 10.0
+    steady_rises: float = 100.0
+    most_s: float = 0.1
+
+
+@dataclass(frozen=True)
 class AlignConfig:
     """Settings of `offline_prep.align.align_recordings`.
 
@@ -74,6 +94,7 @@ class AlignConfig:
         fine: the pass round the coarse path.
         precise: the pass round the fine path, with the mean over all paths.
         gap: see `GapConfig`.
+        lateness: see `LatenessConfig`.
         fine_reach_s: the fine pass looks this far to both sides of the coarse path.
         chain_reach_s: and this far beyond both ends of a chain.
         precise_reach_s: the precise pass looks this far to both sides of the fine path.
@@ -105,6 +126,7 @@ class AlignConfig:
         )
     )
     gap: GapConfig = field(default_factory=GapConfig)
+    lateness: LatenessConfig = field(default_factory=LatenessConfig)
     fine_reach_s: float = 0.7
     chain_reach_s: float = 2.0
     precise_reach_s: float = 0.3
