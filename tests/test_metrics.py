@@ -168,8 +168,35 @@ def test_lost_misses_and_false_alarms() -> None:
         state=np.array(["following", "lost", "lost", "following"]),
     )
     result = behaviour(claims, at, place)
-    assert result.lost_missed_pct == pytest.approx(50.0, abs=2)  # wrong 6..10 s, called lost 6..8 s
-    assert result.lost_false_pct == pytest.approx(100 * 2 / 6, abs=2)  # right 0..6 s, called lost 4..6 s
+    assert result.lost_missed.pct == pytest.approx(50.0, abs=2)  # wrong 6..10 s, called lost 6..8 s
+    assert result.lost_false.pct == pytest.approx(100 * 2 / 6, abs=2)  # right 0..6 s, called lost 4..6 s
+    plain = result.to_json()
+    assert plain["lost_missed_of"] == 80
+    assert plain["lost_missed_pct"] == pytest.approx(50.0, abs=2)
+
+
+def test_lost_shares_are_pooled_by_time_not_by_scenario() -> None:
+    """A scenario that is wrong for a moment must not weigh as much as one that is wrong for ten seconds."""
+    long = behaviour(_claims([0.0], [60.0], [1.0]), *_steady(10))
+    short = behaviour(
+        Claims.build(np.array([0.0, 0.5]), np.array([60.0, 0.5]), np.ones(2), state=np.array(["lost", "following"])),
+        *_steady(10),
+    )
+    assert (long.lost_missed.pct, short.lost_missed.pct) == (100.0, 0.0)
+    assert metrics.pool_behaviour([long, short]).lost_missed.pct == pytest.approx(100 * 200 / 210)
+
+
+def test_a_jump_of_the_pianist_is_noticed_by_lost_or_by_a_jump() -> None:
+    at = np.arange(0, 12, 0.05)
+    place = np.where(at < 5, 50 + at, 20 + at)
+    times, places = np.array([0.0, 6.0, 7.0]), np.array([50.0, 56.0, 27.0])
+    lost = Claims.build(times, places, np.ones(3), state=np.array(["following", "lost", "following"]))
+    assert behaviour(lost, at, place).noticed_s == (pytest.approx(1.0),)
+    jumped = Claims.build(times, places, np.ones(3), state=np.array(["following"] * 3))
+    assert behaviour(jumped, at, place).noticed_s == (pytest.approx(2.0),)
+    asleep = behaviour(_claims([0.0], [50.0], [1.0]), at, place)
+    assert asleep.noticed_s == (math.inf,)
+    assert asleep.to_json()["noticed_s"] == [None]
 
 
 def test_pooling_sums_counts_and_takes_the_median_lock() -> None:
@@ -178,3 +205,4 @@ def test_pooling_sums_counts_and_takes_the_median_lock() -> None:
     assert pooled.lock_s == pytest.approx(2.0)
     assert pooled.jumps == 0
     assert pooled.to_json()["lost_missed_pct"] is None
+    assert pooled.to_json()["lost_false_pct"] == 0.0

@@ -60,7 +60,7 @@ def test_confidences_have_their_own_table() -> None:
 
 def test_behaviour_in_words() -> None:
     text = behaviour_text(pools(RESULTS, [])[ALL])
-    assert text.startswith("live:tempo: pauses noticed 0/0; left 0/0; jumps of the pianist followed 0/0\n")
+    assert text.startswith("live:tempo: pauses noticed 0/0; left 0/0; jumps of the pianist noticed 0/0; followed 0/0\n")
     assert "naive" not in text
 
 

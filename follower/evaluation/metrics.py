@@ -113,12 +113,35 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Share:
+    """So many of so many; adds up over scenarios.
+
+    >>> (Share(1, 2) + Share(0, 2)).pct
+    25.0
+    """
+
+    count: int
+    of: int
+
+    def __add__(self, other: Share) -> Share:
+        """Of both together."""
+        return Share(self.count + other.count, self.of + other.of)
+
+    @property
+    def pct(self) -> float:
+        """Percentage; NaN of none."""
+        return 100 * self.count / self.of if self.of else math.nan
+
+
+@dataclass(frozen=True)
 class Behaviour:
     """What a list of errors at beats does not show. Counts and seconds can be summed or pooled over scenarios.
 
     Attributes:
         lock_s: from the first note until the error stays below 0.5 s for a second; inf when it never does.
         recovery_s: the same after each jump of the pianist, without the second.
+        noticed_s: from each jump of the pianist until the state says lost or the claim jumps; inf when neither happens
+            before the next one.
         paused_s: from the last note before each pause of the pianist until the state says so; inf when it never does.
         resumed_s: from the next note on until the state is following and the error below 0.5 s.
         jumps: jumps of the claim.
@@ -128,12 +151,13 @@ class Behaviour:
         rate_change_per_s: mean absolute change of the claimed rate in a second.
         backward_steps: claims that lie before their predecessor, jumps left out.
         backward_worst_ms: the largest of these steps.
-        lost_missed_pct: of the time with an error above 1 s, the percentage not called lost; NaN when there is none.
-        lost_false_pct: of the time with an error below 0.5 s, the percentage called lost; NaN when there is none.
+        lost_missed: of the instants (of the truth) with a claim and an error above 1 s, those not called lost.
+        lost_false: of the instants with an error up to 0.5 s, those called lost.
     """
 
     lock_s: float
     recovery_s: tuple[float, ...]
+    noticed_s: tuple[float, ...]
     paused_s: tuple[float, ...]
     resumed_s: tuple[float, ...]
     jumps: int
@@ -142,15 +166,18 @@ class Behaviour:
     rate_change_per_s: float
     backward_steps: int
     backward_worst_ms: float
-    lost_missed_pct: float
-    lost_false_pct: float
+    lost_missed: Share
+    lost_false: Share
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data; what is not finite is null."""
         out: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            out[f.name] = [finite_or_none(v) for v in value] if isinstance(value, tuple) else finite_or_none(value)
+            if isinstance(value, Share):
+                out |= {f"{f.name}_pct": finite_or_none(value.pct), f"{f.name}_of": value.of}
+            else:
+                out[f.name] = [finite_or_none(v) for v in value] if isinstance(value, tuple) else finite_or_none(value)
         return out
 
 
@@ -272,11 +299,12 @@ def behaviour(claims: Claims, piano_s: NDArray[np.float64], target_s: NDArray[np
     jumped_to = jumps_of_truth(piano_s, target_s)
     jump_at, false = _jumps(claims, piano_s, error, piano_s[jumped_to])
     backward = _backward_steps(claims)
-    missed, false_lost = _lost_rates(claims, piano_s, error)
+    missed, false_lost = _lost_shares(claims, piano_s, error)
     ends = [*jumped_to.tolist(), len(piano_s)]
     return Behaviour(
         _seconds_to_lock(piano_s[: ends[0]], error[: ends[0]]),
         tuple(_seconds_to_lock(piano_s[a:b], error[a:b], hold_s=0.0) for a, b in pairwise(ends)),
+        tuple(_seconds_to_notice(claims, piano_s[a], piano_s[b - 1]) for a, b in pairwise(ends)),
         *_pauses(claims, piano_s, target_s),
         len(jump_at),
         int(false.sum()),
@@ -304,7 +332,7 @@ def pauses_of_truth(piano_s: NDArray[np.float64], target_s: NDArray[np.float64])
 
 
 def pool_behaviour(parts: Sequence[Behaviour]) -> Behaviour:
-    """Counts summed, times and rates averaged by their median, percentages by their mean where known."""
+    """Counts and shares summed, times and rates averaged by their median, percentages by their mean where known."""
 
     def mean(values: list[float]) -> float:
         known = [v for v in values if math.isfinite(v)]
@@ -313,6 +341,7 @@ def pool_behaviour(parts: Sequence[Behaviour]) -> Behaviour:
     return Behaviour(
         float(np.median([p.lock_s for p in parts])),
         tuple(r for p in parts for r in p.recovery_s),
+        tuple(r for p in parts for r in p.noticed_s),
         tuple(r for p in parts for r in p.paused_s),
         tuple(r for p in parts for r in p.resumed_s),
         sum(p.jumps for p in parts),
@@ -321,8 +350,8 @@ def pool_behaviour(parts: Sequence[Behaviour]) -> Behaviour:
         mean([p.rate_change_per_s for p in parts]),
         sum(p.backward_steps for p in parts),
         max(p.backward_worst_ms for p in parts),
-        mean([p.lost_missed_pct for p in parts]),
-        mean([p.lost_false_pct for p in parts]),
+        sum((p.lost_missed for p in parts), Share(0, 0)),
+        sum((p.lost_false for p in parts), Share(0, 0)),
     )
 
 
@@ -337,6 +366,14 @@ def _seconds_to_lock(piano_s: NDArray[np.float64], error: NDArray[np.float64], h
         if k == len(bad_at) or bad_at[k] > at + hold_s:
             return float(at - piano_s[0])
     return math.inf
+
+
+def _seconds_to_notice(claims: Claims, from_s: float, to_s: float) -> float:
+    """From an instant on until the follower says lost or jumps; inf when it does neither before the other."""
+    jumped = np.concatenate([[False], np.abs(_steps(claims)[1]) > JUMP_S])[: len(claims.state)]
+    at = claims.audio_time_s
+    told = at[(at >= from_s) & (at <= to_s) & (jumped | (claims.state == State.LOST.value))]
+    return float(told[0] - from_s) if len(told) else math.inf
 
 
 def _pauses(
@@ -410,15 +447,14 @@ def _rate_change_per_s(claims: Claims) -> float:
     return float(np.abs(np.diff(claims.rate)).sum()) / span
 
 
-def _lost_rates(claims: Claims, piano_s: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[float, float]:
-    """Percentage of the lost time not called lost, and of the good time called lost."""
+def _lost_shares(claims: Claims, piano_s: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[Share, Share]:
+    """How much of the wrong time was not called lost, and how much of the good time was."""
     k = claims.newest(piano_s)
     claimed = k >= 0
     lost, error = claims.state[k[claimed]] == State.LOST.value, np.abs(error[claimed])
     wrong, right = error > LOST_ERROR_S, error <= LOCK_TOLERANCE_S
-    missed = float(100 * np.mean(~lost[wrong])) if wrong.any() else math.nan
-    false = float(100 * np.mean(lost[right])) if right.any() else math.nan
-    return missed, false
+    missed = Share(int(np.sum(~lost[wrong])), int(np.sum(wrong)))
+    return missed, Share(int(np.sum(lost[right])), int(np.sum(right)))
 
 
 def mix_target(truth: Truth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -137,12 +137,12 @@ def behaviour_text(pooled: Mapping[str, Pooled]) -> str:
             continue
         lines.append(
             f"{system}: {_times('pauses noticed', b.paused_s)}; {_times('left', b.resumed_s)}; "
-            f"{_times('jumps of the pianist followed', b.recovery_s)}"
+            f"{_times('jumps of the pianist noticed', b.noticed_s)}; {_times('followed', b.recovery_s)}"
         )
         lines.append(
             f"  rate change {_number(b.rate_change_per_s, 3)} /s, {b.backward_steps} steps back of up to "
-            f"{_number(b.backward_worst_ms, 1)} ms; lost: missed {_number(b.lost_missed_pct, 1)} % of the time with an "
-            f"error over 1 s, false {_number(b.lost_false_pct, 1)} % of the time with one below 0.5 s"
+            f"{_number(b.backward_worst_ms, 1)} ms; lost: missed {_number(b.lost_missed.pct, 1)} % of the time with an "
+            f"error over 1 s, false {_number(b.lost_false.pct, 2)} % of the time with one up to 0.5 s"
         )
     return "\n".join(lines)
 
