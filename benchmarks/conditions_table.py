@@ -6,8 +6,9 @@
 
 Markdown. Accuracy, lock, jumps and what follows pauses and jumps of the pianist are those of `follower evaluate`; of
 the other systems in the file the median and the share over 500 ms stand beside. A fraction counts the occasions met in
-time: *recovered* within 4 s after a jump of the pianist, *paused* said within 1.5 s of the last note, *resumed* (state
-following, within half a second of the truth) at most 0.5 s after the next note, *re-entry* likewise at most 1.5 s after
+time: *noticed* (state lost, or a jump of its own) within 3 s and *recovered* within 4 s after a jump of the pianist,
+*paused* said within 1.5 s of the last note, *resumed* (state following, within half a second of the truth) at most
+0.5 s after the next note, *re-entry* likewise at most 1.5 s after
 a rest. *rest* is the share of the time in the piano's rests, their first 1.5 s left out, that is called `orchestra`.
 """
 
@@ -32,7 +33,7 @@ from follower.evaluation.metrics import summarise
 from follower.evaluation.scenario import find_audio, read_columns
 from follower.events import State
 
-LIMITS_S = {"recovery_s": 4.0, "paused_s": 1.5, "resumed_s": 0.5, "reentry_s": 1.5}
+LIMITS_S = {"noticed_s": 3.0, "recovery_s": 4.0, "paused_s": 1.5, "resumed_s": 0.5, "reentry_s": 1.5}
 REST_SETTLES_S = 1.5
 WITHIN_S = 0.5
 
@@ -90,7 +91,7 @@ def gather(evaluation: dict[str, Any], folders: Sequence[Path], results: Path, s
         row.lock_s.append(math.inf if behaviour["lock_s"] is None else behaviour["lock_s"])
         row.jumps += behaviour["jumps"]
         row.false_jumps += behaviour["false_jumps"]
-        for name in ("recovery_s", "paused_s", "resumed_s"):
+        for name in ("noticed_s", "recovery_s", "paused_s", "resumed_s"):
             row.occasions[name] += behaviour[name]
         total, called, reentries = rest_states(
             folder, results / folder.name / system.replace(":", "-") / "positions.csv"
@@ -130,7 +131,7 @@ def table(rows: dict[str, Row], system: str) -> str:
     """All lines, with a head."""
     others = list(dict.fromkeys(name for row in rows.values() for name in row.errors_s if name != system))
     head = ["condition", "beats", "median ms", ">100 %", ">200 %", ">500 %", ">2000 %", "lock s", "jumps / false",
-            "recovered", "paused", "resumed", "re-entry", "rest %"]  # fmt: skip
+            "noticed", "recovered", "paused", "resumed", "re-entry", "rest %"]  # fmt: skip
     head += [f"{other}: median ms \\| >500 %" for other in others]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join(lines + [line(name, row, system, others) for name, row in rows.items()])

@@ -57,7 +57,7 @@ def write_positions(path: Path, orchestra_until_s: float, good_from_s: float) ->
 
 def outcome(errors_s: list[float | None], **behaviour: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {"lock_s": 1.0, "jumps": 0, "false_jumps": 0}
-    empty |= {"recovery_s": [], "paused_s": [], "resumed_s": []}
+    empty |= {"noticed_s": [], "recovery_s": [], "paused_s": [], "resumed_s": []}
     return {"errors_s": errors_s, "behaviour": empty | behaviour}
 
 
@@ -73,13 +73,16 @@ def test_rests_and_reentries_are_timed(conditions_table: ModuleType, folder: Pat
 def test_a_line_adds_up_its_scenarios(conditions_table: ModuleType, folder: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     write_positions(results / folder.name / "live-tempo" / "positions.csv", 12.0, 14.0)
-    live = outcome([0.03, 0.15, None, 0.05], jumps=3, false_jumps=1, paused_s=[1.0, None], resumed_s=[0.4, 0.6])
+    live = outcome(
+        [0.03, 0.15, None, 0.05], jumps=3, false_jumps=1, paused_s=[1.0, None], resumed_s=[0.4, 0.6], noticed_s=[3.5]
+    )
     evaluation = {"scenarios": {folder.name: {"live:tempo": live, "naive": outcome([0.2, 0.2, 0.6, 0.9])}}}
     text = conditions_table.table(conditions_table.gather(evaluation, [folder], results, "live:tempo"), "live:tempo")
     head, _, row = text.splitlines()
     cells = dict(zip(head.replace("\\|", "and").split(" | "), row.replace("\\|", "and").split(" | "), strict=True))
     assert cells["median ms"] == "100" and cells[">100 %"] == "50.0" and cells[">500 %"] == "25.0"
     assert cells["jumps / false"] == "3 / 1"
+    assert cells["noticed"] == "0/1, 3.5 s"
     assert cells["paused"] == "1/2, 1.0 s" and cells["resumed"] == "1/2, 0.5 s"
     assert cells["re-entry"] == "0/1, 2.0 s" or cells["re-entry"] == "0/1, 2.1 s"
     assert cells["rest %"] == "100"
