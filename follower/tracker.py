@@ -51,6 +51,9 @@ class TrackerConfig(JsonConfig):
             taken for pauses 31 -> 34 %; pauses taken for rests 20 -> 15 %.)
         missed_s: a rest is over, and was a pause, when the mix has had piano for this long without the live one.
         missed_above: mean piano activity that counts as piano there (3 s means inside four tuttis reached .53).
+        breath_s: in the first seconds of a silence, when the mix's piano has been seen to rest (`gap_s`, `gap_below`),
+        entry_s: so much of clear piano is enough when it goes on for `trust_s`: the pianist did not come in after a
+            breath or a short rest.
         end_s: a silence this close to the end of the orchestra recording ends the piece.
     """
 
@@ -80,6 +83,8 @@ class TrackerConfig(JsonConfig):
     trust_above: float = 0.4
     missed_s: float = 3.0
     missed_above: float = 0.65
+    breath_s: float = 5.0
+    entry_s: float = 0.25
     end_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -123,6 +128,7 @@ class Tracker:
         self._orchestra_s: float | None = None
         self._heard_s = 0.0
         self._silent_s = 0.0
+        self._gap_seen = False
         self._turned_s = 0.0
         self._why_lost = GUESS
         self._away_s = 0.0
@@ -144,7 +150,7 @@ class Tracker:
         if belief.presence < self._config.silence:
             self._silent_s += self._hop_s
         else:
-            self._silent_s = 0.0
+            self._silent_s, self._gap_seen = 0.0, False
             self._heard_s += self._hop_s * belief.presence
         if belief.mix_s is None and self._heard_s > 0:  # the frontier took it back: it was no beginning
             self._clear()
@@ -297,6 +303,11 @@ class Tracker:
     def _entry_missed(self, mix_s: float) -> bool:
         """Has the orchestra led past a place where the mix's piano has clearly been playing for a while?"""
         c = self._config
+        if self._mean_activity(mix_s - c.gap_s, mix_s) < c.gap_below:
+            self._gap_seen = True
+        if self._gap_seen and self._silent_s < c.breath_s:
+            played = self._mean_activity(mix_s - c.entry_s, mix_s)
+            return min(played, self._mean_activity(mix_s, mix_s + c.trust_s)) > c.missed_above
         if self._silent_s < c.missed_s + 1.0:  # the time before the piano fell silent does not count
             return False
         return self._mean_activity(mix_s - c.missed_s, mix_s) > c.missed_above

@@ -210,6 +210,19 @@ def test_a_missed_entry_stops_the_orchestra(session: Session) -> None:
     assert session.feed(playing(40.2, 1)).state is State.FOLLOWING
 
 
+@pytest.mark.parametrize(("entry_lasts_s", "state"), [(10.0, State.PAUSED), (0.7, State.ORCHESTRA)])
+def test_a_breath_that_becomes_a_pause_ends_at_the_entry(cache: Cache, entry_lasts_s: float, state: State) -> None:
+    """The mix's piano breathes for two seconds; a single chord in a rest is no entry."""
+    activity = cache.arrays["po_piano_activity"].copy()
+    activity[round(15 / HOP_S) : round(30 / HOP_S)] = 0.0
+    activity[round(17 / HOP_S) : round((17 + entry_lasts_s) / HOP_S)] = 1.0
+    session = Session(replace(cache, arrays={**cache.arrays, "po_piano_activity": activity}))
+    session.feed(playing(10, 5))
+    session.feed(replace(b, presence=0.0) for b in playing(15, 1))
+    assert session.feed(silent(16, 0.8)).state is State.ORCHESTRA
+    assert session.feed(silent(16, 0.8)).state is state
+
+
 def test_a_short_silence_changes_nothing(session: Session) -> None:
     session.feed(playing(10, 5))
     session.feed(silent(15, 0.4))
