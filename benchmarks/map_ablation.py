@@ -1,6 +1,6 @@
 """What each part of the PO-O map is worth, and how self-consistent the map is.
 
-    map_ablation.py SCENARIO... [--pool NAME=PATTERN[,PATTERN]] [--consistency]
+    map_ablation.py SCENARIO... [--pool NAME=PATTERN[,PATTERN]] [--variant NAME] [--consistency]
 
 Prints, per pool of scenarios, the median error and the share of evaluation beats over 100 and 500 ms of the whole
 method and of it with one part left out. With --consistency also, needing no annotation: the round trip O to PO to O
@@ -37,6 +37,7 @@ from offline_prep.align_features import (
     shape_features,
 )
 from offline_prep.align_fine import refine, settle
+from offline_prep.align_lateness import correct
 from offline_prep.align_seams import trim_seams
 from offline_prep.audio import load_recording, resample
 
@@ -77,7 +78,8 @@ def chroma(gram: Gram) -> Gram:
 DEFAULT = AlignConfig()
 NO_GAPS = replace(DEFAULT, gap=replace(DEFAULT.gap, enter=1e6, enter_quiet=1e6))
 VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
-    "whole method": (DEFAULT, "seams", False),
+    "whole method": (DEFAULT, "lateness", False),
+    "no lateness correction": (DEFAULT, "seams", False),
     "no seam search at cuts": (DEFAULT, "precise", False),
     "no posterior mean": (DEFAULT, "fine", False),
     "coarse stage only": (DEFAULT, "coarse", False),
@@ -87,7 +89,8 @@ VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
     "chroma instead of pitch": (DEFAULT, "seams", True),
     "no gap states": (NO_GAPS, "seams", False),
 }
-"""Name -> configuration, last stage, pitch classes only."""
+"""Name -> configuration, last stage, pitch classes only.  What is left out is left out of the map before the lateness
+correction, which is the last stage."""
 
 
 def chains_of(
@@ -101,23 +104,26 @@ def chains_of(
     if last != "coarse":
         fine = compared(mix, orchestra, config.fine)
         chains = tuple(refine(c, fine, config) for c in chains)
-    if last in ("precise", "seams"):
+    if last in ("precise", "seams", "lateness"):
         precise = compared(mix, orchestra, config.precise)
         chains = tuple(settle(c, precise, config) for c in chains)
-        if last == "seams":
+        if last != "precise":
             chains = trim_seams(chains, precise, quiet)
+        if last == "lateness":
+            chains = correct(chains, mix, orchestra, config.lateness)
     return chains
 
 
-def errors(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
+def errors(scenario: Scenario, variants: list[str]) -> dict[str, NDArray[np.float64]]:
     """Signed map error (s) at the evaluation beats, per variant."""
-    truth, samples = _truth(scenario), _samples(scenario)
+    truth, samples = truth_of(scenario), samples_of(scenario)
     grams = {role: pitchgram(x, estimate_tuning(x)) for role, x in samples.items()}
     folded = {role: chroma(g) for role, g in grams.items()}
     rms = frame_rms(samples["o"])
     quiet = quiet_frames(rms, DEFAULT.gap.quiet_db)
     out = {}
-    for name, (config, last, pitch_classes) in VARIANTS.items():
+    for name in variants:
+        config, last, pitch_classes = VARIANTS[name]
         g = folded if pitch_classes else grams
         chains = chains_of(g["po"], g["o"], quiet, config, last)
         duration = {role: len(x) / SAMPLE_RATE_HZ for role, x in samples.items()}
@@ -128,7 +134,7 @@ def errors(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
 
 def consistency(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
     """Differences (s) between maps that should agree, every 0.5 s of the mix, away from cuts and ends."""
-    x = _samples(scenario)
+    x = samples_of(scenario)
     duration = {role: len(s) / SAMPLE_RATE_HZ for role, s in x.items()}
     forward = align_recordings(x["o"], x["po"], SAMPLE_RATE_HZ).mix_map
     exchanged = align_recordings(x["po"], x["o"], SAMPLE_RATE_HZ).mix_map
@@ -145,13 +151,15 @@ def consistency(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _truth(scenario: Scenario) -> MapTruth:
+def truth_of(scenario: Scenario) -> MapTruth:
+    """What the map should join; ends the program where the scenario has no annotation."""
     if scenario.map_truth is None:
         raise SystemExit(f"{scenario.folder} has no annotation of the full mix (po.beats or truth.csv)")
     return scenario.map_truth
 
 
-def _samples(scenario: Scenario) -> dict[str, NDArray[np.float32]]:
+def samples_of(scenario: Scenario) -> dict[str, NDArray[np.float32]]:
+    """Orchestra recording ("o") and full mix ("po") at the alignment's rate."""
     read = {"o": load_recording(scenario.orchestra), "po": load_recording(scenario.mix)}
     return {role: resample(r.samples, r.sample_rate_hz, SAMPLE_RATE_HZ) for role, r in read.items()}
 
@@ -172,13 +180,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="+", type=Path, metavar="SCENARIO")
     parser.add_argument("--pool", action="append", default=[], metavar="NAME=PATTERN[,PATTERN]")
+    parser.add_argument("--variant", action="append", choices=tuple(VARIANTS), help="only this one; repeatable")
     parser.add_argument("--consistency", action="store_true")
     args = parser.parse_args()
-    measure = consistency if args.consistency else errors
     found = {}
     for folder in args.scenarios:
         scenario = load_scenario(folder)
-        found[scenario.name] = measure(scenario)
+        found[scenario.name] = (
+            consistency(scenario) if args.consistency else errors(scenario, args.variant or list(VARIANTS))
+        )
         print(f"{scenario.name} done", file=sys.stderr, flush=True)
     for pool in args.pool or ["all=*"]:
         name, _, patterns = pool.partition("=")
