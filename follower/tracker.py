@@ -58,7 +58,7 @@ class TrackerConfig(JsonConfig):
     """
 
     claim_above: float = 0.5
-    claim_after_s: float = 0.3
+    claim_after_s: float = 0.1
     lost_below: float = 1.0
     lost_after_s: float = 0.2
     found_above: float = 1.7
