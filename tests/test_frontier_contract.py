@@ -134,6 +134,21 @@ def test_a_sought_place_is_believed_until_the_piano_tells_otherwise(
     assert abs(place - float(np.interp(HOP_S * len(beliefs), truth.piano_s, truth.mix_s))) < 1.0
 
 
+def test_the_margin_tells_the_true_place_from_another(frontier: Frontier, piano: list[Frame], short_demo: Path) -> None:
+    truth = load_scenario(short_demo).truth
+    hops = range(int((truth.piano_s[0] + 3) / HOP_S), int(truth.piano_s[-1] / HOP_S))
+
+    def margins(off_s: float) -> list[float]:
+        frontier.reset()
+        claims = [float(np.interp(HOP_S * (k + 1), truth.piano_s, truth.mix_s)) + off_s for k in range(hops.stop)]
+        beliefs = [frontier.push(frame, claim) for frame, claim in zip(piano, claims, strict=False)]
+        return [beliefs[k].margin for k in hops]
+
+    right, wrong = margins(0.0), margins(4.0)
+    assert np.mean(right) > np.mean(wrong) + 3
+    assert np.mean(np.less(wrong, 0)) > 0.8
+
+
 def test_frames_are_not_kept_or_changed(frontier: Frontier, piano: list[Frame]) -> None:
     """The caller may use its buffers again."""
     expected = _run(frontier, piano[:200])
