@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from follower.config import FeatureConfig
 from follower.errors import ConfigError
 from follower.frontier.observation import (
+    PARTS,
     LiveObserver,
     Observation,
     ObservationConfig,
+    PartWeights,
     ReferenceObservations,
     StartConfig,
     observe_reference,
@@ -43,8 +45,9 @@ def _live(frames: NDArray[np.float32]) -> list[Observation]:
 def test_the_mix_is_seen_the_same_at_any_level() -> None:
     quiet, loud = _reference(_melody(400, 0.05)), _reference(_melody(400, 1.0))
     np.testing.assert_allclose(quiet.features, loud.features, atol=1e-3)
-    assert quiet.features.shape == (176, 400)
-    assert np.all(np.linalg.norm(quiet.features[:88], axis=0) <= 1)
+    assert quiet.features.shape == (4 * 88, 400)
+    for first in range(0, 4 * 88, 88):
+        assert np.all(np.linalg.norm(quiet.features[first : first + 88], axis=0) <= 1)
 
 
 def test_silence_in_the_mix_is_neutral() -> None:
@@ -60,12 +63,41 @@ def test_live_and_mix_agree_on_the_same_notes() -> None:
     pitch = np.concatenate([np.full((60, 88), 1e-5, np.float32), _melody(700)])
     features = _reference(pitch).features
     live = _live(pitch)
-    cosines = [
-        float(o.sustain @ features[:88, k]) / (np.linalg.norm(o.sustain) * np.linalg.norm(features[:88, k]) + 1e-9)
-        for k, o in enumerate(live)
-        if k > 400
-    ]
-    assert np.mean(cosines) > 0.8
+    for row, part in enumerate(PARTS):
+        mix = features[88 * row : 88 * (row + 1)]
+        cosines = [
+            float(o.parts[row] @ mix[:, k]) / (np.linalg.norm(o.parts[row]) * np.linalg.norm(mix[:, k]) + 1e-9)
+            for k, o in enumerate(live)
+            if k > 400 and np.linalg.norm(mix[:, k]) > 0.1
+        ]
+        assert np.mean(cosines) > 0.8, part
+
+
+def test_an_arpeggio_swells_longer_than_its_onsets() -> None:
+    """A quick rise shows the newest note only; the slow one still shows the notes before."""
+    pitch = np.full((400, 88), 1e-5, np.float32)
+    for k, note in enumerate((40, 44, 47)):
+        pitch[200 + 4 * k :, note] = 0.2
+    onset, swell = (_reference(pitch).features[88 * row : 88 * (row + 1), 209] for row in (1, 2))
+    assert onset[40] < 0.1 * onset[47]
+    assert swell[40] > 0.2 * swell[47]
+
+
+def test_salience_doubts_overtones() -> None:
+    pitch = np.full((400, 88), 1e-5, np.float32)
+    pitch[200:, 30] = 0.2
+    pitch[200:, 42] = 0.1  # the octave: a second partial, or a quieter note of its own
+    pitch[200:, 35] = 0.1  # no partial of anything
+    sustain, salience = (_reference(pitch).features[88 * row : 88 * (row + 1), 300] for row in (0, 3))
+    assert sustain[42] == pytest.approx(sustain[35], rel=0.3)
+    assert salience[42] < 0.6 * salience[35]
+    assert salience[30] > salience[35]
+
+
+def test_weights_multiply_each_part() -> None:
+    o = Observation(np.ones((4, 88), np.float32), novelty=0.5, presence=1.0, started=True)
+    weights = PartWeights(sustain=2.0, onset=3.0, swell=5.0, salience=7.0).of(o).reshape(4, 88)
+    np.testing.assert_allclose(weights, np.repeat([[1.0], [3.0], [5.0], [3.5]], 88, axis=1))
 
 
 def test_the_gate_opens_at_the_first_note() -> None:

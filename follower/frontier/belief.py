@@ -30,7 +30,7 @@ class Step:
     """What one hop does to the belief.
 
     Attributes:
-        weights: (2 * 88,) float32; the log likelihood of a frame is their product with its features.
+        weights: (4 * 88,) float32; the log likelihood of a frame is their product with its features.
         evidence: 0..1, how much this hop counts; 0 leaves out the likelihood.
         tempi: (r,) frames of the mix that each tempo state moves on.
         tempo_gain: (r,) factor on each tempo state's belief.

@@ -24,6 +24,7 @@ from follower.frontier.observation import (
     LiveObserver,
     Observation,
     ObservationConfig,
+    PartWeights,
     StartConfig,
     observe_reference,
 )
@@ -131,8 +132,7 @@ class DenseSparseConfig(JsonConfig):
     Attributes:
         observation: what is compared, see `ObservationConfig`.
         start: when the piano counts as having begun.
-        sustain_weight: of the sustain part's match.
-        onset_weight: of the onset part's match.
+        weights: of the match in each part of the observations.
         select_above: frames of the mix with at least this probability of piano are rows.
         least_gap_s: shorter stretches without rows are filled.
         soft_floor: a row's match counts w = soft_floor + (1 - soft_floor) * probability, and 1 - w of it is neutral:
@@ -163,8 +163,7 @@ class DenseSparseConfig(JsonConfig):
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     start: StartConfig = field(default_factory=StartConfig)
-    sustain_weight: float = 1.0
-    onset_weight: float = 4.0
+    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=1.0, onset=4.0, swell=0.0, salience=0.0))
     select_above: float = 0.1
     least_gap_s: float = 1.0
     soft_floor: float = 0.75
@@ -399,7 +398,7 @@ class DenseSparseFrontier:
 
     Args:
         features: configuration of the stream.
-        reference: (k, n) observations of the full mix, sustain parts above onset parts.
+        reference: (k, n) observations of the full mix, the parts one above the other.
         observer: makes the live observations, of the same parts.
         classifier: probability of piano at the same n frames; this frontier feeds it.
         rest_tempo: (n,) mix frames per hop while the orchestra leads.
@@ -484,9 +483,7 @@ class DenseSparseFrontier:
         c = self._config
         self._classifier.push(frame.mfcc, o.presence)
         self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
-        weights = np.concatenate(
-            [o.sustain * np.float32(c.sustain_weight * o.novelty), o.onset * np.float32(c.onset_weight)]
-        )
+        weights = c.weights.of(o)
         best = self._weigh(weights)
         costs = self._chain.push(self._score, best, o.presence, self._rate)
         if self._belief is None or self._silent_s < c.hold_after_s:

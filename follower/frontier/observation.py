@@ -1,13 +1,16 @@
 """What the tempo filter compares: note spectra and onsets of the live piano and of the full mix (design 3.2).
 
-Both sides become a *sustain* part (compressed semitone amplitudes) and an *onset* part (their rise), each divided by
-its own norm plus a share of the norm's running median: silence becomes neutral instead of matching silence.
+Both sides become four parts over the semitones: *sustain* (compressed amplitudes), *onset* (their quick rise), *swell*
+(their rise over a longer time, which low notes' wide windows and arpeggios need) and *salience* (the sustain without
+what may be overtones of lower notes: less of the instrument's timbre). Each part is divided by its own norm plus a
+share of the norm's running median: silence becomes neutral instead of matching silence.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,10 @@ from follower.kernels import tempo_filter as kernels
 
 TINY = 1e-7
 """Smallest amplitude told apart from digital silence (full scale 1)."""
+PARTS: Final = ("sustain", "onset", "swell", "salience")
+"""What an observation consists of, in the order of the rows of `ReferenceObservations.features`."""
+OVERTONES: Final = (12, 19, 24)
+"""Semitones from a note to its second, third and fourth partial."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,9 @@ class ObservationConfig(JsonConfig):
         onset_gain: the same in the onset part.
         onset_lag: frames over which a rise is taken.
         onset_decay: share of an onset left one frame later.
+        swell_lag: frames over which a swell's rise is taken.
+        swell_decay: share of a swell left one frame later.
+        overtone: share of the strongest lower note that may own a semitone as an overtone, taken off its salience.
         regular: weight of the running median in the norm.
         median_s: span of that running median.
         median_floor: it is at least this share of the mix's overall median.
@@ -60,6 +70,9 @@ class ObservationConfig(JsonConfig):
     onset_gain: float = 100.0
     onset_lag: int = 2
     onset_decay: float = 0.4
+    swell_lag: int = 6
+    swell_decay: float = 0.7
+    overtone: float = 0.5
     regular: float = 0.3
     median_s: float = 10.0
     median_floor: float = 0.3
@@ -82,9 +95,10 @@ class ObservationConfig(JsonConfig):
         """
         for name in ("floor_ema_s", "level_s", "median_s", "loud_range", "sustain_gain", "onset_gain", "regular"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
-        for name in ("onset_lag", "novelty_lag"):
+        for name in ("onset_lag", "swell_lag", "novelty_lag"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        require(0 <= self.onset_decay < 1, "onset_decay", self.onset_decay, "0..1")
+        for name in ("onset_decay", "swell_decay"):
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0..1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +106,13 @@ class Observation:
     """One hop of the live piano.
 
     Attributes:
-        sustain: (88,) float32, norm at most 1.
-        onset: (88,) float32, norm at most 1.
-        novelty: weight of the sustain part.
+        parts: (4, 88) float32, a row per part of `PARTS`, each of norm at most 1.
+        novelty: weight of the parts that sustain (sustain and salience).
         presence: 0..1, how surely the piano sounds.
         started: whether anything has been played since the stream began.
     """
 
-    sustain: NDArray[np.float32]
-    onset: NDArray[np.float32]
+    parts: NDArray[np.float32]
     novelty: float
     presence: float
     started: bool
@@ -111,14 +123,35 @@ class ReferenceObservations:
     """All of the full mix.
 
     Attributes:
-        features: (2 * 88, n) float32; rows: sustain, then onset. One semitone's course is contiguous.
-        sustain_norm: typical norm of the sustain part before division.
-        onset_norm: the same for the onset part.
+        features: (4 * 88, n) float32; rows: the semitones of each part of `PARTS`. One semitone's course is contiguous.
+        typical_norms: (4,), typical norm of each part before division.
     """
 
     features: NDArray[np.float32]
-    sustain_norm: float
-    onset_norm: float
+    typical_norms: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PartWeights(JsonConfig):
+    """How much a match in each part counts.
+
+    Attributes:
+        sustain: times the novelty.
+        onset: the quick rises.
+        swell: the slow rises.
+        salience: times the novelty.
+    """
+
+    sustain: float
+    onset: float
+    swell: float
+    salience: float
+
+    def of(self, observation: Observation) -> NDArray[np.float32]:
+        """Return (4 * 88,): a hop's log likelihood at each place is its product with the mix's features."""
+        o = observation
+        weights = (self.sustain * o.novelty, self.onset, self.swell, self.salience * o.novelty)
+        return (o.parts * np.array(weights, np.float32)[:, None]).ravel()
 
 
 def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> ReferenceObservations:
@@ -128,22 +161,36 @@ def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: Observat
     span = max(round(config.level_s / hop_s), 1)
     level = np.sqrt(np.maximum(uniform_filter1d(energy, span, mode="nearest"), 0.0))
     level = np.maximum(level, config.level_floor * math.sqrt(float(np.mean(energy))) + TINY)[:, None]
-    sustain = np.log1p(config.sustain_gain / level * x)
+    loud = np.log1p(config.sustain_gain / level * x)
     compressed = np.log1p(config.onset_gain / level * x)
-    rise = np.zeros_like(compressed)
-    rise[config.onset_lag :] = np.maximum(compressed[config.onset_lag :] - compressed[: -config.onset_lag], 0.0)
-    kernels.decaying_maximum(rise, config.onset_decay)
+    sustain = _contrast(loud, config.contrast, config.contrast_reach)
+    onset = _contrast(_rises(compressed, config.onset_lag, config.onset_decay), config.contrast, config.contrast_reach)
+    swell = _rises(compressed, config.swell_lag, config.swell_decay)
     rows = []
     typical = []
-    sustain = _contrast(sustain, config.contrast, config.contrast_reach)
-    rise = _contrast(rise, config.contrast, config.contrast_reach)
-    for part in (sustain, rise):
+    for part in (sustain, onset, swell, _salience(sustain, loud, config.overtone)):
         norm = np.linalg.norm(part, axis=1)
         overall = float(np.median(norm))
         running = np.maximum(_running_median(norm, config.median_s / hop_s), config.median_floor * overall)
         rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
         typical.append(overall)
-    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), typical[0], typical[1])
+    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), np.array(typical))
+
+
+def _rises(compressed: NDArray[np.float64], lag: int, decay: float) -> NDArray[np.float64]:
+    """Rise of each row (n, 88) over `lag` frames, decaying."""
+    rise = np.zeros_like(compressed)
+    rise[lag:] = np.maximum(compressed[lag:] - compressed[:-lag], 0.0)
+    kernels.decaying_maximum(rise, decay)
+    return rise
+
+
+def _salience(sustain: NDArray[np.float64], loud: NDArray[np.float64], overtone: float) -> NDArray[np.float64]:
+    """Sustain (..., 88), less a share of the strongest note in `loud` whose overtone each semitone may be."""
+    below = np.zeros_like(loud)
+    for interval in OVERTONES:
+        np.maximum(below[..., interval:], loud[..., :-interval], out=below[..., interval:])
+    return np.asarray(np.maximum(sustain - overtone * below, 0.0))
 
 
 def _contrast(x: NDArray[np.float64], share: float, reach: int) -> NDArray[np.float64]:
@@ -211,8 +258,7 @@ class LiveObserver:
         self._start = start
         self._n = features.n_semitones
         self._hop_s = features.hop_s
-        self._sustain_floor = config.median_floor * reference.sustain_norm
-        self._onset_floor = config.median_floor * reference.onset_norm
+        self._norm_floors = config.median_floor * reference.typical_norms
         self._floor_share = 1 - math.exp(-self._hop_s / config.floor_ema_s)
         self._floor_rise = 10 ** (config.floor_rise_db_per_s * self._hop_s / 20)
         self._level_share = 1 - math.exp(-self._hop_s / config.level_s)
@@ -227,10 +273,10 @@ class LiveObserver:
         self._floor = np.zeros(self._n)
         self._forget_level()
         self._onset = np.zeros(self._n)
-        self._compressed = np.zeros((c.onset_lag, self._n))
+        self._swell = np.zeros(self._n)
+        self._compressed = np.zeros((max(c.onset_lag, c.swell_lag), self._n))
         self._sustained = np.zeros((c.novelty_lag, self._n))
-        self._sustain_norms = _RecentValues(round(c.median_s / self._hop_s))
-        self._onset_norms = _RecentValues(round(c.median_s / self._hop_s))
+        self._norms = [_RecentValues(round(c.median_s / self._hop_s)) for _ in PARTS]
         self._amplitudes = _RecentValues(round(self._start.window_s / self._hop_s))
         self.wait()
 
@@ -256,13 +302,19 @@ class LiveObserver:
         self._update_start(amplitude, tonal if amplitude > self._start.over_noise * loudness else 0.0)
         level = self._update_level(amplitude)
         presence = tonal * self._presence(amplitude, level)
-        sustain = _contrast(np.log1p(c.sustain_gain / level * x), c.contrast, c.contrast_reach)
-        sustain /= self._norm(sustain, self._sustain_norms, self._sustain_floor, presence)
-        onset = _contrast(self._rise(np.log1p(c.onset_gain / level * x)), c.contrast, c.contrast_reach)
-        onset = onset / self._norm(onset, self._onset_norms, self._onset_floor, presence)
-        novelty = self._novelty(sustain)
+        loud = np.log1p(c.sustain_gain / level * x)
+        compressed = np.log1p(c.onset_gain / level * x)
+        sustain = _contrast(loud, c.contrast, c.contrast_reach)
+        self._onset = np.maximum(self._rise(compressed, c.onset_lag), c.onset_decay * self._onset)
+        self._swell = np.maximum(self._rise(compressed, c.swell_lag), c.swell_decay * self._swell)
+        self._compressed[self._frames % len(self._compressed)] = compressed
+        onset = _contrast(self._onset, c.contrast, c.contrast_reach)
+        parts = np.stack([sustain, onset, self._swell, _salience(sustain, loud, c.overtone)])
+        for part, recent, floor in zip(parts, self._norms, self._norm_floors, strict=True):
+            part /= self._norm(part, recent, floor, presence)
+        novelty = self._novelty(parts[0])
         self._frames += 1
-        return Observation(sustain.astype(np.float32), onset.astype(np.float32), novelty, presence, self._started)
+        return Observation(parts.astype(np.float32), novelty, presence, self._started)
 
     def _without_noise(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Subtract each semitone's noise floor: a short average that may fall at once but rises slowly."""
@@ -317,14 +369,12 @@ class LiveObserver:
             recent.add(norm)
         return norm + self._config.regular * max(recent.quantile(0.5), floor) + TINY
 
-    def _rise(self, compressed: NDArray[np.float64]) -> NDArray[np.float64]:
-        slot = self._frames % len(self._compressed)
-        rise = np.maximum(compressed - self._compressed[slot], 0.0)
-        if self._frames < len(self._compressed):
-            rise[:] = 0.0
-        self._compressed[slot] = compressed
-        self._onset = np.maximum(rise, self._config.onset_decay * self._onset)
-        return self._onset
+    def _rise(self, compressed: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
+        """Rise over `lag` hops; none while there are not as many."""
+        if self._frames < lag:
+            return np.zeros(self._n)
+        earlier = self._compressed[(self._frames - lag) % len(self._compressed)]
+        return np.asarray(np.maximum(compressed - earlier, 0.0))
 
     def _novelty(self, sustain: NDArray[np.float64]) -> float:
         c = self._config

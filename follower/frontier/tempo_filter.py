@@ -21,6 +21,7 @@ from follower.frontier.observation import (
     LiveObserver,
     Observation,
     ObservationConfig,
+    PartWeights,
     ReferenceObservations,
     StartConfig,
     observe_reference,
@@ -39,12 +40,12 @@ class TempoFilterConfig(JsonConfig):
         slowest: mix frames per live frame of the first tempo state.
         fastest: of the last one.
         tempo_spread: standard deviation of the log tempo expected at the start and after a pause.
-        sustain_weight: of the sustain part's match.
-        onset_weight: of the onset part's match.
+        weights: of the match in each part of the observations.
         diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
         tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
         pull_spread: standard deviation of the log tempo round the usual one.
-        usual_tempo_s: time constant of the usual tempo.
+        usual_tempo_s: time constant of the usual tempo,
+        first_tempo_s: and of its beginning, so that somebody who plays at half or double tempo is soon believed.
         sure_above: concentration above which the tempo found counts towards the usual one.
         reentry_after_s: a silence at least this long makes the place of the next note uncertain,
         reentry_share: by this share of its length to both sides,
@@ -72,12 +73,12 @@ class TempoFilterConfig(JsonConfig):
     slowest: float = 0.4
     fastest: float = 2.8
     tempo_spread: float = 0.35
-    sustain_weight: float = 1.3
-    onset_weight: float = 4.0
+    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.7, onset=2.5, swell=1.5, salience=0.6))
     diffusion: float = 0.01
     tempo_pull: float = 0.01
     pull_spread: float = 0.2
     usual_tempo_s: float = 20.0
+    first_tempo_s: float = 2.0
     sure_above: float = 0.8
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
@@ -177,6 +178,7 @@ class TempoFilter:
         """Forget everything heard; the same as a fresh filter."""
         self._observer.reset()
         self._usual_tempo = 1.0
+        self._sure_s = 0.0
         self._sought_s: float | None = None
         self._begin()
 
@@ -228,7 +230,9 @@ class TempoFilter:
         at_s = belief.mix_s if claim_s is None else claim_s
         belief = replace(belief, margin=self._match.push(step.weights, belief.rate, at_s or 0.0))
         if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
-            self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / c.usual_tempo_s)
+            self._sure_s += self._hop_s
+            span_s = min(c.first_tempo_s + self._sure_s, c.usual_tempo_s)
+            self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / span_s)
         return belief
 
     def _loosen(self, silent_s: float) -> None:
@@ -239,14 +243,13 @@ class TempoFilter:
     def _play(self, o: Observation) -> Step:
         """The step of a hop with the piano, or in a silence too short to be a rest."""
         c = self._config
-        weights = np.concatenate([o.sustain * (c.sustain_weight * o.novelty), o.onset * c.onset_weight])
         away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
         # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
         stop_rate = c.tempo_break * o.presence
         if self._silent_s < c.stop_within_s:
             stop_rate += c.stop_per_hop * (1 - o.presence)
         return Step(
-            weights=(weights * o.presence).astype(np.float32),
+            weights=c.weights.of(o) * np.float32(o.presence),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),
