@@ -28,7 +28,8 @@ class TrackerConfig(JsonConfig):
         lost_after_s: any other after this long of sounding piano.
         found_above: log odds above which it is found again,
         found_after_s: after this long.
-        jump_s: a correction larger than this (mix seconds) is a jump, not a drift.
+        jump_s: a correction larger than this (in mix and in orchestra seconds) is a jump; a smaller one never goes
+            back, the orchestra waits instead.
         jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
         persist_s: but after this long away from the belief
         persist_above: this concentration is enough.
@@ -59,7 +60,7 @@ class TrackerConfig(JsonConfig):
 
     claim_above: float = 0.5
     claim_after_s: float = 0.1
-    lost_below: float = 1.0
+    lost_below: float = 1.2
     lost_after_s: float = 0.2
     found_above: float = 1.7
     found_after_s: float = 0.1
@@ -200,7 +201,7 @@ class Tracker:
             rate = self._rate * self._map.slope_at(self._mix_s)
             orchestra_s = self._map.to_orchestra(self._mix_s) + rate * behind_s
             before = self._orchestra_s
-            if jump and before is not None:
+            if jump and before is not None and abs(orchestra_s - before) > self._config.jump_s:
                 events.append(Jump(audio_sample, self._sample_rate_hz, before, orchestra_s))
             elif before is not None:
                 orchestra_s = max(orchestra_s, before)
