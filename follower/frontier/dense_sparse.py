@@ -163,7 +163,7 @@ class DenseSparseConfig(JsonConfig):
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     start: StartConfig = field(default_factory=StartConfig)
-    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=1.0, onset=4.0, swell=0.0, salience=0.0))
+    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.5, onset=2.5, swell=1.5, salience=0.5))
     select_above: float = 0.1
     least_gap_s: float = 1.0
     soft_floor: float = 0.75
