@@ -29,7 +29,7 @@ class TrackerConfig(JsonConfig):
         found_above: log odds above which it is found again,
         found_after_s: after this long.
         jump_s: a correction larger than this (in mix and in orchestra seconds) is a jump; a smaller one never goes
-            back, the orchestra waits instead.
+            back, the orchestra waits instead. Where a pause begins and ends a jump may be of any size: nothing sounds.
         jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
         persist_s: but after this long away from the belief
         persist_above: this concentration is enough.
@@ -55,6 +55,10 @@ class TrackerConfig(JsonConfig):
         breath_s: in the first seconds of a silence, when the mix's piano has been seen to rest (`gap_s`, `gap_below`),
         entry_s: so much of clear piano is enough when it goes on for `trust_s`: the pianist did not come in after a
             breath or a short rest.
+        back_after_s: silence after which a pause is believed: the orchestra goes back to where the piano stopped, from
+            where it ran on to while nobody knew.
+        resume_above: concentration that ends such a pause when the piano sounds again,
+        resume_most_s: or this much playing: until then the orchestra stays where the piano stopped.
         end_s: a silence this close to the end of the orchestra recording ends the piece.
     """
 
@@ -86,6 +90,9 @@ class TrackerConfig(JsonConfig):
     missed_above: float = 0.65
     breath_s: float = 5.0
     entry_s: float = 0.25
+    back_after_s: float = 1.2
+    resume_above: float = 0.75
+    resume_most_s: float = 0.8
     end_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -129,6 +136,10 @@ class Tracker:
         self._orchestra_s: float | None = None
         self._heard_s = 0.0
         self._silent_s = 0.0
+        self._sounded_s = 0.0
+        self._heard_mix_s: float | None = None
+        self._stop_s: float | None = None
+        self._settled_pause = False
         self._gap_seen = False
         self._turned_s = 0.0
         self._why_lost = GUESS
@@ -150,14 +161,18 @@ class Tracker:
         """Take the belief of one hop, which ended `behind_s` before `audio_sample`; return what to tell."""
         if belief.presence < self._config.silence:
             self._silent_s += self._hop_s
+            self._sounded_s = 0.0
         else:
-            self._silent_s, self._gap_seen = 0.0, False
+            self._silent_s, self._gap_seen, self._stop_s = 0.0, False, None
+            self._sounded_s += self._hop_s
             self._heard_s += self._hop_s * belief.presence
         if belief.mix_s is None and self._heard_s > 0:  # the frontier took it back: it was no beginning
             self._clear()
         self._assess(belief)
         state, reason = self._decide(belief)
         jump = self._follow(belief, state)
+        if self._silent_s == 0:
+            self._heard_mix_s = self._mix_s
         if self._mix_s is None:
             state, reason = State.WAITING, "nothing recognised yet"
         elif state is State.WAITING:
@@ -192,6 +207,7 @@ class Tracker:
 
     def _tell(self, state: State, reason: str, jump: bool, audio_sample: int, behind_s: float) -> list[Event]:
         events: list[Event] = []
+        least_s = 0.0 if State.PAUSED in (state, self._state) else self._config.jump_s
         if state is not self._state or reason != self._reason:
             events.append(StateChange(audio_sample, self._sample_rate_hz, state, self._state, reason))
             self._state, self._reason = state, reason
@@ -201,7 +217,7 @@ class Tracker:
             rate = self._rate * self._map.slope_at(self._mix_s)
             orchestra_s = self._map.to_orchestra(self._mix_s) + rate * behind_s
             before = self._orchestra_s
-            if jump and before is not None and abs(orchestra_s - before) > self._config.jump_s:
+            if jump and before is not None and abs(orchestra_s - before) > least_s:
                 events.append(Jump(audio_sample, self._sample_rate_hz, before, orchestra_s))
             elif before is not None:
                 orchestra_s = max(orchestra_s, before)
@@ -223,7 +239,15 @@ class Tracker:
             return False
         if state in (State.PAUSED, State.ENDED):
             self._rate = 0.0
-            return False
+            if state is State.PAUSED and self._state in (State.FOLLOWING, State.LOST):
+                self._stop_s = self._heard_mix_s
+            if self._stop_s is None or self._silent_s < c.back_after_s:
+                return False
+            self._mix_s, self._stop_s = self._stop_s, None
+            self._settled_pause = True
+            return True
+        if self._settled_pause and belief.concentration >= c.persist_above:
+            return self._move(belief.mix_s, belief.rate)
         expected = self._mix_s + self._rate * self._hop_s
         if state is State.ORCHESTRA:
             slope = self._map.slope_at(self._mix_s)
@@ -238,14 +262,19 @@ class Tracker:
             if belief.concentration < needed:
                 self._mix_s = min(expected, self._mix_end_s)
                 return False
-            self._mix_s, self._rate = belief.mix_s, belief.rate
-            self._away_s, self._turned_s, self._claimed_at_s = 0.0, 0.0, self._heard_s
-            return True
+            return self._move(belief.mix_s, belief.rate)
         self._away_s = 0.0
         self._mix_s = min(max(expected + c.position_gain * error, 0.0), self._mix_end_s)
         self._rate += c.rate_gain * error / self._hop_s
         self._rate = max(self._rate + c.rate_follow * (belief.rate - self._rate), 0.0)
         return False
+
+    def _move(self, mix_s: float, rate: float) -> bool:
+        """Begin a new claim."""
+        self._mix_s, self._rate = mix_s, rate
+        self._away_s, self._turned_s, self._claimed_at_s = 0.0, 0.0, self._heard_s
+        self._settled_pause = False
+        return True
 
     def _decide(self, belief: Belief) -> tuple[State, str]:
         """Name the state and say why."""
@@ -255,6 +284,9 @@ class Tracker:
         if self._silent_s >= c.decide_after_s:
             return self._silence(self._mix_s)
         if self._silent_s > 0:
+            return self._state, self._reason
+        unsure = belief.concentration < c.resume_above and self._sounded_s < c.resume_most_s
+        if self._settled_pause and unsure:
             return self._state, self._reason
         if self._notice_lost(belief):
             return State.LOST, self._why_lost

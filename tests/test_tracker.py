@@ -186,6 +186,46 @@ def test_a_stop_where_the_mix_has_piano_is_a_pause(session: Session) -> None:
     assert again.mix_time_s == pytest.approx(15.7, abs=0.3)
 
 
+def test_a_pause_waits_where_the_piano_stopped(session: Session) -> None:
+    """The claim runs on until it is clear that this is a pause; then it goes back, once, and is held."""
+    session.feed(playing(10, 5))
+    session.feed(silent(15, 1.0))
+    assert not session.of(Jump)
+    held = session.feed(silent(15, 1.0))
+    assert held.state is State.PAUSED
+    assert held.mix_time_s == pytest.approx(15, abs=0.05)
+    (jump,) = session.of(Jump)
+    assert isinstance(jump, Jump)
+    assert jump.to_orchestra_s == pytest.approx(15, abs=0.05)
+    assert session.feed(silent(15, 30)).orchestra_time_s == held.orchestra_time_s
+
+
+def test_a_pause_ends_when_the_place_is_found_again(session: Session) -> None:
+    """Not at the first sound: where belief ran on to meanwhile would be a step ahead and back."""
+    session.feed(playing(10, 5))
+    held = session.feed(silent(15, 5))
+    unsure = session.feed(playing(16.5, 0.2, concentration=0.5))
+    assert (unsure.state, unsure.orchestra_time_s) == (State.PAUSED, held.orchestra_time_s)
+    found = session.feed(playing(15.3, 2 * HOP_S, concentration=0.9))
+    assert found.mix_time_s == pytest.approx(15.3 + 2 * HOP_S, abs=0.02)
+    assert found.state is not State.PAUSED
+
+
+def test_a_pause_ends_though_the_place_stays_doubtful(session: Session) -> None:
+    session.feed(playing(10, 5))
+    session.feed(silent(15, 5))
+    assert session.feed(playing(15.2, 0.6, concentration=0.6)).state is State.PAUSED
+    assert session.feed(playing(15.8, 0.4, concentration=0.6)).state is not State.PAUSED
+
+
+def test_a_cough_does_not_end_a_pause(session: Session) -> None:
+    session.feed(playing(10, 5))
+    held = session.feed(silent(15, 5))
+    session.feed(playing(40, 0.1, concentration=0.3))
+    after = session.feed(silent(15, 5))
+    assert (after.state, after.orchestra_time_s) == (State.PAUSED, held.orchestra_time_s)
+
+
 def test_a_short_rest_of_the_mix_is_no_pause(cache: Cache) -> None:
     """The piano is silent just where the mix's piano is, and about to come in again."""
     activity = cache.arrays["po_piano_activity"].copy()

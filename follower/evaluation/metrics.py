@@ -149,7 +149,7 @@ class Behaviour:
         rate_error_pct: median deviation of the claimed rate from the true one over a second, where the error is below
             0.5 s; NaN without such a place.
         rate_change_per_s: mean absolute change of the claimed rate in a second.
-        backward_steps: claims that lie before their predecessor, jumps left out.
+        backward_steps: claims that lie before their predecessor, jumps and pauses left out.
         backward_worst_ms: the largest of these steps.
         lost_missed: of the instants (of the truth) with a claim and an error above 1 s, those not called lost.
         lost_false: of the instants with an error up to 0.5 s, those called lost.
@@ -415,9 +415,10 @@ def _jumps(
 
 
 def _backward_steps(claims: Claims) -> NDArray[np.float64]:
-    """Sizes (s) of the steps back, jumps left out."""
+    """Sizes (s) of the steps back, jumps left out, and what happens in a pause: nothing sounds then."""
     step, unexplained = _steps(claims)
-    return -step[(step < 0) & (np.abs(unexplained) <= JUMP_S)]
+    paused = (claims.state[1:] == State.PAUSED.value) | (claims.state[:-1] == State.PAUSED.value)
+    return -step[(step < 0) & (np.abs(unexplained) <= JUMP_S) & ~paused]
 
 
 def _rate_error_pct(
