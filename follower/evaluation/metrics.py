@@ -418,7 +418,8 @@ def _backward_steps(claims: Claims) -> NDArray[np.float64]:
     """Sizes (s) of the steps back, jumps left out, and what happens in a pause: nothing sounds then."""
     step, unexplained = _steps(claims)
     paused = (claims.state[1:] == State.PAUSED.value) | (claims.state[:-1] == State.PAUSED.value)
-    return -step[(step < 0) & (np.abs(unexplained) <= JUMP_S) & ~paused]
+    back: NDArray[np.float64] = -step[(step < 0) & (np.abs(unexplained) <= JUMP_S) & ~paused]
+    return back
 
 
 def _rate_error_pct(
