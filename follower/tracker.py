@@ -247,7 +247,8 @@ class Tracker:
             self._settled_pause = True
             return True
         if self._settled_pause and belief.concentration >= c.persist_above:
-            return self._move(belief.mix_s, belief.rate)
+            since_s = self._claimed_at_s if abs(belief.mix_s - self._mix_s) <= c.jump_s else self._heard_s
+            return self._move(belief.mix_s, belief.rate, since_s)
         expected = self._mix_s + self._rate * self._hop_s
         if state is State.ORCHESTRA:
             slope = self._map.slope_at(self._mix_s)
@@ -262,17 +263,17 @@ class Tracker:
             if belief.concentration < needed:
                 self._mix_s = min(expected, self._mix_end_s)
                 return False
-            return self._move(belief.mix_s, belief.rate)
+            return self._move(belief.mix_s, belief.rate, self._heard_s)
         self._away_s = 0.0
         self._mix_s = min(max(expected + c.position_gain * error, 0.0), self._mix_end_s)
         self._rate += c.rate_gain * error / self._hop_s
         self._rate = max(self._rate + c.rate_follow * (belief.rate - self._rate), 0.0)
         return False
 
-    def _move(self, mix_s: float, rate: float) -> bool:
-        """Begin a new claim."""
+    def _move(self, mix_s: float, rate: float, claimed_at_s: float) -> bool:
+        """Jump; the claim began at `claimed_at_s` of playing: now, unless the piano goes on where it had stopped."""
         self._mix_s, self._rate = mix_s, rate
-        self._away_s, self._turned_s, self._claimed_at_s = 0.0, 0.0, self._heard_s
+        self._away_s, self._turned_s, self._claimed_at_s = 0.0, 0.0, claimed_at_s
         self._settled_pause = False
         return True
 

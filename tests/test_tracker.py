@@ -206,9 +206,9 @@ def test_a_pause_ends_when_the_place_is_found_again(session: Session) -> None:
     held = session.feed(silent(15, 5))
     unsure = session.feed(playing(16.5, 0.2, concentration=0.5))
     assert (unsure.state, unsure.orchestra_time_s) == (State.PAUSED, held.orchestra_time_s)
-    found = session.feed(playing(15.3, 2 * HOP_S, concentration=0.9))
-    assert found.mix_time_s == pytest.approx(15.3 + 2 * HOP_S, abs=0.02)
-    assert found.state is not State.PAUSED
+    found = session.feed(playing(15.3, 4 * HOP_S, concentration=0.9))
+    assert found.mix_time_s == pytest.approx(15.3 + 4 * HOP_S, abs=0.02)
+    assert found.state is State.FOLLOWING
 
 
 def test_a_pause_ends_though_the_place_stays_doubtful(session: Session) -> None:
