@@ -90,7 +90,7 @@ class TrackerConfig(JsonConfig):
     missed_above: float = 0.65
     breath_s: float = 5.0
     entry_s: float = 0.25
-    back_after_s: float = 1.2
+    back_after_s: float = 1.4
     resume_above: float = 0.75
     resume_most_s: float = 0.8
     end_s: float = 1.0
