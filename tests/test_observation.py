@@ -100,6 +100,13 @@ def test_weights_multiply_each_part() -> None:
     np.testing.assert_allclose(weights, np.repeat([[1.0], [3.0], [5.0], [3.5]], 88, axis=1))
 
 
+def test_faint_weights_are_left_out() -> None:
+    parts = np.full((4, 88), 0.5, np.float32)
+    parts[1] = 0.003
+    weights = PartWeights(sustain=1.0, onset=3.0, swell=4.0, salience=1.0).of(Observation(parts, 1.0, 1.0, True))
+    assert np.count_nonzero(weights) == 3 * 88
+
+
 def test_the_gate_opens_at_the_first_note() -> None:
     quiet = np.full((100, 88), 1e-5, np.float32)
     started = [o.started for o in _live(np.concatenate([quiet, _melody(50)]))]

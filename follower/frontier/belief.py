@@ -19,8 +19,8 @@ POOL = 4
 """Frames of the mix per coarse position, and hops per coarse step."""
 BLOCK = 128
 """Frames of the mix that become hot or cold together (3 s)."""
-HOT_BLOCKS = 32
-"""At most this many blocks are hot: 95 s of the mix. Shorter pieces start with everything fine."""
+HOT_BLOCKS = 24
+"""At most this many blocks are hot: 71 s of the mix. Shorter pieces start with everything fine."""
 HOT_SHARE = 1e-8
 """A block holding less than this share of the belief cools down."""
 

@@ -23,6 +23,8 @@ TINY = 1e-7
 """Smallest amplitude told apart from digital silence (full scale 1)."""
 PARTS: Final = ("sustain", "onset", "swell", "salience")
 """What an observation consists of, in the order of the rows of `ReferenceObservations.features`."""
+FAINT: Final = np.float32(0.01)
+"""Weights below this are left out: they cost as much work as the others, and a match of them is hardly felt."""
 OVERTONES: Final = (12, 19, 24)
 """Semitones from a note to its second, third and fourth partial."""
 
@@ -151,7 +153,9 @@ class PartWeights(JsonConfig):
         """Return (4 * 88,): a hop's log likelihood at each place is its product with the mix's features."""
         o = observation
         weights = (self.sustain * o.novelty, self.onset, self.swell, self.salience * o.novelty)
-        return (o.parts * np.array(weights, np.float32)[:, None]).ravel()
+        product = (o.parts * np.array(weights, np.float32)[:, None]).ravel()
+        product[product < FAINT] = 0
+        return product
 
 
 def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> ReferenceObservations:
