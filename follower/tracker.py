@@ -246,7 +246,8 @@ class Tracker:
             self._mix_s, self._stop_s = self._stop_s, None
             self._settled_pause = True
             return True
-        if self._settled_pause and belief.concentration >= c.persist_above:
+        resumed, self._settled_pause = self._settled_pause, False
+        if resumed and belief.concentration >= c.persist_above:
             since_s = self._claimed_at_s if abs(belief.mix_s - self._mix_s) <= c.jump_s else self._heard_s
             return self._move(belief.mix_s, belief.rate, since_s)
         expected = self._mix_s + self._rate * self._hop_s
@@ -274,7 +275,6 @@ class Tracker:
         """Jump; the claim began at `claimed_at_s` of playing: now, unless the piano goes on where it had stopped."""
         self._mix_s, self._rate = mix_s, rate
         self._away_s, self._turned_s, self._claimed_at_s = 0.0, 0.0, claimed_at_s
-        self._settled_pause = False
         return True
 
     def _decide(self, belief: Belief) -> tuple[State, str]:

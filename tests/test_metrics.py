@@ -149,19 +149,6 @@ def test_backward_steps_without_jumps() -> None:
     assert result.backward_worst_ms == pytest.approx(100.0)
 
 
-def test_steps_back_in_a_pause_are_not_heard() -> None:
-    at, position, state = (
-        np.array([0.1, 0.2, 0.3]),
-        np.array([5.0, 4.2, 3.9]),
-        np.array(["following", "paused", "paused"]),
-    )
-    heard = np.full(3, "following")
-    steps = [
-        behaviour(Claims.build(at, position, np.ones(3), None, s), *_steady(1.0)).backward_steps for s in (state, heard)
-    ]
-    assert steps == [0, 2]
-
-
 def test_rate_error_and_rate_change() -> None:
     at = np.arange(0, 10, 0.02)
     claims = Claims.build(at, 1.25 * at, np.full(len(at), 1.0))

@@ -149,7 +149,7 @@ class Behaviour:
         rate_error_pct: median deviation of the claimed rate from the true one over a second, where the error is below
             0.5 s; NaN without such a place.
         rate_change_per_s: mean absolute change of the claimed rate in a second.
-        backward_steps: claims that lie before their predecessor, jumps and pauses left out.
+        backward_steps: claims that lie before their predecessor, jumps left out.
         backward_worst_ms: the largest of these steps.
         lost_missed: of the instants (of the truth) with a claim and an error above 1 s, those not called lost.
         lost_false: of the instants with an error up to 0.5 s, those called lost.
@@ -415,11 +415,9 @@ def _jumps(
 
 
 def _backward_steps(claims: Claims) -> NDArray[np.float64]:
-    """Sizes (s) of the steps back, jumps left out, and what happens in a pause: nothing sounds then."""
+    """Sizes (s) of the steps back, jumps left out."""
     step, unexplained = _steps(claims)
-    paused = (claims.state[1:] == State.PAUSED.value) | (claims.state[:-1] == State.PAUSED.value)
-    back: NDArray[np.float64] = -step[(step < 0) & (np.abs(unexplained) <= JUMP_S) & ~paused]
-    return back
+    return -step[(step < 0) & (np.abs(unexplained) <= JUMP_S)]
 
 
 def _rate_error_pct(
