@@ -177,9 +177,10 @@ def test_it_finds_and_follows_a_pianist_who_begins_anywhere() -> None:
     n = 700
     mix = _notes(n, 0)
     beliefs = _play(_frontier(mix, np.full(n, ALL_PIANO, np.float32)), np.concatenate([_silence(60), mix[300:600]]))
-    assert all(b.mix_s is None for b in beliefs[:60])
-    errors = [abs(_frame(b) - (300 + k)) for k, b in enumerate(beliefs[60:])]
-    assert np.max(errors[80:]) < 6
+    assert all(b.mix_s is None for b in beliefs[:65])  # one attack is no evidence
+    errors = [abs(_frame(b) - (300 + k)) for k, b in enumerate(beliefs[60:]) if b.mix_s is not None]
+    assert len(errors) > 280
+    assert np.max(errors[60:]) < 6
     assert beliefs[-1].concentration > 0.9
     assert beliefs[-1].rate == pytest.approx(1.0, abs=0.1)
 

@@ -163,15 +163,20 @@ def test_silence_and_noise_claim_nothing(cache: Cache) -> None:
         assert {p.state for p in _positions(events)} == {State.WAITING}
 
 
-def test_a_test_chord_does_not_begin_the_piece(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
-    at = np.arange(RATE_HZ) / RATE_HZ
+@pytest.mark.parametrize(("held_s", "decay_per_s"), [(1, 4.0), (3, 0.7)])
+def test_test_chords_do_not_begin_the_piece(
+    cache: Cache, piano: NDArray[np.float32], truth: Scenario, held_s: int, decay_per_s: float
+) -> None:
+    at = np.arange(held_s * RATE_HZ) / RATE_HZ
     tones = [440 * 2 ** ((midi - 69) / 12) for midi in (60, 64, 67)]
-    chord = sum(np.sin(2 * np.pi * hz * k * at) / k for hz in tones for k in (1, 2, 3)) * np.exp(-4 * at)
-    room = np.random.default_rng(0).standard_normal(6 * RATE_HZ).astype(np.float32) * np.float32(1e-4)
-    room[2 * RATE_HZ : 3 * RATE_HZ] += (0.1 * chord).astype(np.float32)
+    beating = [hz * off for hz in tones for off in (1.0, 1.002)]
+    chord = sum(np.sin(2 * np.pi * hz * k * at) / k for hz in beating for k in (1, 2, 3)) * np.exp(-decay_per_s * at)
+    room = np.random.default_rng(0).standard_normal(10 * RATE_HZ).astype(np.float32) * np.float32(1e-4)
+    for begin_s in (2, 2 + held_s + 1):
+        room[begin_s * RATE_HZ :][: len(chord)] += (0.1 * chord).astype(np.float32)
     engine = Engine(cache, RATE_HZ)
-    waiting = _positions(engine.process(AudioBlock(0, room)))[-1]
-    assert (waiting.orchestra_time_s, waiting.state) == (None, State.WAITING)
+    waiting = _positions(engine.process(AudioBlock(0, room)))
+    assert {(p.orchestra_time_s, p.state) for p in waiting} == {(None, State.WAITING)}
     last = _positions(engine.process(AudioBlock(len(room), piano[: 12 * RATE_HZ])))[-1]
     assert last.mix_time_s == pytest.approx(float(np.interp(12.0, truth.truth.piano_s, truth.truth.mix_s)), abs=0.2)
 

@@ -122,6 +122,14 @@ def test_silence_is_no_evidence(frontier: Frontier) -> None:
     assert {b.mix_s for b in _run(frontier, [silent] * 200)} == {None}
 
 
+def test_one_chord_is_no_evidence_until_the_next(frontier: Frontier, piano: list[Frame]) -> None:
+    """The first attack of the music, held for two seconds, and then the music."""
+    first = next(k for k, f in enumerate(piano) if f.rms > 0.1 * max(g.rms for g in piano))
+    held = [dataclasses.replace(f, pitch=f.pitch * np.float32(0.97**k)) for k, f in enumerate([piano[first + 8]] * 86)]
+    assert {b.mix_s for b in _run(frontier, [*piano[: first + 8], *held])} == {None}
+    assert _run(frontier, piano[first + 8 : first + 180])[-1].mix_s is not None
+
+
 def test_a_sought_place_is_believed_until_the_piano_tells_otherwise(
     frontier: Frontier, piano: list[Frame], short_demo: Path
 ) -> None:

@@ -95,7 +95,7 @@ def test_salience_doubts_overtones() -> None:
 
 
 def test_weights_multiply_each_part() -> None:
-    o = Observation(np.ones((4, 88), np.float32), novelty=0.5, presence=1.0, started=True)
+    o = Observation(np.ones((4, 88), np.float32), novelty=0.5, presence=1.0, started=True, attack=0.0)
     weights = PartWeights(sustain=2.0, onset=3.0, swell=5.0, salience=7.0).of(o).reshape(4, 88)
     np.testing.assert_allclose(weights, np.repeat([[1.0], [3.0], [5.0], [3.5]], 88, axis=1))
 
@@ -103,7 +103,7 @@ def test_weights_multiply_each_part() -> None:
 def test_faint_weights_are_left_out() -> None:
     parts = np.full((4, 88), 0.5, np.float32)
     parts[1] = 0.003
-    weights = PartWeights(sustain=1.0, onset=3.0, swell=4.0, salience=1.0).of(Observation(parts, 1.0, 1.0, True))
+    weights = PartWeights(sustain=1.0, onset=3.0, swell=4.0, salience=1.0).of(Observation(parts, 1.0, 1.0, True, 0.0))
     assert np.count_nonzero(weights) == 3 * 88
 
 
@@ -112,6 +112,20 @@ def test_the_gate_opens_at_the_first_note() -> None:
     started = [o.started for o in _live(np.concatenate([quiet, _melody(50)]))]
     assert not any(started[:100])
     assert all(started[103:])
+
+
+def test_attacks_are_new_sound_and_beats_are_not() -> None:
+    quiet = np.full((100, 88), 1e-5, np.float32)
+    at = np.arange(150)
+    chord = np.tile(quiet[:1], (150, 1))
+    for note, beat in ((40, 0.12), (44, 0.19), (47, 0.27)):  # 1 to 2 beats a second
+        chord[:, note] = 0.2 * np.exp(-at / 60) * (1 + 0.3 * np.sin(beat * at))
+    second = chord.copy()
+    second[75:, 52] += 0.05 * np.exp(-at[:75] / 60)
+    alone, together = ([o.attack for o in _live(np.concatenate([quiet, x]))][100:] for x in (chord, second))
+    assert alone[0] > 0.9
+    assert max(alone[8:]) < 0.2
+    assert max(together[8:70]) < 0.2 < max(together[75:80])
 
 
 def test_a_piano_that_already_plays_opens_it_too() -> None:

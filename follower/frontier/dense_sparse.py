@@ -29,6 +29,7 @@ from follower.frontier.observation import (
     observe_reference,
 )
 from follower.frontier.path_match import PathMatch
+from follower.frontier.trial import Progress, Trial, TrialConfig
 from follower.kernels import dense_sparse as kernels
 from follower.kernels import tempo_filter as score_kernels
 
@@ -132,6 +133,7 @@ class DenseSparseConfig(JsonConfig):
     Attributes:
         observation: what is compared, see `ObservationConfig`.
         start: when the piano counts as having begun.
+        trial: what counts as a beginning when the start is unknown, see `TrialConfig`.
         weights: of the match in each part of the observations.
         select_above: frames of the mix with at least this probability of piano are rows.
         least_gap_s: shorter stretches without rows are filled.
@@ -163,6 +165,7 @@ class DenseSparseConfig(JsonConfig):
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     start: StartConfig = field(default_factory=StartConfig)
+    trial: TrialConfig = field(default_factory=TrialConfig)
     weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.5, onset=2.5, swell=1.5, salience=0.5))
     select_above: float = 0.1
     least_gap_s: float = 1.0
@@ -357,6 +360,9 @@ class Observer(Protocol):
     def push(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
 
+    def wait(self) -> None:
+        """Expect the piano to begin; what is known of its sound stays."""
+
     def reset(self) -> None:
         """Forget everything heard."""
 
@@ -419,6 +425,7 @@ class DenseSparseFrontier:
         self._hop_s = features.hop_s
         self._features = reference
         self._match = PathMatch(reference, self._hop_s)
+        self._trial = Trial(config.trial, self._hop_s)
         self._n = reference.shape[1]
         self._observer = observer
         self._classifier = classifier
@@ -442,12 +449,14 @@ class DenseSparseFrontier:
         frame_s = self._hop_s * np.arange(1, self._n + 1)
         c = self._config
         self._begin(np.minimum(0.5 * ((frame_s - mix_s) / c.seek_spread_s) ** 2, c.jump_cost))
+        self._trial.skip()
 
     def _begin(self, entry: NDArray[np.float64]) -> None:
         self._chain = _Chain(self._select(), entry, self._config)
         self._next_chain: _Chain | None = None
         self._recent.reset()
         self._match.reset()
+        self._trial.reset()
         self._kept = 0
         self._built = 0
         self._since_rebuild = 0
@@ -480,6 +489,11 @@ class DenseSparseFrontier:
         o = self._observer.push(frame.pitch)
         if not o.started:
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
+        progress = self._trial.push(o)
+        if progress is Progress.FORGET:
+            self._observer.wait()
+            self._begin(np.zeros(self._n))
+            return Belief(None, 1.0, 0.0, 0.0, 0.0)
         c = self._config
         self._classifier.push(frame.mfcc, o.presence)
         self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
@@ -495,7 +509,8 @@ class DenseSparseFrontier:
         self._rebuild()
         at_s = self._belief.mix_s if claim_s is None else claim_s
         heard = weights * np.float32(o.presence)
-        return replace(self._belief, margin=self._match.push(heard, self._belief.rate, at_s or 0.0))
+        told = replace(self._belief, margin=self._match.push(heard, self._belief.rate, at_s or 0.0))
+        return replace(told, mix_s=None) if progress is Progress.TOO_EARLY else told
 
     def _keep(self, weights: NDArray[np.float32], presence: float) -> None:
         """Remember a live frame for building anew."""

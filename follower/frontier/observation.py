@@ -112,12 +112,14 @@ class Observation:
         novelty: weight of the parts that sustain (sustain and salience).
         presence: 0..1, how surely the piano sounds.
         started: whether anything has been played since the stream began.
+        attack: 0..1, share of the sound that is newer than `onset_lag` hops.
     """
 
     parts: NDArray[np.float32]
     novelty: float
     presence: float
     started: bool
+    attack: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,7 @@ class LiveObserver:
         self._onset = np.zeros(self._n)
         self._swell = np.zeros(self._n)
         self._compressed = np.zeros((max(c.onset_lag, c.swell_lag), self._n))
+        self._sounding = np.zeros((c.onset_lag, self._n))
         self._sustained = np.zeros((c.novelty_lag, self._n))
         self._norms = [_RecentValues(round(c.median_s / self._hop_s)) for _ in PARTS]
         self._amplitudes = _RecentValues(round(self._start.window_s / self._hop_s))
@@ -317,8 +320,9 @@ class LiveObserver:
         for part, recent, floor in zip(parts, self._norms, self._norm_floors, strict=True):
             part /= self._norm(part, recent, floor, presence)
         novelty = self._novelty(parts[0])
+        attack = self._attack(x, amplitude)
         self._frames += 1
-        return Observation(parts.astype(np.float32), novelty, presence, self._started)
+        return Observation(parts.astype(np.float32), novelty, presence, self._started, attack)
 
     def _without_noise(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Subtract each semitone's noise floor: a short average that may fall at once but rises slowly."""
@@ -379,6 +383,13 @@ class LiveObserver:
             return np.zeros(self._n)
         earlier = self._compressed[(self._frames - lag) % len(self._compressed)]
         return np.asarray(np.maximum(compressed - earlier, 0.0))
+
+    def _attack(self, x: NDArray[np.float64], amplitude: float) -> float:
+        """Share of the amplitudes `x` that rose over `onset_lag` hops."""
+        slot = self._frames % len(self._sounding)
+        risen = np.maximum(x - self._sounding[slot], 0.0)
+        self._sounding[slot] = x
+        return min(math.sqrt(float(np.sum(risen * risen))) / (amplitude + TINY), 1.0)
 
     def _novelty(self, sustain: NDArray[np.float64]) -> float:
         c = self._config

@@ -27,6 +27,7 @@ from follower.frontier.observation import (
     observe_reference,
 )
 from follower.frontier.path_match import PathMatch
+from follower.frontier.trial import Progress, Trial, TrialConfig
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ class TempoFilterConfig(JsonConfig):
         reentry_after_s: a silence at least this long makes the place of the next note uncertain,
         reentry_share: by this share of its length to both sides,
         reentry_most_s: but not by more than this.
-        trial_s: after an unknown start, a silence this long forgets what came before
-        trial_most_s: if that was less playing than this: a test chord, a single note.
+        trial: what counts as a beginning when the start is unknown, see `TrialConfig`.
         leak: belief spread over all states per hop while the piano sounds.
         tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
             Steps to neighbouring tempi alone take seconds to get over a breath or a sudden half tempo.
@@ -83,8 +83,7 @@ class TempoFilterConfig(JsonConfig):
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
     reentry_most_s: float = 1.0
-    trial_s: float = 1.5
-    trial_most_s: float = 1.5
+    trial: TrialConfig = field(default_factory=TrialConfig)
     leak: float = 1e-12
     tempo_break: float = 1e-3
     stop_per_hop: float = 0.02
@@ -157,6 +156,7 @@ class TempoFilter:
         c = config
         self._hop_s = reference.features.hop_s
         self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
+        self._trial = Trial(c.trial, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
         self._belief = TwoLevelBelief(
@@ -185,10 +185,11 @@ class TempoFilter:
     def _begin(self) -> None:
         """Expect the piano to begin: anywhere, or where it was sought."""
         self._silent_s = 0.0
-        self._played_s = 0.0
+        self._trial.reset()
         frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
         near = np.ones(len(frame_s))
         if self._sought_s is not None:
+            self._trial.skip()
             near = np.exp(-0.5 * ((frame_s - self._sought_s) / self._config.seek_spread_s) ** 2) + 1e-12
         self._belief.expect(near / near.sum())
         self._match.reset()
@@ -219,8 +220,8 @@ class TempoFilter:
             if self._silent_s > c.reentry_after_s:
                 self._loosen(self._silent_s)
             self._silent_s = 0.0
-            self._played_s += self._hop_s
-        if self._sought_s is None and self._silent_s > c.trial_s and self._played_s < c.trial_most_s:
+        progress = self._trial.push(o)
+        if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
@@ -229,6 +230,8 @@ class TempoFilter:
         belief = self._summary(o.presence)
         at_s = belief.mix_s if claim_s is None else claim_s
         belief = replace(belief, margin=self._match.push(step.weights, belief.rate, at_s or 0.0))
+        if progress is Progress.TOO_EARLY:
+            return replace(belief, mix_s=None)
         if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
             self._sure_s += self._hop_s
             span_s = min(c.first_tempo_s + self._sure_s, c.usual_tempo_s)
