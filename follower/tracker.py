@@ -128,6 +128,7 @@ class Tracker:
         self._seq = 0
         self._state = State.WAITING
         self._reason = "nothing recognised yet"
+        self._placed_s: float | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -154,6 +155,7 @@ class Tracker:
 
     def place(self, mix_s: float) -> None:
         """Claim this place of the mix (s) until the piano tells otherwise."""
+        self._placed_s = mix_s
         self._clear()
         self._mix_s, self._rate = mix_s, 0.0
 
@@ -168,6 +170,7 @@ class Tracker:
             self._heard_s += self._hop_s * belief.presence
         if belief.mix_s is None and self._heard_s > 0:  # the frontier took it back: it was no beginning
             self._clear()
+            self._mix_s = self._placed_s
         self._assess(belief)
         state, reason = self._decide(belief)
         jump = self._follow(belief, state)

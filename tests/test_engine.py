@@ -163,10 +163,8 @@ def test_silence_and_noise_claim_nothing(cache: Cache) -> None:
         assert {p.state for p in _positions(events)} == {State.WAITING}
 
 
-@pytest.mark.parametrize(("held_s", "decay_per_s"), [(1, 4.0), (3, 0.7)])
-def test_test_chords_do_not_begin_the_piece(
-    cache: Cache, piano: NDArray[np.float32], truth: Scenario, held_s: int, decay_per_s: float
-) -> None:
+def _chords(held_s: int, decay_per_s: float) -> NDArray[np.float32]:
+    """Room noise and two chords to try the piano, a second of silence apart."""
     at = np.arange(held_s * RATE_HZ) / RATE_HZ
     tones = [440 * 2 ** ((midi - 69) / 12) for midi in (60, 64, 67)]
     beating = [hz * off for hz in tones for off in (1.0, 1.002)]
@@ -174,11 +172,39 @@ def test_test_chords_do_not_begin_the_piece(
     room = np.random.default_rng(0).standard_normal(10 * RATE_HZ).astype(np.float32) * np.float32(1e-4)
     for begin_s in (2, 2 + held_s + 1):
         room[begin_s * RATE_HZ :][: len(chord)] += (0.1 * chord).astype(np.float32)
+    return room
+
+
+@pytest.mark.parametrize(("held_s", "decay_per_s"), [(1, 4.0), (3, 0.7)])
+def test_test_chords_do_not_begin_the_piece(
+    cache: Cache, piano: NDArray[np.float32], truth: Scenario, held_s: int, decay_per_s: float
+) -> None:
+    room = _chords(held_s, decay_per_s)
     engine = Engine(cache, RATE_HZ)
     waiting = _positions(engine.process(AudioBlock(0, room)))
     assert {(p.orchestra_time_s, p.state) for p in waiting} == {(None, State.WAITING)}
     last = _positions(engine.process(AudioBlock(len(room), piano[: 12 * RATE_HZ])))[-1]
     assert last.mix_time_s == pytest.approx(float(np.interp(12.0, truth.truth.piano_s, truth.truth.mix_s)), abs=0.2)
+
+
+def test_a_test_chord_before_a_known_start_is_forgotten(
+    cache: Cache, piano: NDArray[np.float32], truth: Scenario
+) -> None:
+    room = _chords(1, 4.0)
+    start_s = float(truth.truth.mix_s[0]) - DELAY_S
+    engine = Engine(cache, RATE_HZ, start_s=max(start_s, 0.0))
+    waiting = _positions(engine.process(AudioBlock(0, room)))[-1]
+    assert (waiting.orchestra_time_s, waiting.state) == (None, State.WAITING)
+    last = _positions(engine.process(AudioBlock(len(room), piano[: 12 * RATE_HZ])))[-1]
+    assert last.mix_time_s == pytest.approx(float(np.interp(12.0, truth.truth.piano_s, truth.truth.mix_s)), abs=0.2)
+
+
+def test_a_place_told_before_a_test_chord_is_claimed_again_after_it(cache: Cache) -> None:
+    engine = Engine(cache, RATE_HZ)
+    engine.command(Seek(3.0))
+    positions = _positions(engine.process(AudioBlock(0, _chords(1, 4.0))))
+    assert {p.orchestra_time_s is None for p in positions} == {False}
+    assert positions[-1].orchestra_time_s == pytest.approx(3.0, abs=0.05)
 
 
 def test_a_known_start_is_not_claimed_before_a_note(cache: Cache) -> None:

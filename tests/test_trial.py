@@ -73,11 +73,19 @@ def test_a_piece_that_has_begun_is_never_forgotten(trial: Trial) -> None:
     assert set(_silence(trial, 60.0)) == {Progress.BEGUN}
 
 
-def test_a_place_known_from_elsewhere_needs_no_attack(trial: Trial) -> None:
-    trial.skip()
-    assert set(_silence(trial, 5.0)) == {Progress.BEGUN}
+def test_a_known_start_is_told_by_its_first_attack_and_forgotten_all_the_same(trial: Trial) -> None:
+    trial.seek(playing=False)
+    for _ in range(2):
+        assert set(_attack(trial)) == {Progress.BEGUN}
+        assert _silence(trial, 0.8).count(Progress.FORGET) == 1
     trial.reset()
     assert set(_attack(trial)) == {Progress.TOO_EARLY}
+
+
+def test_a_place_told_while_the_piano_plays_is_not_forgotten(trial: Trial) -> None:
+    trial.seek(playing=True)
+    assert set(_attack(trial)) == {Progress.BEGUN}
+    assert set(_silence(trial, 5.0)) == {Progress.BEGUN}
 
 
 @pytest.mark.parametrize(

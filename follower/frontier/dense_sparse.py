@@ -360,6 +360,10 @@ class Observer(Protocol):
     def push(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
 
+    @property
+    def started(self) -> bool:
+        """Whether anything has been played."""
+
     def wait(self) -> None:
         """Expect the piano to begin; what is known of its sound stays."""
 
@@ -442,21 +446,23 @@ class DenseSparseFrontier:
         """Forget everything heard; the same as a fresh frontier."""
         self._observer.reset()
         self._classifier.reset()
-        self._begin(np.zeros(self._n))
+        self._entry = np.zeros(self._n)
+        self._trial.reset()
+        self._begin()
 
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
         frame_s = self._hop_s * np.arange(1, self._n + 1)
         c = self._config
-        self._begin(np.minimum(0.5 * ((frame_s - mix_s) / c.seek_spread_s) ** 2, c.jump_cost))
-        self._trial.skip()
+        self._entry = np.minimum(0.5 * ((frame_s - mix_s) / c.seek_spread_s) ** 2, c.jump_cost)
+        self._trial.seek(self._observer.started)
+        self._begin()
 
-    def _begin(self, entry: NDArray[np.float64]) -> None:
-        self._chain = _Chain(self._select(), entry, self._config)
+    def _begin(self) -> None:
+        self._chain = _Chain(self._select(), self._entry, self._config)
         self._next_chain: _Chain | None = None
         self._recent.reset()
         self._match.reset()
-        self._trial.reset()
         self._kept = 0
         self._built = 0
         self._since_rebuild = 0
@@ -492,7 +498,7 @@ class DenseSparseFrontier:
         progress = self._trial.push(o)
         if progress is Progress.FORGET:
             self._observer.wait()
-            self._begin(np.zeros(self._n))
+            self._begin()
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
         c = self._config
         self._classifier.push(frame.mfcc, o.presence)

@@ -180,16 +180,15 @@ class TempoFilter:
         self._usual_tempo = 1.0
         self._sure_s = 0.0
         self._sought_s: float | None = None
+        self._trial.reset()
         self._begin()
 
     def _begin(self) -> None:
         """Expect the piano to begin: anywhere, or where it was sought."""
         self._silent_s = 0.0
-        self._trial.reset()
         frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
         near = np.ones(len(frame_s))
         if self._sought_s is not None:
-            self._trial.skip()
             near = np.exp(-0.5 * ((frame_s - self._sought_s) / self._config.seek_spread_s) ** 2) + 1e-12
         self._belief.expect(near / near.sum())
         self._match.reset()
@@ -206,6 +205,7 @@ class TempoFilter:
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
         self._sought_s = mix_s
+        self._trial.seek(self._observer.started)
         self._begin()
 
     def push(self, frame: Frame, claim_s: float | None = None) -> Belief:

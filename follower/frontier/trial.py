@@ -80,10 +80,13 @@ class Trial:
         self._least = 0.0
         self._silent_s = 0.0
         self._over = False
+        self._least_attacks = self._config.least_attacks
 
-    def skip(self) -> None:
-        """The place is known from elsewhere: whatever sounds next is the beginning."""
-        self._over = True
+    def seek(self, playing: bool) -> None:
+        """Somebody tells the place, while the piano plays or before: the first attack there is evidence enough."""
+        self.reset()
+        self._least_attacks = 1
+        self._over = playing
 
     def push(self, o: Observation) -> Progress:
         """Take a hop in which the stream has started."""
@@ -99,7 +102,7 @@ class Trial:
             self._since_s, self._least = 0.0, 1.0
         lasting = c.break_s if self._attacks < c.least_attacks else c.few_after_s
         if self._silent_s > lasting:
-            self.reset()
+            self._attacks, self._silent_s = 0, 0.0
             return Progress.FORGET
         self._over = self._attacks >= c.few_attacks
-        return Progress.BEGUN if self._attacks >= c.least_attacks else Progress.TOO_EARLY
+        return Progress.BEGUN if self._attacks >= self._least_attacks else Progress.TOO_EARLY
