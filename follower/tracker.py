@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class TrackerConfig(JsonConfig):
         found_above: log odds above which it is found again,
         found_after_s: after this long.
         jump_s: a correction larger than this (in mix and in orchestra seconds) is a jump; a smaller one never goes
-            back, the orchestra waits instead. Where a pause begins and ends a jump may be of any size: nothing sounds.
+            back, the orchestra waits instead.
         jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
         persist_s: but after this long away from the belief
         persist_above: this concentration is enough.
@@ -55,10 +56,12 @@ class TrackerConfig(JsonConfig):
         breath_s: in the first seconds of a silence, when the mix's piano has been seen to rest (`gap_s`, `gap_below`),
         entry_s: so much of clear piano is enough when it goes on for `trust_s`: the pianist did not come in after a
             breath or a short rest.
-        back_after_s: silence after which a pause is believed: the orchestra goes back to where the piano stopped, from
-            where it ran on to while nobody knew.
-        resume_above: concentration that ends such a pause when the piano sounds again,
-        resume_most_s: or this much playing: until then the orchestra stays where the piano stopped.
+        brake_after_s: when the piano falls silent where the mix has it, the claim slows down after this long,
+        brake_s: with this time constant: should it be a pause, the orchestra has not run far ahead.
+        brake_ahead_s: whether the mix has piano is the mean activity over this long from the last note on,
+        brake_above: if it is above this.
+        resume_above: concentration that ends a pause when the piano sounds again,
+        resume_most_s: or this much playing: until then the orchestra stays where it is.
         end_s: a silence this close to the end of the orchestra recording ends the piece.
     """
 
@@ -90,7 +93,10 @@ class TrackerConfig(JsonConfig):
     missed_above: float = 0.65
     breath_s: float = 5.0
     entry_s: float = 0.25
-    back_after_s: float = 1.4
+    brake_after_s: float = 0.1
+    brake_s: float = 0.05
+    brake_ahead_s: float = 1.0
+    brake_above: float = 0.6
     resume_above: float = 0.75
     resume_most_s: float = 0.8
     end_s: float = 1.0
@@ -101,10 +107,16 @@ class TrackerConfig(JsonConfig):
         Raises:
             ConfigError: a field is out of range.
         """
-        for name in ("claim_above", "position_gain", "rate_gain", "rate_follow", "expect_above"):
+        shares = (
+            "claim_above jump_above persist_above position_gain rate_gain rate_follow orchestra_follow silence "
+            "gap_below expect_above trust_above missed_above brake_above resume_above"
+        )
+        for name in shares.split():
             require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
-        for name in ("jump_s", "expect_s", "decide_after_s", "settle_s", "gap_s"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        for f in fields(self):
+            if f.name.endswith("_s"):
+                require(getattr(self, f.name) > 0, f.name, getattr(self, f.name), "more than 0")
+        require(self.found_above > self.lost_below, "found_above", self.found_above, f"above {self.lost_below}")
 
 
 class Tracker:
@@ -139,8 +151,8 @@ class Tracker:
         self._silent_s = 0.0
         self._sounded_s = 0.0
         self._heard_mix_s: float | None = None
-        self._stop_s: float | None = None
-        self._settled_pause = False
+        self._in_pause = False
+        self._braked = 1.0
         self._gap_seen = False
         self._turned_s = 0.0
         self._why_lost = GUESS
@@ -165,7 +177,7 @@ class Tracker:
             self._silent_s += self._hop_s
             self._sounded_s = 0.0
         else:
-            self._silent_s, self._gap_seen, self._stop_s = 0.0, False, None
+            self._silent_s, self._gap_seen = 0.0, False
             self._sounded_s += self._hop_s
             self._heard_s += self._hop_s * belief.presence
         if belief.mix_s is None and self._heard_s > 0:  # the frontier took it back: it was no beginning
@@ -210,17 +222,16 @@ class Tracker:
 
     def _tell(self, state: State, reason: str, jump: bool, audio_sample: int, behind_s: float) -> list[Event]:
         events: list[Event] = []
-        least_s = 0.0 if State.PAUSED in (state, self._state) else self._config.jump_s
         if state is not self._state or reason != self._reason:
             events.append(StateChange(audio_sample, self._sample_rate_hz, state, self._state, reason))
             self._state, self._reason = state, reason
         orchestra_s, rate, sure = None, 1.0, 0.0
         if self._mix_s is not None:
             sure = confidence(self._evidence, self._map.confidence_at(self._mix_s))
-            rate = self._rate * self._map.slope_at(self._mix_s)
+            rate = self._braked * self._rate * self._map.slope_at(self._mix_s)
             orchestra_s = self._map.to_orchestra(self._mix_s) + rate * behind_s
             before = self._orchestra_s
-            if jump and before is not None and abs(orchestra_s - before) > least_s:
+            if jump and before is not None and abs(orchestra_s - before) > self._config.jump_s:
                 events.append(Jump(audio_sample, self._sample_rate_hz, before, orchestra_s))
             elif before is not None:
                 orchestra_s = max(orchestra_s, before)
@@ -234,6 +245,7 @@ class Tracker:
     def _follow(self, belief: Belief, state: State) -> bool:
         """Move the claimed place on; returns whether it jumped."""
         c = self._config
+        braked, self._braked = self._braked < 1.0, 1.0
         if belief.mix_s is None:
             return False
         if self._mix_s is None:
@@ -242,14 +254,9 @@ class Tracker:
             return False
         if state in (State.PAUSED, State.ENDED):
             self._rate = 0.0
-            if state is State.PAUSED and self._state in (State.FOLLOWING, State.LOST):
-                self._stop_s = self._heard_mix_s
-            if self._stop_s is None or self._silent_s < c.back_after_s:
-                return False
-            self._mix_s, self._stop_s = self._stop_s, None
-            self._settled_pause = True
-            return True
-        resumed, self._settled_pause = self._settled_pause, False
+            self._in_pause = True
+            return False
+        resumed, self._in_pause = self._in_pause, False
         if resumed and belief.concentration >= c.persist_above:
             since_s = self._claimed_at_s if abs(belief.mix_s - self._mix_s) <= c.jump_s else self._heard_s
             return self._move(belief.mix_s, belief.rate, since_s)
@@ -260,6 +267,10 @@ class Tracker:
             self._rate += c.orchestra_follow * (min(max(own, 0.3), 3.0) - self._rate)
             self._mix_s = min(expected, self._mix_end_s)
             return False
+        if self._silent_s > c.brake_after_s and self._piano_missing():
+            self._braked = math.exp((c.brake_after_s - self._silent_s) / c.brake_s)
+            self._mix_s = min(self._mix_s + self._braked * self._rate * self._hop_s, self._mix_end_s)
+            return False
         error = belief.mix_s - expected
         if abs(error) > c.jump_s:
             self._away_s += self._hop_s
@@ -269,6 +280,8 @@ class Tracker:
                 return False
             return self._move(belief.mix_s, belief.rate, self._heard_s)
         self._away_s = 0.0
+        if braked and error > 0:  # it was no pause: what is caught up says nothing about the tempo
+            expected, error = belief.mix_s, 0.0
         self._mix_s = min(max(expected + c.position_gain * error, 0.0), self._mix_end_s)
         self._rate += c.rate_gain * error / self._hop_s
         self._rate = max(self._rate + c.rate_follow * (belief.rate - self._rate), 0.0)
@@ -290,7 +303,7 @@ class Tracker:
         if self._silent_s > 0:
             return self._state, self._reason
         unsure = belief.concentration < c.resume_above and self._sounded_s < c.resume_most_s
-        if self._settled_pause and unsure:
+        if self._in_pause and unsure:
             return self._state, self._reason
         if self._notice_lost(belief):
             return State.LOST, self._why_lost
@@ -332,6 +345,13 @@ class Tracker:
 
     def _ending(self, mix_s: float) -> bool:
         return self._map.to_orchestra(mix_s) >= self._orchestra_end_s - self._config.end_s
+
+    def _piano_missing(self) -> bool:
+        """Does the mix have piano where the live one fell silent?"""
+        heard_s = self._heard_mix_s
+        return heard_s is not None and (
+            self._mean_activity(heard_s, heard_s + self._config.brake_ahead_s) > self._config.brake_above
+        )
 
     def _piano_expected(self, mix_s: float) -> float:
         """Mean piano activity of the mix from a place on."""

@@ -120,6 +120,16 @@ def test_node_posterior_sums_over_every_chain(seed: int) -> None:
     np.testing.assert_allclose(posterior, expected, atol=1e-5)
 
 
+def test_a_posterior_of_huge_costs_is_a_distribution_round_the_best_chain() -> None:
+    """Similarities of hundreds, which overflow 32 bits when taken to their exponents as they are."""
+    rows = np.full((12, 12), -15.0, dtype=np.float32)
+    np.fill_diagonal(rows, 15.0)
+    rule = SegmentRule(rows=4, slopes=(0.5, 1.0, 1.5), stiffness=0.3)
+    posterior = node_posterior(Comparison(rows, rows, 0.0, 0.1), rule, np.array([0, 3, 7, 10]), 4, 1.0)
+    assert np.allclose(posterior.sum(axis=1), 1.0)
+    assert posterior.argmax(axis=1).tolist() == [0, 1, 1, 2]
+
+
 def test_a_gap_skips_foreign_rows() -> None:
     """32 rows of nonsense between two matching halves: two chains, with the orchestra waiting at column 20."""
     rng = np.random.default_rng(5)

@@ -186,18 +186,42 @@ def test_a_stop_where_the_mix_has_piano_is_a_pause(session: Session) -> None:
     assert again.mix_time_s == pytest.approx(15.7, abs=0.3)
 
 
-def test_a_pause_waits_where_the_piano_stopped(session: Session) -> None:
-    """The claim runs on until it is clear that this is a pause; then it goes back, once, and is held."""
+def test_the_orchestra_brakes_where_the_piano_is_missing(session: Session) -> None:
+    """Nobody knows yet whether it is a pause; it must not run far ahead, and it never goes back."""
     session.feed(playing(10, 5))
-    session.feed(silent(15, 1.0))
-    assert not session.of(Jump)
-    held = session.feed(silent(15, 1.0))
+    braked = session.feed(replace(b, presence=0.0) for b in playing(15, 0.4))
+    assert (braked.state, braked.rate) == (State.FOLLOWING, pytest.approx(0.0, abs=0.02))
+    held = session.feed(replace(b, presence=0.0) for b in playing(15.4, 3))
     assert held.state is State.PAUSED
-    assert held.mix_time_s == pytest.approx(15, abs=0.05)
-    (jump,) = session.of(Jump)
-    assert isinstance(jump, Jump)
-    assert jump.to_orchestra_s == pytest.approx(15, abs=0.05)
+    assert held.mix_time_s == pytest.approx(15.15, abs=0.05)
     assert session.feed(silent(15, 30)).orchestra_time_s == held.orchestra_time_s
+    assert not session.of(Jump)
+
+
+def test_a_short_silence_does_not_hold_the_orchestra_up(session: Session) -> None:
+    session.feed(playing(10, 5))
+    session.feed(replace(b, presence=0.0) for b in playing(15, 0.4))
+    last = session.feed(playing(15.4, 0.2))
+    assert last.mix_time_s == pytest.approx(15.6, abs=0.05)
+    assert last.rate == pytest.approx(1.0, abs=0.1)
+    assert not session.of(Jump)
+
+
+def test_the_orchestra_does_not_brake_where_the_mix_has_no_piano(session: Session) -> None:
+    session.feed(playing(25, 5))
+    last = session.feed(replace(b, presence=0.0) for b in playing(30, 0.5))
+    assert last.mix_time_s == pytest.approx(30.5, abs=0.05)
+
+
+@pytest.mark.parametrize("off_s", [-0.9, -0.3, 0.0, 0.4])
+def test_the_orchestra_waits_for_a_piano_that_goes_on_further_back(session: Session, off_s: float) -> None:
+    session.feed(playing(10, 5))
+    session.feed(silent(15, 5))
+    session.feed(playing(15 + off_s, 2))
+    claims = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
+    assert np.all(np.diff(claims) >= 0)
+    assert claims[-1] == pytest.approx(17 + off_s, abs=0.05)
+    assert not session.of(Jump)
 
 
 def test_a_pause_ends_when_the_place_is_found_again(session: Session) -> None:
