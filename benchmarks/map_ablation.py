@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from follower.evaluation.scenario import MapTruth, Scenario, load_scenario
 from follower.mix_map import MixMap
-from offline_prep.align import align_recordings, frame_rms
+from offline_prep.align import align_recordings, frame_rms, precise_comparisons
 from offline_prep.align_assembly import assemble
 from offline_prep.align_coarse import Chain, coarse_path, quiet_frames
 from offline_prep.align_config import AlignConfig, StageConfig
@@ -77,6 +77,10 @@ def chroma(gram: Gram) -> Gram:
 
 DEFAULT = AlignConfig()
 NO_GAPS = replace(DEFAULT, gap=replace(DEFAULT.gap, enter=1e6, enter_quiet=1e6))
+HEARD = DEFAULT.precise_weights
+RISES_ONLY = replace(HEARD, heard=0.0, harmony=0.36)
+"""The precise pass as it was before the onset network, with the weights that were best for it."""
+HARMONY_ONLY = replace(HEARD, heard=0.0, harmony=1.0, onset=0.0)
 VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
     "whole method": (DEFAULT, "lateness", False),
     "no lateness correction": (DEFAULT, "seams", False),
@@ -84,8 +88,17 @@ VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
     "no posterior mean": (DEFAULT, "fine", False),
     "coarse stage only": (DEFAULT, "coarse", False),
     "no tempo regularisation": (with_stages(loose), "seams", False),
-    "no onsets": (with_stages(lambda s: replace(s, onset=0.0)), "seams", False),
-    "no harmony": (with_stages(lambda s: replace(s, harmony=0.0)), "seams", False),
+    "no onset network": (replace(DEFAULT, precise_weights=RISES_ONLY), "seams", False),
+    "no onsets": (
+        replace(with_stages(lambda s: replace(s, onset=0.0)), precise_weights=HARMONY_ONLY),
+        "seams",
+        False,
+    ),
+    "no harmony": (
+        replace(with_stages(lambda s: replace(s, harmony=0.0)), precise_weights=replace(HEARD, harmony=0.0)),
+        "seams",
+        False,
+    ),
     "chroma instead of pitch": (DEFAULT, "seams", True),
     "no gap states": (NO_GAPS, "seams", False),
 }
@@ -105,8 +118,8 @@ def chains_of(
         fine = compared(mix, orchestra, config.fine)
         chains = tuple(refine(c, fine, config) for c in chains)
     if last in ("precise", "seams", "lateness"):
-        precise = compared(mix, orchestra, config.precise)
-        chains = tuple(settle(c, precise, config) for c in chains)
+        onsets, precise = precise_comparisons(mix, orchestra, config)
+        chains = tuple(settle(c, onsets, config) for c in chains)
         if last != "precise":
             chains = trim_seams(chains, precise, quiet)
         if last == "lateness":

@@ -3,7 +3,8 @@
 1. Pitchgrams of both recordings, each at its own tuning (`align_features`).
 2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`align_coarse`).
 3. Coarse pass with gap states: which parts belong together, where O was cut (`align_coarse`).
-4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`align_fine`).
+4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`align_fine`), which compares the
+   onsets that a small network hears (`align_onset_net`).
 5. Ends of the matched pieces (`align_seams`), confidence (`align_confidence`), what slow attacks shift taken out
    (`align_lateness`), one monotone map (`align_assembly`) and a verdict (`align_verdict`).
 """
@@ -34,6 +35,7 @@ from offline_prep.align_features import (
 )
 from offline_prep.align_fine import refine, settle
 from offline_prep.align_lateness import correct
+from offline_prep.align_onset_net import compare_onsets, onset_net
 from offline_prep.align_seams import trim_seams
 from offline_prep.align_verdict import Verdict, judge
 from offline_prep.audio import resample
@@ -209,8 +211,8 @@ class _Matched:
         comparison = _compare(mix, orchestra, config.fine)
         chains = tuple(refine(c, comparison, config) for c in coarse)
         progress("precise", 0.7)
-        comparison = _compare(mix, orchestra, config.precise)
-        chains = trim_seams(tuple(settle(c, comparison, config) for c in chains), comparison, quiet)
+        onsets, comparison = precise_comparisons(mix, orchestra, config)
+        chains = trim_seams(tuple(settle(c, onsets, config) for c in chains), comparison, quiet)
         confidence = tuple(chain_confidence(c, comparison) for c in chains)
         return cls(correct(chains, mix, orchestra, config.lateness), confidence)
 
@@ -225,6 +227,17 @@ def _compare(mix: NDArray[np.float32], orchestra: NDArray[np.float32], stage: St
         stage.harmony,
         stage.onset,
     )
+
+
+def precise_comparisons(
+    mix: NDArray[np.float32], orchestra: NDArray[np.float32], config: AlignConfig
+) -> tuple[Comparison, Comparison]:
+    """Two pitchgrams compared for the precise pass, with the onset network, and for seams and confidence, without."""
+    stage = config.precise
+    m = shape_features(mix, stage.shape, 0.0)
+    o = shape_features(orchestra, stage.shape, stage.softness)
+    onsets = compare_onsets((mix, m), (orchestra, o), onset_net(), config.precise_weights)
+    return onsets, compare(m, o, stage.harmony, stage.onset)
 
 
 def frame_rms(samples: NDArray[np.float32]) -> NDArray[np.float32]:

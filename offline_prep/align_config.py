@@ -66,6 +66,21 @@ class GapConfig:
 
 
 @dataclass(frozen=True)
+class PreciseWeights:
+    """What the precise pass compares (`align_onset_net.compare_onsets`): inner products and their weights.
+
+    Attributes:
+        heard: of the onsets that the network hears, both channels.
+        harmony: of the harmony part.
+        onset: of the onset part, plain rises of level.
+    """
+
+    heard: float = 0.9
+    harmony: float = 0.1
+    onset: float = 1.0
+
+
+@dataclass(frozen=True)
 class LatenessConfig:
     """How the length of attacks moves the map (`align_lateness`); fitted by `benchmarks/lateness_fit.py`.
 
@@ -92,7 +107,9 @@ class AlignConfig:
     Attributes:
         coarse: the pass over everything, with gaps.
         fine: the pass round the coarse path.
-        precise: the pass round the fine path, with the mean over all paths.
+        precise: the pass round the fine path, with the mean over all paths; its weights are for the seams and the
+            confidence, its own pass has `precise_weights`.
+        precise_weights: see `PreciseWeights`.
         gap: see `GapConfig`.
         lateness: see `LatenessConfig`.
         fine_reach_s: the fine pass looks this far to both sides of the coarse path.
@@ -125,6 +142,7 @@ class AlignConfig:
             onset=2.5,
         )
     )
+    precise_weights: PreciseWeights = field(default_factory=PreciseWeights)
     gap: GapConfig = field(default_factory=GapConfig)
     lateness: LatenessConfig = field(default_factory=LatenessConfig)
     fine_reach_s: float = 0.7

@@ -87,7 +87,7 @@ class FeatureShape:
 
     Attributes:
         pool: pitchgram frames averaged into one.
-        gamma: log compression, log1p(gamma X / 90th percentile of the frame norms).
+        gamma: log compression, see `compress`.
         smooth_s: smoothing of the harmony part.
         rise_frames: span of the onset part's difference, in pitchgram frames.
         tail_frames: length of the onset part's decay, in pitchgram frames.
@@ -116,6 +116,12 @@ class Features:
     hop_s: float
 
 
+def compress(gram: NDArray[np.float32], gamma: float) -> NDArray[np.float32]:
+    """Level log1p(gamma X / 90th percentile of the frame norms) of a pitchgram, same shape."""
+    reference = float(np.percentile(_norm(gram), 90)) + 1e-12
+    return np.asarray(np.log1p(gram * np.float32(gamma / reference)), dtype=np.float32)
+
+
 def shape_features(gram: NDArray[np.float32], shape: FeatureShape, softness: float) -> Features:
     """Harmony and onset features of a pitchgram (frames, 72).
 
@@ -124,8 +130,7 @@ def shape_features(gram: NDArray[np.float32], shape: FeatureShape, softness: flo
         shape: see `FeatureShape`.
         softness: harmony rows are v / (|v| + softness median|v|): quiet frames become neutral, not noise matches.
     """
-    reference = float(np.percentile(_norm(gram), 90)) + 1e-12
-    level = np.log1p(gram * np.float32(shape.gamma / reference))
+    level = compress(gram, shape.gamma)
     rise = np.zeros_like(level)
     lead = shape.rise_frames // 2
     rise[lead : len(level) - (shape.rise_frames - lead)] = np.maximum(

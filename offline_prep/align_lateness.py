@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from offline_prep.align_coarse import Chain
 from offline_prep.align_config import LatenessConfig
-from offline_prep.align_features import HOP_S
+from offline_prep.align_features import HOP_S, compress
 
 GAMMA = 1000.0
 """Log compression of the levels, as in the fine stages of the alignment."""
@@ -103,7 +103,7 @@ def lateness(rises: Rises, mix_s: NDArray[np.float64], config: LatenessConfig) -
 
 def find_rises(chains: tuple[Chain, ...], mix: NDArray[np.float32], orchestra: NDArray[np.float32]) -> Rises:
     """Rises of the orchestra recording that the mix has within 140 ms of their place by the map; may be none."""
-    o_level, mix_level = _level(orchestra), _level(mix)
+    o_level, mix_level = compress(orchestra, GAMMA), compress(mix, GAMMA)
     frame, pitch = _steps(o_level)
     mix_s = np.full(len(frame), np.nan)
     for chain in chains:
@@ -126,11 +126,6 @@ def find_rises(chains: tuple[Chain, ...], mix: NDArray[np.float32], orchestra: N
         _rise_s(o_level, frame[order], pitch[order]),
         _rise_s(mix_level, mix_frame[order], pitch[order]),
     )
-
-
-def _level(gram: NDArray[np.float32]) -> NDArray[np.float32]:
-    reference = float(np.percentile(np.sqrt(np.einsum("ij,ij->i", gram, gram)), 90)) + 1e-12
-    return np.asarray(np.log1p(gram * np.float32(GAMMA / reference)), dtype=np.float32)
 
 
 def _step(level: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,6 +14,10 @@ from offline_prep.align_features import Comparison
 OUTSIDE_COST = 0.05
 """A little over the median for columns before the start or behind the end of the orchestra recording."""
 
+LARGEST_EXPONENT = 85.0
+"""A segment's likelihood is at least e to minus this before its slope's prior, and at most 1: 32 bits hold it.  Only
+a row's differences matter for a posterior; their bound, 2 for 43 rows, is for noise that the onset network hears."""
+
 
 @dataclass(frozen=True)
 class SegmentRule:
@@ -155,6 +159,8 @@ def node_posterior(
     for t in range(nodes):
         span = width + int(displacement[-1]) + 1
         block = _cost_block(comparison, transposed, t * rule.rows, rule.rows, int(first[t]), span)
+        block -= block.min(axis=1, keepdims=True)
+        np.minimum(block, np.float32(LARGEST_EXPONENT / (sharpness * rule.rows)), out=block)
         kernels.segment_likelihood(block, line, sharpness, prior, likelihood[t])
     keep = np.exp(-sharpness * rule.stiffness * rule.rows * np.diff(np.log(displacement))).astype(np.float32)
     column = np.empty((nodes + 1, width))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from follower.errors import ConfigError
 from offline_prep.align_config import PreciseWeights
-from offline_prep.align_features import N_PITCHES, FeatureShape, compress, pitchgram, shape_features
+from offline_prep.align_features import LOWEST_MIDI, N_PITCHES, FeatureShape, compress, pitchgram, shape_features
 from offline_prep.align_onset_net import (
     CHUNK_FRAMES,
     GAMMA,
@@ -62,14 +62,19 @@ def test_inputs_come_in_bounded_chunks() -> None:
     assert sizes == [CHUNK_FRAMES * N_PITCHES] * 2 + [3 * N_PITCHES]
 
 
-def test_the_network_hears_an_attack_and_not_a_held_tone() -> None:
-    """Where the tone begins its first channel says so, within two frames; a second into it, it is silent."""
-    level = compress(pitchgram(_tone(4.0, 1.5), 0.0), GAMMA)
-    heard = onset_net().onsets(level).reshape(len(level), N_PITCHES, -1)[:, 69 - 28, 0]
+@pytest.mark.parametrize("hz", [220.0, 440.0, 1046.5])
+def test_the_network_hears_an_attack_and_not_a_held_tone(hz: float) -> None:
+    """Its first channel leaps where the tone begins; while it is held the channel falls to half and stays there."""
+    level = compress(pitchgram(_tone(4.0, 1.5, hz), 0.0), GAMMA)
+    pitch = round(69 + 12 * np.log2(hz / 440.0)) - LOWEST_MIDI
+    heard = onset_net().onsets(level).reshape(len(level), N_PITCHES, -1)[:, pitch, 0]
+    leap = heard[4:] - heard[:-4]
     start = round(1.5 * 22050 / 256)
-    assert abs(int(heard.argmax()) - start) <= 2
-    assert heard[start - 2 : start + 3].max() > 0.5
-    assert heard[start + 86 : -30].max() < 0.1
+    assert abs(int(leap.argmax()) + 2 - start) <= 2
+    assert leap.max() > 0.4
+    held = slice(start + 86, -30)
+    assert heard[held].max() < 0.6 * heard[start - 2 : start + 10].max()
+    assert np.abs(leap[held]).max() < 0.05
 
 
 def test_the_same_onsets_are_the_most_similar() -> None:
