@@ -10,7 +10,8 @@ from naive import tempo_filter as naive
 from numpy.typing import NDArray
 
 from follower.frontier import belief as belief_module
-from follower.frontier.belief import BLOCK, POOL, Step, TwoLevelBelief
+from follower.frontier.belief import BLOCK, Step, TwoLevelBelief
+from follower.frontier.pooling import POOL
 
 TEMPI = np.array([0.5, 0.75, 1.0, 1.5, 2.0])
 PRIOR = np.full(5, 0.2, np.float32)

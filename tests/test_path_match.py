@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from follower.frontier.path_match import POOL, PathMatch
+from follower.frontier.path_match import PathMatch
+from follower.frontier.pooling import POOL
 
 HOP_S = 512 / 22050
 SECONDS = 20.0

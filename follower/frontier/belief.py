@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from follower.frontier.pooling import POOL, pool_mean
 from follower.kernels import tempo_filter as kernels
 
-POOL = 4
-"""Frames of the mix per coarse position, and hops per coarse step."""
 BLOCK = 128
 """Frames of the mix that become hot or cold together (3 s)."""
 HOT_BLOCKS = 24
@@ -157,17 +156,10 @@ class TwoLevelBelief:
         self._prior = tempo_prior
         n = features.shape[1]
         self._fine = _Level(features, activity, len(tempi), BLOCK)
-        coarse_n = -(-n // POOL)
-        self._group_size = np.minimum(n - POOL * np.arange(coarse_n), POOL).astype(np.float32)
-        self._coarse = _Level(self._pool_mean(features), self._pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
+        self._coarse = _Level(pool_mean(features), pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
         self._n_blocks = -(-n // BLOCK)
         self._all_blocks = np.arange(self._n_blocks)
         self.expect(np.full(n, 1 / n))
-
-    def _pool_mean(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        padded = np.pad(x, ((0, 0), (0, -x.shape[1] % POOL)))
-        sums = padded.reshape(len(x), -1, POOL).sum(axis=2)
-        return np.ascontiguousarray(sums / self._group_size, np.float32)
 
     @property
     def n_frames(self) -> int:

@@ -12,10 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from follower.frontier.pooling import POOL, pool_mean
 from follower.kernels import tempo_filter as kernels
 
-POOL: Final = 4
-"""Frames of the mix per position, and hops per step."""
 MEMORY_S: Final = 0.4
 """Time constant with which matches are forgotten. Half to double of it tells wrong places apart nearly as well."""
 NEAR: Final = 2
@@ -42,11 +41,8 @@ class PathMatch:
     """
 
     def __init__(self, features: NDArray[np.float32], hop_s: float) -> None:
-        n = features.shape[1]
         self._hop_s = hop_s
-        padded = np.pad(features, ((0, 0), (0, -n % POOL)))
-        sums = padded.reshape(len(features), -1, POOL).sum(axis=2)
-        self._features = np.ascontiguousarray(sums / np.minimum(n - POOL * np.arange(sums.shape[1]), POOL), np.float32)
+        self._features = pool_mean(features)
         self._kept = np.float32(math.exp(-POOL * hop_s / MEMORY_S))
         self._blocks = np.zeros(1, np.int64)
         self._match, self._step = np.zeros((2, self._features.shape[1]), np.float32)
