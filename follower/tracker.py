@@ -82,7 +82,7 @@ class TrackerConfig(JsonConfig):
     orchestra_follow: float = 0.02
     silence: float = 0.1
     decide_after_s: float = 0.7
-    undecided_s: float = 1.2
+    undecided_s: float = 2.0
     gap_s: float = 0.4
     gap_below: float = 0.3
     expect_s: float = 2.0
