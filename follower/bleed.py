@@ -36,6 +36,7 @@ class BleedConfig(JsonConfig):
         slack_frames: the place told may be wrong by so many frames: the prediction is the loudest near it, and a
             semitone surely sounds only as loudly as in the softest.
         decay_s: time in which it falls by 60 dB when the loudspeakers fall silent: the room.
+        fade_s: but only after this long: the player fades out, and what it played is still on its way.
         memory_s: time constant with which ratios are forgotten.
         registers: number of groups of semitones that share a transfer; between their centres it is interpolated.
         shared: weight of the other registers' ratios in each.
@@ -55,6 +56,7 @@ class BleedConfig(JsonConfig):
 
     slack_frames: int = 3
     decay_s: float = 0.8
+    fade_s: float = 0.3
     memory_s: float = 12.0
     registers: int = 8
     shared: float = 0.1
@@ -162,6 +164,7 @@ class BleedCanceller:
         self._live_level = 0.0
         self._share = 0.0
         self._playing_s = 0.0
+        self._stopped_s = 0.0
 
     @property
     def transfer(self) -> NDArray[np.float64]:
@@ -195,12 +198,16 @@ class BleedCanceller:
     def _predict(self, orchestra_time_s: float | None) -> None:
         """Amplitudes played about now, with the room's decay."""
         reach = self._config.slack_frames
-        self._predicted *= self._decay
         frame = -1 if orchestra_time_s is None else round(orchestra_time_s / self._hop_s) - 1
         if not 0 <= frame < len(self._orchestra):
             self._playing_s = 0.0
+            self._stopped_s += self._hop_s
+            if self._stopped_s > self._config.fade_s:
+                self._predicted *= self._decay
             return
         self._playing_s += self._hop_s
+        self._stopped_s = 0.0
+        self._predicted *= self._decay
         near = self._orchestra[max(frame - reach, 0) : frame + reach + 1]
         self._surely_played = np.min(near, axis=0).astype(np.float64)
         self._predicted = np.maximum(self._predicted, np.max(near, axis=0))
