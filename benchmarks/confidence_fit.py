@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from follower.cache import Cache
-from follower.confidence import EXACT_MOST, LEAST_MAP, SILENCE_S, Evidence
+from follower.confidence import LEAST_MAP, SETTLED_MOST, SILENCE_S, Evidence
 from follower.evaluation.metrics import Claims, live_errors
 from follower.evaluation.scenario import load_scenario
 from follower.evaluation.systems import Settings, Workbench
@@ -37,7 +37,7 @@ from follower.frontier.base import DEFAULT_METHOD, METHODS, Frame, create_fronti
 from follower.tracker import Tracker
 
 PLACE = ("bias", "decades", "margin", "new")
-RIGHT = ("bias", "decades", "margin", "silence", "map")
+RIGHT = ("bias", "decades", "settled", "margin", "silence", "map")
 
 
 def work_of(name: str) -> str:
@@ -58,7 +58,8 @@ def place_row(e: Evidence) -> tuple[float, ...]:
 def right_row(e: Evidence, map_confidence: float) -> tuple[float, ...]:
     """What `confidence` weighs."""
     return (
-        min(e.decades, EXACT_MOST),
+        min(e.decades, SETTLED_MOST),
+        e.settled,
         min(e.margin, 0.0),
         1.0 - math.exp(-e.silent_s / SILENCE_S),
         math.log(max(map_confidence, LEAST_MAP)),

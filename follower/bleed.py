@@ -35,8 +35,8 @@ class BleedConfig(JsonConfig):
     Attributes:
         slack_frames: the place told may be wrong by so many frames: the prediction is the loudest near it, and a
             semitone surely sounds only as loudly as in the softest.
-        decay_s: time in which it falls by 60 dB when the loudspeakers fall silent: the room.
-        fade_s: but only after this long: the player fades out, and what it played is still on its way.
+        decay_s: time in which it falls by 60 dB: the room. So long after the loudspeakers fell silent all is over,
+        fade_s: but for this long it does not fall: the player fades out, and what it played is still on its way.
         memory_s: time constant with which ratios are forgotten.
         registers: number of groups of semitones that share a transfer; between their centres it is interpolated.
         shared: weight of the other registers' ratios in each.
@@ -84,6 +84,7 @@ class BleedConfig(JsonConfig):
         require(0 < self.quantile < 1, "quantile", self.quantile, "between 0 and 1")
         for name in ("decay_s", "memory_s", "level_s", "loud", "factor", "gate_factor"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        require(0 <= self.fade_s < self.decay_s, "fade_s", self.fade_s, f"0 or more, below decay_s ({self.decay_s})")
         require(self.none_below < self.surely_above, "none_below", self.none_below, "less than surely_above")
         require(self.gate_from < self.gate_full, "gate_from", self.gate_from, "less than gate_full")
 
@@ -202,7 +203,9 @@ class BleedCanceller:
         if not 0 <= frame < len(self._orchestra):
             self._playing_s = 0.0
             self._stopped_s += self._hop_s
-            if self._stopped_s > self._config.fade_s:
+            if self._stopped_s > self._config.decay_s:
+                self._predicted[:] = 0.0
+            elif self._stopped_s > self._config.fade_s:
                 self._predicted *= self._decay
             return
         self._playing_s += self._hop_s

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 MOST_SURE = 6.0
 """Decades beyond which a belief's odds say no more."""
-EXACT_MOST = 4.0
+SETTLED_MOST = 4.0
 """Decades beyond which they do not make a place more exact."""
 SILENCE_S = 0.5
 """Time constant in which a silence takes its toll."""
@@ -18,7 +18,7 @@ LEAST_MAP = 0.05
 """Map confidence below which it says no more."""
 
 PLACE_BIAS, PLACE_DECADES, PLACE_MARGIN, PLACE_NEW = 1.81, 0.69, 0.49, -2.24
-RIGHT_BIAS, RIGHT_DECADES, RIGHT_MARGIN, RIGHT_SILENCE, RIGHT_MAP = 0.27, 0.95, 0.36, -4.50, 1.75
+RIGHT_BIAS, RIGHT_DECADES, RIGHT_SETTLED, RIGHT_MARGIN, RIGHT_SILENCE, RIGHT_MAP = -0.22, 0.80, 0.29, 0.32, -4.45, 2.66
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Evidence:
 
     Attributes:
         decades: log10 odds of the frontier's belief within half a second of the claim, within +-`MOST_SURE`.
+        settled: mean of that (at most `SETTLED_MOST`) over the last second or so of playing since the claim began.
         margin: how much better the newest moments fit the claim than any other place (nats), see
             `follower.frontier.base.Belief`.
         age_s: playing time since the claim began or jumped.
@@ -34,6 +35,7 @@ class Evidence:
     """
 
     decades: float
+    settled: float
     margin: float
     age_s: float
     silent_s: float
@@ -52,7 +54,7 @@ def decades(share: float) -> float:
 def place_odds(evidence: Evidence) -> float:
     """Log odds that the claim is at the piano's place, rather than more than a second off in the mix.
 
-    >>> place_odds(Evidence(3.0, 5.0, 9.0, 0.0)) > 4 > 0 > place_odds(Evidence(3.0, -9.0, 9.0, 0.0))
+    >>> place_odds(Evidence(3.0, 3.0, 5.0, 9.0, 0.0)) > 4 > 0 > place_odds(Evidence(3.0, 3.0, -9.0, 9.0, 0.0))
     True
     """
     new = math.exp(-evidence.age_s)
@@ -62,12 +64,13 @@ def place_odds(evidence: Evidence) -> float:
 def confidence(evidence: Evidence, map_confidence: float) -> float:
     """Probability that the claim is within 200 ms in the orchestra recording; 0..1.
 
-    >>> round(confidence(Evidence(4.0, 2.0, 9.0, 0.0), 0.95), 2)
+    >>> round(confidence(Evidence(4.0, 3.5, 2.0, 9.0, 0.0), 0.95), 2)
     0.98
     """
     x = (
         RIGHT_BIAS
-        + RIGHT_DECADES * min(evidence.decades, EXACT_MOST)
+        + RIGHT_DECADES * min(evidence.decades, SETTLED_MOST)
+        + RIGHT_SETTLED * evidence.settled
         + RIGHT_MARGIN * min(evidence.margin, 0.0)
         + RIGHT_SILENCE * (1.0 - math.exp(-evidence.silent_s / SILENCE_S))
         + RIGHT_MAP * math.log(max(map_confidence, LEAST_MAP))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from follower.cache import Cache
-from follower.confidence import Evidence, confidence, decades, place_odds
+from follower.confidence import SETTLED_MOST, Evidence, confidence, decades, place_odds
 from follower.config import JsonConfig, require
 from follower.events import Event, Jump, Position, State, StateChange
 from follower.frontier.base import Belief
@@ -34,6 +34,7 @@ class TrackerConfig(JsonConfig):
         jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
         persist_s: but after this long away from the belief
         persist_above: this concentration is enough.
+        settle_s: time constant, of playing, in which a new claim settles and gains confidence.
         position_gain: share of the position error corrected per hop.
         rate_gain: share of the position error, per hop, that goes into the rate.
         rate_follow: share of the frontier's rate taken over per hop.
@@ -74,6 +75,7 @@ class TrackerConfig(JsonConfig):
     jump_above: float = 0.75
     persist_s: float = 0.5
     persist_above: float = 0.35
+    settle_s: float = 1.0
     position_gain: float = 0.5
     rate_gain: float = 0.01
     rate_follow: float = 0.05
@@ -156,7 +158,7 @@ class Tracker:
         self._why_lost = GUESS
         self._away_s = 0.0
         self._claimed_at_s = 0.0
-        self._evidence = Evidence(0.0, 0.0, 0.0, 0.0)
+        self._evidence = Evidence(0.0, 0.0, 0.0, 0.0, 0.0)
 
     @property
     def mix_s(self) -> float | None:
@@ -208,8 +210,10 @@ class Tracker:
             self._claimed_at_s = self._heard_s
         age_s = self._heard_s - self._claimed_at_s
         share = belief.concentration
-        odds = decades(min(share, 1 - share) if self._away_s > 0 else share)
-        self._evidence = Evidence(odds, belief.margin, age_s, 0.0)
+        now = decades(min(share, 1 - share) if self._away_s > 0 else share)
+        settled = before.settled if age_s > before.age_s else 0.0  # a new claim has yet to settle
+        settled += self._hop_s * belief.presence / self._config.settle_s * (min(now, SETTLED_MOST) - settled)
+        self._evidence = Evidence(now, settled, belief.margin, age_s, 0.0)
 
     def idle(self, audio_sample: int) -> list[Event]:
         """Tell the held position while listening is suspended."""

@@ -156,6 +156,14 @@ def test_confidence_drops_when_the_belief_is_elsewhere(session: Session) -> None
     assert session.feed(playing(50, 0.1, concentration=0.7)).confidence < 0.65 * before
 
 
+def test_a_new_claim_earns_its_confidence(session: Session) -> None:
+    first = session.feed(playing(10, 0.5)).confidence
+    settled = session.feed(playing(10.5, 5)).confidence
+    jumped = session.feed(playing(50, 0.3)).confidence
+    assert first < settled - 0.02
+    assert jumped < settled - 0.02
+
+
 def test_a_mix_in_which_the_piano_is_never_told_apart_announces_no_rest(cache: Cache) -> None:
     """With the activity low while the piano played, its being low afterwards means nothing."""
     faint = replace(
@@ -397,7 +405,7 @@ def test_confidence_rises_with_concentration_and_falls_in_a_silence(session: Ses
 
 
 def test_a_doubtful_map_lowers_confidence(cache: Cache) -> None:
-    arrays = {**cache.arrays, "map_confidence": np.full(4, 0.3)}
+    arrays = {**cache.arrays, "map_confidence": np.full(4, 0.5)}
     plain, doubtful = Session(cache), Session(replace(cache, arrays=arrays))
     beliefs = playing(20, 2)
     assert doubtful.feed(beliefs).confidence < 0.7 * plain.feed(beliefs).confidence

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 
 from follower.errors import ConfigError
-from follower.frontier.observation import Observation
 from follower.frontier.trial import Progress, Trial, TrialConfig
 
 HOP_S = 0.02
-PARTS = np.zeros((4, 88), np.float32)
 
 
-def _push(trial: Trial, attacks: list[float], presence: float = 1.0) -> list[Progress]:
-    return [trial.push(Observation(PARTS, 1.0, presence, True, attack)) for attack in attacks]
+def _push(trial: Trial, attacks: list[float]) -> list[Progress]:
+    return [trial.push(attack, 0.0) for attack in attacks]
 
 
 def _attack(trial: Trial, lasting_s: float = 0.5, strength: float = 1.0) -> list[Progress]:
@@ -25,7 +23,13 @@ def _attack(trial: Trial, lasting_s: float = 0.5, strength: float = 1.0) -> list
 
 def _silence(trial: Trial, lasting_s: float) -> list[Progress]:
     """Room noise: its amplitudes come and go, but no piano is heard."""
-    return _push(trial, np.random.default_rng(0).uniform(0, 1, round(lasting_s / HOP_S)).tolist(), presence=0.0)
+    out, silent_s = [], 0.0
+    for attack in np.random.default_rng(0).uniform(0, 1, round(lasting_s / HOP_S)).tolist():
+        silent_s += HOP_S
+        out.append(trial.push(attack, silent_s))
+        if out[-1] is Progress.FORGET:  # the frontier begins anew
+            silent_s = 0.0
+    return out
 
 
 @pytest.fixture

@@ -495,14 +495,14 @@ class DenseSparseFrontier:
         o = self._observer.push(frame.pitch)
         if not o.started:
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
-        progress = self._trial.push(o)
+        c = self._config
+        self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
+        progress = self._trial.push(o.attack, self._silent_s)
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
-        c = self._config
         self._classifier.push(frame.mfcc, o.presence)
-        self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
         weights = c.weights.of(o)
         best = self._weigh(weights)
         costs = self._chain.push(self._score, best, o.presence, self._rate)

@@ -220,7 +220,7 @@ class TempoFilter:
             if self._silent_s > c.reentry_after_s:
                 self._loosen(self._silent_s)
             self._silent_s = 0.0
-        progress = self._trial.push(o)
+        progress = self._trial.push(o.attack, self._silent_s)
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from follower.config import JsonConfig, require
-from follower.frontier.observation import Observation
 
 
 class Progress(Enum):
@@ -34,7 +33,6 @@ class TrialConfig(JsonConfig):
         break_s: a silence this long ends the run, and forgets it when it was shorter.
         few_attacks: fewer in all than this
         few_after_s: are forgotten after a silence this long.
-        silence: presence below which the piano counts as silent.
     """
 
     strength: float = 0.2
@@ -44,7 +42,6 @@ class TrialConfig(JsonConfig):
     break_s: float = 0.7
     few_attacks: int = 4
     few_after_s: float = 1.5
-    silence: float = 0.1
 
     def __post_init__(self) -> None:
         """Check the fields.
@@ -52,8 +49,7 @@ class TrialConfig(JsonConfig):
         Raises:
             ConfigError: a field is out of range.
         """
-        for name in ("strength", "silence"):
-            require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
+        require(0 < self.strength < 1, "strength", self.strength, "between 0 and 1")
         for name in ("growth", "least_attacks", "few_attacks"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("apart_s", "break_s", "few_after_s"):
@@ -78,7 +74,6 @@ class Trial:
         self._attacks = 0
         self._since_s = math.inf
         self._least = 0.0
-        self._silent_s = 0.0
         self._over = False
         self._least_attacks = self._config.least_attacks
 
@@ -88,21 +83,25 @@ class Trial:
         self._least_attacks = 1
         self._over = playing
 
-    def push(self, o: Observation) -> Progress:
-        """Take a hop in which the stream has started."""
+    def push(self, attack: float, silent_s: float) -> Progress:
+        """Take a hop since the stream has started.
+
+        Args:
+            attack: see `follower.frontier.observation.Observation`.
+            silent_s: how long the piano has been silent; 0 while it sounds.
+        """
         c = self._config
         if self._over:
             return Progress.BEGUN
-        self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
         self._since_s += self._hop_s
-        self._least = min(self._least, o.attack)
-        risen = o.attack > max(c.strength, c.growth * self._least)
-        if risen and o.presence >= c.silence and self._since_s >= c.apart_s:
+        self._least = min(self._least, attack)
+        risen = attack > max(c.strength, c.growth * self._least)
+        if risen and silent_s == 0 and self._since_s >= c.apart_s:
             self._attacks += 1
             self._since_s, self._least = 0.0, 1.0
         lasting = c.break_s if self._attacks < c.least_attacks else c.few_after_s
-        if self._silent_s > lasting:
-            self._attacks, self._silent_s = 0, 0.0
+        if silent_s > lasting:
+            self._attacks = 0
             return Progress.FORGET
         self._over = self._attacks >= c.few_attacks
         return Progress.BEGUN if self._attacks >= self._least_attacks else Progress.TOO_EARLY
