@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 
-from follower.client import FollowerClient
+from follower.websocket.client import FollowerClient
 
 
 def main() -> int:

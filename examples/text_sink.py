@@ -3,7 +3,8 @@
     PYTHONPATH=examples follower replay CACHE p.wav --sink text_sink:TextSink=places.txt
 
 `BackgroundSink` brings the thread and the bounded queue: `deliver` may be as slow as it likes.
-To add a sink to the program itself, put the file into follower/sinks/ and one line into follower/plugins.py.
+To add a sink to the program itself, put the file into the room of its medium (follower/files/, follower/osc/ ...)
+and one line into follower/session/plugins.py.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from follower.errors import OutputError
-from follower.events import Event, Position, StateChange
-from follower.sinks.base import BackgroundSink, Session
+from follower.events import Event, Position, Session, StateChange
+from follower.session.background_sink import BackgroundSink
 
 
 class TextSink(BackgroundSink):

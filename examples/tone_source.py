@@ -2,7 +2,8 @@
 
     PYTHONPATH=examples follower live CACHE --source tone_source:ToneSource=440
 
-To add a source to the program itself, put the file into follower/sources/ and one line into follower/plugins.py.
+To add a source to the program itself, put the file into the room of its medium (follower/audio/, follower/files/,
+...) and one line into follower/session/plugins.py.
 """
 
 from __future__ import annotations

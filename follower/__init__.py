@@ -10,7 +10,6 @@ Example:
     ...     print(event)
 """
 
-from follower.cache import Cache, load_cache
 from follower.engine import Engine
 from follower.errors import FollowerError
 from follower.events import (
@@ -28,7 +27,8 @@ from follower.events import (
     State,
     StateChange,
 )
-from follower.mix_map import MixMap
+from follower.piece.cache import Cache, load_cache
+from follower.piece.mix_map import MixMap
 
 __all__ = [
     "AudioBlock",

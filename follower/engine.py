@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
-from follower.bleed import BleedCanceller, Loudspeakers
-from follower.cache import Cache
 from follower.errors import InputError
 from follower.events import AudioBlock, Command, Event, Gap, Pause, PlaybackPosition, Position, Resume, Seek
-from follower.features import FeatureFrames, FeatureStream, Framer
-from follower.frontier.base import DEFAULT_METHOD, Frame, create_frontier
-from follower.tracker import Tracker
+from follower.inference.base import DEFAULT_METHOD, Frame, create_frontier
+from follower.piece.cache import Cache
+from follower.signal.bleed import BleedCanceller
+from follower.signal.features import FeatureFrames, FeatureStream
+from follower.signal.framing import Framer
+from follower.signal.loudspeakers import Loudspeakers
+from follower.tracking.tracker import Tracker
 
 INPUT_BLOCK_SAMPLES = 64
 """Audio goes to the resampler in blocks of this size, so that when a frame is complete does not depend on chunking."""
@@ -22,9 +24,9 @@ class Engine:
     """Follow one live stream through one prepared piece.
 
     Args:
-        cache: from `follower.cache.load_cache`; its configuration is the engine's.
+        cache: from `follower.piece.cache.load_cache`; its configuration is the engine's.
         sample_rate_hz: rate of the live stream.
-        method: name of the frontier, see `follower.frontier.base.METHODS`.
+        method: name of the frontier, see `follower.inference.base.METHODS`.
         start_s: where in the orchestra recording the pianist will begin (s); None when unknown.
 
     Raises:

@@ -145,3 +145,42 @@ class PlaybackPosition:
 
 
 Command: TypeAlias = Seek | Pause | Resume | PlaybackPosition
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a sink may tell its listeners about the session before the first event.
+
+    Attributes:
+        program_version: of this project.
+        method: name of the frontier.
+        sample_rate_hz: of the live stream.
+        orchestra_duration_s: length of the orchestra recording.
+        mix_duration_s: length of the full mix.
+    """
+
+    program_version: str
+    method: str
+    sample_rate_hz: int
+    orchestra_duration_s: float
+    mix_duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Follow from a fresh start: the engine forgets what it heard, the stream's own clock runs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop following: audio is taken and thrown away until `Start`; the session stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something was asked for that cannot be understood; the loop passes the line on to everybody who listens."""
+
+    message: str
+
+
+Control: TypeAlias = Command | Start | Stop | Refused

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.cache import InputFile, Manifest, load_cache, read_manifest, write_cache
-from follower.classifier import DiagonalGmm
 from follower.config import FeatureConfig, PrepConfig
 from follower.errors import CacheError, InputError, OutputError
-from follower.features import FeatureFrames, FeatureStream, concatenate
-from offline_prep.align import align_recordings
+from follower.piece.cache import InputFile, Manifest, load_cache, read_manifest, write_cache
+from follower.piece.gmm import DiagonalGmm
+from follower.signal.features import FeatureFrames, FeatureStream, concatenate
+from offline_prep.alignment.align import align_recordings
 from offline_prep.audio import Recording, file_sha256, load_recording, resample
-from offline_prep.notebook import fit_gmm
-from offline_prep.notebook_features import NOTEBOOK_RATE_HZ, notebook_features
+from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
+from offline_prep.notebook.system import fit_gmm
 from offline_prep.orchestra_model import fit_mix_mixtures, piano_activity
 from offline_prep.progress import ProgressCallback, StagedProgress
 from offline_prep.roles import swapped_warning

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from follower.classifier import MFCC_USED, DiagonalGmm
 from follower.config import FeatureConfig
 from follower.errors import InputError
-from follower.mix_map import MixMap
+from follower.inference.piano_classifier import MFCC_USED
+from follower.piece.gmm import DiagonalGmm
+from follower.piece.mix_map import MixMap
 
 LOUD_PERCENTILE: Final = 90.0
 """Levels are relative to this percentile of a recording's frames."""

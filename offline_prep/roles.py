@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
-from follower.mix_map import MixMap
+from follower.piece.mix_map import MixMap
 from offline_prep.orchestra_model import piano_activity
 
 

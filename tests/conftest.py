@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from follower.demo import write_demo_scenario
-from offline_prep.librosa_loader import load_librosa
+from follower.demo.render import write_demo_scenario
+from offline_prep.notebook.librosa_loader import load_librosa
 
 # Test modules import librosa when they are collected, in several processes at once.
 load_librosa()

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from follower.errors import InputError
-from follower.events import AudioBlock, Command, Event, Gap, Notice, Pause, Position, Resume, Seek, State
-from follower.sinks.base import Session
+from follower.events import AudioBlock, Command, Event, Gap, Notice, Pause, Position, Resume, Seek, Session, State
 
 RATE_HZ = 44100
 BLOCK = 512

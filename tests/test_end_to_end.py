@@ -17,11 +17,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from follower.cache import FORMAT_VERSION, MANIFEST, load_cache
 from follower.cli import main as follower_main
 from follower.evaluation.metrics import Claims, live_errors
 from follower.evaluation.scenario import load_scenario
 from follower.events import State
+from follower.piece.cache import FORMAT_VERSION, MANIFEST, load_cache
 from offline_prep.audio import load_recording, resample
 from offline_prep.cli import main as prep_main
 

@@ -13,13 +13,13 @@ import soxr
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from follower.cache import Cache, InputFile, Manifest
 from follower.config import PrepConfig
 from follower.engine import Engine
 from follower.errors import InputError
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.events import AudioBlock, Event, Gap, Pause, Position, Resume, Seek, State, StateChange
-from follower.features import FeatureFrames, FeatureStream
+from follower.piece.cache import Cache, InputFile, Manifest
+from follower.signal.features import FeatureFrames, FeatureStream
 
 RATE_HZ = 22050
 DELAY_S = 5.0

@@ -1,3 +1,5 @@
+"""Imports point down only. What a room may import stands in its package's docstring, as a line `May import: ...`."""
+
 from __future__ import annotations
 
 import ast
@@ -8,98 +10,134 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-LAYERS = (
-    ("errors",),
-    ("config", "events", "kernels", "address", "extrapolation"),
-    ("features", "mix_map", "classifier", "cache", "bleed", "confidence"),
-    ("frontier", "tracker", "engine"),
-    ("sources", "sinks", "playback", "client", "controls", "osc_control", "plugins", "server"),
-    ("runner", "server.audio_sessions"),
-    ("evaluation", "demo", "commands"),
-    ("cli",),
-)
-"""Design section 1. A module imports only from its own layer and those before it."""
-HEAVY = ("librosa", "sklearn", "sounddevice", "pythonosc", "websockets", "matplotlib", "pylibrb", "offline_prep")
+from tests.paths import REPOSITORY
+
+GROUND = {
+    "errors": frozenset[str](),
+    "version": frozenset[str](),
+    "events": frozenset[str](),
+    "config": frozenset({"errors"}),
+    "kernels": frozenset[str](),
+    "engine": frozenset({"errors", "config", "events", "signal", "piece", "inference", "tracking"}),
+    "cli": frozenset({"errors", "version", "commands"}),
+}
+"""Modules of `follower` that are no room, and the kernels; what each may import."""
+FACES = {"__init__", "__main__", "client", "testing"}
+"""They only hand on names of the rooms, for users of the package."""
+ROOMS = sorted(p.parent for p in (REPOSITORY / "follower").glob("*/__init__.py"))
+FILES = sorted((REPOSITORY / "follower").rglob("*.py"))
+PREP_FILES = sorted((REPOSITORY / "offline_prep").rglob("*.py"))
+HEAVY = (
+    "librosa", "sklearn", "sounddevice", "pythonosc", "websockets", "matplotlib", "pylibrb", "offline_prep",
+)  # fmt: skip
 """Never loaded by `import follower`, and imported inside functions or by the one file that wraps them."""
 
 
-def _layer(module: str) -> int | None:
+def allowed_of(package: Path) -> frozenset[str]:
+    """The names after `May import:` in a package's docstring."""
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert "May import:" in docstring, f"{package.name}'s docstring does not say what the room may import"
+    sentence = docstring.partition("May import:")[2].partition(".")[0]
+    return frozenset(name.strip() for name in sentence.split(","))
+
+
+RULES = GROUND | {room.name: allowed_of(room) for room in ROOMS if room.name != "kernels"}
+EVERYTHING = "every other room"
+
+
+def room_of(module: str) -> str | None:
+    """`follower.signal.features` -> signal; None outside the two packages and for their faces."""
     parts = module.split(".")
-    if parts[0] != "follower" or len(parts) < 2 or parts[1] == "__main__":
+    if parts[0] == "offline_prep":
+        return "offline_prep"
+    if parts[0] != "follower" or len(parts) < 2 or parts[1] in FACES:
         return None
-    by_name = {name: i for i, names in enumerate(LAYERS) for name in names}
-    return by_name.get(".".join(parts[1:3]), by_name[parts[1]])
+    return parts[1]
 
 
-def _module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, inside functions too: a late import is still an arrow."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import; write the whole name"
+            yield node.module or ""
+            # `from follower import kernels` imports follower.kernels.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _imports_at_load(path: Path) -> Iterator[str]:
-    """Modules a file imports when it is loaded: not inside functions, not for type checking only."""
-
-    def walk(node: ast.AST) -> Iterator[str]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                continue
-            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-                continue
-            if isinstance(child, ast.Import):
-                yield from (alias.name for alias in child.names)
-            elif isinstance(child, ast.ImportFrom):
-                assert child.level == 0, f"{path} has a relative import; write the whole name"
-                module = child.module or ""
-                yield module
-                # `from follower import kernels` imports follower.kernels.
-                yield from (f"{module}.{alias.name}" for alias in child.names if module == "follower")
-            yield from walk(child)
-
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")))
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
 
 
-def test_every_module_has_a_layer() -> None:
-    modules = {p.stem for p in (ROOT / "follower").iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
-    assert modules - {"__init__", "__main__"} == {name.partition(".")[0] for names in LAYERS for name in names}
+def test_every_module_has_a_rule() -> None:
+    modules = {p.stem for p in (REPOSITORY / "follower").glob("*.py")} - FACES
+    assert modules <= set(RULES), "a new module: say in GROUND what it may import"
 
 
-FILES = sorted((ROOT / "follower").rglob("*.py"))
+def test_the_rules_have_no_cycle() -> None:
+    """A room that may import another is above it; so nothing may import itself by way of others."""
+
+    def above(name: str, seen: tuple[str, ...]) -> None:
+        assert name not in seen, f"a cycle: {' -> '.join((*seen, name))}"
+        for below in RULES.get(name, frozenset()) - {EVERYTHING, "offline_prep"}:
+            above(below, (*seen, name))
+
+    for name in RULES:
+        above(name, ())
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down_only(path: Path) -> None:
-    own = _layer(_module_name(path))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_a_room_imports_what_its_docstring_allows(path: Path) -> None:
+    own = room_of(module_name(path))
     if own is None:
         return
-    too_high = [m for m in _imports_at_load(path) if (layer := _layer(m)) is not None and layer > own]
-    assert not too_high, f"{path.relative_to(ROOT)} imports {too_high} from a layer above its own"
+    allowed = RULES[own]
+    found = {room for m in imports(path) if (room := room_of(m)) is not None and room in {*RULES, "offline_prep"}}
+    if EVERYTHING in allowed:
+        allowed = allowed | frozenset(RULES) - {"cli"}
+    assert found - {own} <= allowed, f"{path.relative_to(REPOSITORY)} may not import {sorted(found - {own} - allowed)}"
 
 
-def test_follower_never_imports_offline_prep_at_load() -> None:
-    guilty = [str(p.relative_to(ROOT)) for p in FILES if any(m.startswith("offline_prep") for m in _imports_at_load(p))]
-    assert guilty == []
+@pytest.mark.parametrize("package", ["alignment", "notebook"])
+def test_the_rooms_of_prep_import_what_their_docstrings_allow(package: str) -> None:
+    allowed = allowed_of(REPOSITORY / "offline_prep" / package)
+    for path in PREP_FILES:
+        if package in path.parts:
+            found = {m for m in imports(path) if m.startswith(("follower.", "offline_prep."))}
+            rooms = {m.split(".")[1] for m in found} - {package}
+            assert rooms <= allowed, f"{path.name} may not import {sorted(rooms - allowed)}"
 
 
-def test_only_evaluation_commands_and_demo_know_offline_prep_at_all() -> None:
-    allowed = ("evaluation", "commands", "demo")
-    guilty = []
-    for path in FILES:
-        named = [
-            node
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("offline_prep"))
-            or (isinstance(node, ast.Import) and any(a.name.startswith("offline_prep") for a in node.names))
-        ]
-        if named and path.relative_to(ROOT).parts[1] not in allowed:
-            guilty.append(str(path.relative_to(ROOT)))
-    assert guilty == []
+def test_prep_knows_nothing_of_live_sessions() -> None:
+    allowed = {"errors", "version", "config", "kernels", "signal", "piece", "inference", "files", "cli"}
+    for path in PREP_FILES:
+        found = {room for m in imports(path) if (room := room_of(m)) in RULES}
+        assert found <= allowed, f"{path.name} may not import {sorted(map(str, found - allowed))}"
+
+
+def test_no_file_is_in_a_circle_of_imports() -> None:
+    names = {module_name(p).removesuffix(".__init__"): p for p in (*FILES, *PREP_FILES)}
+    arrows = {n: {m for m in imports(p) if m in names and m != n} for n, p in names.items() if "commands" not in n}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"a circle: {' -> '.join((*trail[trail.index(name) :], name))}"
+        if name in done:
+            return
+        for other in arrows.get(name, ()):
+            visit(other, (*trail, name))
+        done.add(name)
+
+    for name in arrows:
+        visit(name, ())
 
 
 @pytest.mark.parametrize("module", ["follower", "follower.cli", "follower.engine", "follower.evaluation.metrics"])
 def test_imports_are_light(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "[]"
 
 
@@ -108,5 +146,5 @@ def test_the_whole_command_line_loads_nothing_heavy() -> None:
         "import sys; from follower.cli import build_parser; build_parser(); "
         f"print([m for m in {HEAVY!r} if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "[]"

@@ -1,1 +1,4 @@
-"""The subcommands of `follower`: one file each with `add_parser(subparsers)` and `run(args) -> int`."""
+"""The subcommands of `follower`, one file each.
+
+May import: every other room, offline_prep.
+"""

@@ -33,12 +33,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
     from follower import kernels
-    from follower.demo import demo_scenario
     from follower.demo.plot import plot_demo, read_track
+    from follower.demo.render import demo_scenario
     from follower.evaluation.scenario import load_scenario
     from follower.evaluation.systems import DEFAULT_SYSTEM, SYSTEMS, Settings, Workbench
     from follower.evaluation.table import pools, text_table
-    from follower.frontier.base import DEFAULT_METHOD
+    from follower.inference.base import DEFAULT_METHOD
 
     out: Path = args.out
     plot: Path = args.plot or out / "demo.png"

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
     if args.meter:
         return _meter(args)
-    from follower.sources.portaudio import devices
+    from follower.audio.portaudio import devices
 
     found = devices()
     for d in found:
@@ -71,8 +71,8 @@ def meter_line(rms_db: float, peak: float) -> str:
 
 
 def _meter(args: argparse.Namespace) -> int:
+    from follower.audio.microphone import MicrophoneSource
     from follower.events import Notice
-    from follower.sources.microphone import MicrophoneSource
 
     if args.seconds is not None and not args.seconds > 0:
         raise ConfigError(f"--seconds is {args.seconds}; give a number above 0")

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from follower.events import Event, Notice, Position
-from follower.sinks.base import BackgroundSink, Session
+from follower.events import Event, Notice, Position, Session
+from follower.session.background_sink import BackgroundSink
 
 REFRESH_S = 0.1
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from follower.cache import Cache, load_cache
 from follower.commands.inspect_plot import plot_cache
+from follower.piece.cache import Cache, load_cache
 
 TRUSTED = 0.7
 """Confidence from which the summary counts the map as trusted."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.cache import Cache
 from follower.errors import OutputError
+from follower.piece.cache import Cache
 
 COST_CELLS = 700
 """Longest side of the drawn cost matrix; chroma is averaged to this many frames."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from follower.address import LOOPBACK, Address
 from follower.commands.session import add_engine_options, interruptible, undisturbed
 from follower.errors import InputError, OutputError
+from follower.protocol.address import LOOPBACK, Address
 
 if TYPE_CHECKING:
     from follower.evaluation.latency import Delays, Emitted, Figures, Musical
@@ -77,14 +77,14 @@ def run(args: argparse.Namespace) -> int:
 def _measure(args: argparse.Namespace) -> tuple[Delays, Emitted]:
     """Run in real time into a receiver in another process."""
     from follower import kernels
-    from follower.cache import load_cache
-    from follower.controls import ControlQueue
     from follower.engine import Engine
     from follower.evaluation.latency import Emitted, ReceiverProcess, TimedSource, cpu_load, delays
-    from follower.runner import run as run_session
-    from follower.sinks.osc import OscSink
-    from follower.sinks.websocket import WebSocketSink
-    from follower.sources.file import FileSource
+    from follower.files.source import FileSource
+    from follower.osc.sink import OscSink
+    from follower.piece.cache import load_cache
+    from follower.session.controls import ControlQueue
+    from follower.session.runner import run as run_session
+    from follower.websocket.sink import WebSocketSink
 
     cache = load_cache(args.cache)
     emitted = Emitted()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from follower.commands.outputs import add_outputs
 from follower.commands.playback_options import add_play_options, play_sinks
 from follower.commands.session import add_engine_options, follow
-from follower.controls import ControlQueue
+from follower.session.controls import ControlQueue
 
 if TYPE_CHECKING:
-    from follower.sources.base import Source
+    from follower.session.source import Source
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -46,7 +46,7 @@ def add_microphone_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
     from follower import kernels
-    from follower.cache import load_cache
+    from follower.piece.cache import load_cache
 
     cache = load_cache(args.cache)
     kernels.warmup()  # before the microphone is open: what it hears meanwhile would be late
@@ -58,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _source(args: argparse.Namespace) -> Source:
     if args.source is not None:
-        from follower import plugins
+        from follower.session import plugins
 
         source: Source = plugins.create(args.source)
         return source
-    from follower.sources.microphone import MicrophoneSource
+    from follower.audio.microphone import MicrophoneSource
 
     if args.play:  # looking for devices anew would end the output's stream
         return MicrophoneSource(args.device, args.rate, args.channels, args.block, rescan=None)

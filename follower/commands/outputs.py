@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from follower import plugins
-from follower.address import Address, parse_address
-from follower.cache import Cache
 from follower.commands.serving import access_of, add_access_options
-from follower.controls import ControlQueue
 from follower.errors import OutputError
-from follower.sinks.base import Sink
+from follower.piece.cache import Cache
+from follower.protocol.address import Address, parse_address
+from follower.session import plugins
+from follower.session.controls import ControlQueue
+from follower.session.sink import Sink
 
 if TYPE_CHECKING:
-    from follower.osc_control import OscControl
+    from follower.osc.control import OscControl
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def open_outputs(args: argparse.Namespace, cache: Cache, controls: ControlQueue)
             control = stack.enter_context(_osc_control(args.osc_in, controls, sinks))
             print(f"OSC commands on: {Address(args.osc_in.host, control.port)}", file=sys.stderr)
         if args.ws is not None:
-            from follower.sinks.websocket import WebSocketSink
+            from follower.websocket.sink import WebSocketSink
 
             sink = stack.enter_context(WebSocketSink(args.ws.port, controls, access_of(args.ws.host, args)))
             print(f"monitor page: http://{Address(args.ws.host, sink.port)}/", file=sys.stderr)
@@ -79,14 +79,14 @@ def open_outputs(args: argparse.Namespace, cache: Cache, controls: ControlQueue)
 
 
 def _osc_sink(targets: list[Address], as_float: bool) -> Sink:
-    from follower.sinks.osc import OscSink, TimeType
+    from follower.osc.sink import OscSink, TimeType
 
     return OscSink(targets, TimeType.FLOAT if as_float else TimeType.DOUBLE)
 
 
 def _osc_control(address: Address, controls: ControlQueue, sinks: list[Sink]) -> OscControl:
-    from follower.osc_control import OscControl
-    from follower.sinks.osc import OscSink
+    from follower.osc.control import OscControl
+    from follower.osc.sink import OscSink
 
     def announce() -> None:
         for sink in sinks:
@@ -102,9 +102,9 @@ def file_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:
     Raises:
         OutputError: `--out` cannot be made.
     """
-    from follower.sinks.alignments import AlignmentSink
-    from follower.sinks.csv_positions import CsvSink
-    from follower.sinks.jsonl import JsonlSink
+    from follower.files.alignments import AlignmentSink
+    from follower.files.csv_positions import CsvSink
+    from follower.files.jsonl import JsonlSink
 
     sinks: list[Sink] = []
     if args.positions is not None:

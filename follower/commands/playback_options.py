@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from follower.cache import Cache
 from follower.errors import InputError
 from follower.events import PlaybackPosition
-from follower.playback.base import DEFAULT_STRETCHER, STRETCHERS
-from follower.sinks.base import Sink
+from follower.piece.cache import Cache
+from follower.playback.stretchers import DEFAULT_STRETCHER, STRETCHERS
+from follower.session.sink import Sink
 
 if TYPE_CHECKING:
     from follower.playback.player import OrchestraPlayer
@@ -109,8 +109,8 @@ def play_sinks(
     if not args.play:
         return []
     from follower.playback import device
-    from follower.playback.feed import OUTPUT_CHANNELS, OutputFeed
     from follower.playback.limiter import Limiter
+    from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputFeed
 
     output = device.find_output(args.play_device)
     recording = _recording(args, cache)
@@ -141,8 +141,8 @@ def render_sinks(args: argparse.Namespace, cache: Cache, piano: Path) -> list[Si
 
 
 def _player(args: argparse.Namespace, recording: OrchestraRecording) -> OrchestraPlayer:
-    from follower.playback.base import make_stretcher
     from follower.playback.player import OrchestraPlayer
+    from follower.playback.stretchers import make_stretcher
 
     return OrchestraPlayer(recording, lambda: make_stretcher(args.stretcher, recording))
 

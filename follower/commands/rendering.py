@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import AudioFileError, OutputError
-from follower.events import Event, Position, StateChange
+from follower.events import Event, Position, Session, StateChange
 from follower.playback.limiter import Limiter
 from follower.playback.player import OrchestraPlayer
 from follower.playback.render import RenderedBlock, course_of, render
-from follower.sinks.base import Session
 
 SUBTYPE = "PCM_24"
 

@@ -58,8 +58,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
-    from follower.cache import load_cache
-    from follower.sources.file import FileSource
+    from follower.files.source import FileSource
+    from follower.piece.cache import load_cache
 
     if args.block < 1:
         raise InputError(f"--block is {args.block}; give 1 or more")

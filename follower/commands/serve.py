@@ -9,13 +9,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from follower.address import Address, parse_address
 from follower.commands.serving import access_of, add_access_options
 from follower.commands.session import interruptible, undisturbed
 from follower.errors import ConfigError
+from follower.protocol.address import Address, parse_address
 
 if TYPE_CHECKING:
-    from follower.server.sessions import Sessions
+    from follower.websocket.sessions import Sessions
 
 DEFAULT_ADDRESS = Address("127.0.0.1", 8765)
 
@@ -50,9 +50,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
     from follower import kernels
-    from follower.server.audio_sessions import AudioSessions, CacheFolder
-    from follower.server.limits import Limits
-    from follower.sinks.websocket import ServerThread
+    from follower.websocket.audio_sessions import AudioSessions
+    from follower.websocket.cache_folder import CacheFolder
+    from follower.websocket.limits import Limits
+    from follower.websocket.thread import ServerThread
 
     if args.sessions < 1:
         raise ConfigError(f"--sessions is {args.sessions}; give 1 or more")

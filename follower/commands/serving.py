@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from follower.server.access import Access
+    from follower.websocket.access import Access
 
 TOKEN_VARIABLE = "FOLLOWER_TOKEN"
 
@@ -34,7 +34,7 @@ def access_of(host: str, args: argparse.Namespace) -> Access:
     Raises:
         ConfigError: the address needs a token.
     """
-    from follower.server.access import Access
+    from follower.websocket.access import Access
 
     token = args.token if args.token is not None else os.environ.get(TOKEN_VARIABLE) or None
     return Access(host, token, frozenset(args.origin))

@@ -10,15 +10,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from follower.cache import Cache
 from follower.commands.display import ProgressDisplay
 from follower.commands.outputs import open_outputs
-from follower.controls import ControlQueue
 from follower.errors import OutputError
 from follower.events import Event, Position
-from follower.frontier.base import DEFAULT_METHOD, METHODS
-from follower.sinks.base import BackgroundSink, Sink
-from follower.sources.base import Source
+from follower.inference.base import DEFAULT_METHOD, METHODS
+from follower.piece.cache import Cache
+from follower.session.background_sink import BackgroundSink
+from follower.session.controls import ControlQueue
+from follower.session.sink import Sink
+from follower.session.source import Source
 
 EXIT_INTERRUPTED = 130
 SWITCH_INTERVAL_S = 0.001
@@ -90,7 +91,7 @@ def follow(
     """
     from follower import kernels
     from follower.engine import Engine
-    from follower.runner import run
+    from follower.session.runner import run
 
     controls = ControlQueue() if controls is None else controls
     last: list[Position] = []

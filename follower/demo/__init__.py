@@ -1,11 +1,4 @@
-"""The project's own concerto: written as notes, synthesised here, with exact beats.
+"""A small concerto of our own, synthesised, and the plot of how it was followed.
 
-It shows the whole way from two recordings to a table of errors (`follower demo`) and is the fixture of the
-end-to-end tests. No sample, font or recording from elsewhere is in it.
+May import: errors, events, engine, piece, session, evaluation, offline_prep.
 """
-
-from __future__ import annotations
-
-from follower.demo.render import DEMO_SECONDS, demo_scenario, write_demo_scenario
-
-__all__ = ["DEMO_SECONDS", "demo_scenario", "write_demo_scenario"]

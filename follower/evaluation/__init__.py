@@ -1,1 +1,5 @@
-"""Measuring followers against annotated scenarios: the live metric, systems under test, tables and plots."""
+"""Error and latency on annotated scenarios.
+
+May import: errors, version, config, events, engine, kernels, signal, piece, inference, tracking, protocol, session,
+files, osc, websocket, offline_prep.
+"""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from follower.errors import InputError, OutputError
 from follower.events import AudioBlock, Event, Notice, Position
-from follower.sources.base import Source
+from follower.session.source import Source
 
 PERCENTILES = (50.0, 95.0, 99.0)
 LOCKED_WITHIN_S = 0.3

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import ScenarioError
+from follower.files.find import AUDIO_ENDINGS, find_audio
 
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 STEM_NAMES = ("po_piano", "po_orchestra")
 
 
@@ -67,19 +67,6 @@ class Scenario:
     stems: tuple[Path, Path] | None
     truth: Truth
     map_truth: MapTruth | None
-
-
-def find_audio(folder: Path, name: str) -> Path:
-    """Path of the recording `name` in a scenario folder, whatever its format.
-
-    Raises:
-        ScenarioError: no such recording.
-    """
-    for ending in AUDIO_ENDINGS:
-        path = folder / f"{name}{ending}"
-        if path.is_file():
-            return path
-    raise ScenarioError(f"scenario {folder} has no {name}.wav (or {', '.join(AUDIO_ENDINGS[1:])})")
 
 
 def load_scenario(folder: Path) -> Scenario:

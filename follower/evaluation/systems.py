@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.cache import Cache, load_cache
 from follower.engine import Engine
 from follower.errors import AlignmentError, ConfigError, OutputError, ScenarioError
 from follower.evaluation.metrics import Behaviour, Claims, behaviour, live_errors, mix_target
 from follower.evaluation.scenario import Scenario
 from follower.events import Event, Position
-from follower.frontier.base import DEFAULT_METHOD, METHODS
-from follower.runner import run
-from follower.sinks.csv_positions import HEADER, position_row
-from follower.sources.file import FileSource
+from follower.files.csv_positions import HEADER, position_row
+from follower.files.source import FileSource
+from follower.inference.base import DEFAULT_METHOD, METHODS
+from follower.piece.cache import Cache, load_cache
+from follower.session.runner import run
 
 if TYPE_CHECKING:
-    from offline_prep.notebook import NaiveResult, NotebookResult
-    from offline_prep.notebook_features import NotebookFeatures
+    from offline_prep.notebook.features import NotebookFeatures
+    from offline_prep.notebook.system import NaiveResult, NotebookResult
 
 HOP_SAMPLES: Final = 512
 """Of the notebook's features."""
@@ -120,21 +120,21 @@ class Workbench:
     @cached_property
     def orchestra_features(self) -> NotebookFeatures:
         """The notebook's features of the orchestra recording."""
-        from offline_prep.notebook_features import NotebookFeatures
+        from offline_prep.notebook.features import NotebookFeatures
 
         return NotebookFeatures(self.cache.arrays["o_chroma"], self.cache.arrays["o_mfcc"])
 
     @cached_property
     def mix_features(self) -> NotebookFeatures:
         """The notebook's features of the full mix."""
-        from offline_prep.notebook_features import NotebookFeatures
+        from offline_prep.notebook.features import NotebookFeatures
 
         return NotebookFeatures(self.cache.arrays["po_chroma"], self.cache.arrays["po_mfcc"])
 
     @cached_property
     def notebook(self) -> NotebookResult:
         """The notebook's system; raises `AlignmentError` where it finds no path."""
-        from offline_prep.notebook import OfflineStage, notebook_alignment
+        from offline_prep.notebook.system import OfflineStage, notebook_alignment
 
         offline = OfflineStage(self.orchestra_features, self.mix_features, self.cache.gmms["gmm_o"])
         return notebook_alignment(self.piano_features, offline, HOP_SAMPLES)
@@ -142,7 +142,7 @@ class Workbench:
     @cached_property
     def naive(self) -> NaiveResult:
         """The naive pairwise system; raises `AlignmentError` where it finds no path."""
-        from offline_prep.notebook import naive_alignment
+        from offline_prep.notebook.system import naive_alignment
 
         return naive_alignment(self.piano_features, self.orchestra_features, self.mix_features, HOP_SAMPLES)
 
@@ -206,7 +206,7 @@ def cache_name(scenario: Scenario, settings: Settings) -> str:
 
 def _notebook_features(path: Path) -> NotebookFeatures:
     from offline_prep.audio import load_recording, resample
-    from offline_prep.notebook_features import NOTEBOOK_RATE_HZ, notebook_features
+    from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
 
     recording = load_recording(path)
     return notebook_features(resample(recording.samples, recording.sample_rate_hz, NOTEBOOK_RATE_HZ), HOP_SAMPLES)
@@ -254,7 +254,7 @@ def _notebook_outcome(bench: Workbench) -> Outcome:
         result = bench.notebook
         folder = bench.result_folder("notebook")
         if folder is not None:
-            from offline_prep.notebook_files import save_notebook_result
+            from offline_prep.notebook.files import save_notebook_result
 
             save_notebook_result(result, folder)
         return result.hyp, result.notices
@@ -269,7 +269,7 @@ def _naive_outcome(bench: Workbench) -> Outcome:
         result = bench.naive
         folder = bench.result_folder("naive")
         if folder is not None:
-            from offline_prep.notebook_files import save_paths
+            from offline_prep.notebook.files import save_paths
 
             save_paths(result.hyp, result.p_po, result.o_po, folder)
         return result.hyp, ()
@@ -308,7 +308,7 @@ def _path_map_outcome(of: Callable[[Workbench], NotebookResult | NaiveResult], b
     """PO to O of an offline system, by interpolation of its path."""
 
     def to_orchestra(mix_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        from offline_prep.notebook import frames_to_seconds
+        from offline_prep.notebook.system import frames_to_seconds
 
         orchestra_s, path_mix_s = frames_to_seconds(of(bench).o_po.astype(np.float64), HOP_SAMPLES)
         return np.asarray(np.interp(mix_s, path_mix_s, orchestra_s), dtype=np.float64)

@@ -1,1 +1,4 @@
-"""The orchestra recording played after the follower: time stretching, control, rendering, sound card."""
+"""The orchestra, played so that it follows: stretcher, control, player, device.
+
+May import: errors, events, kernels, piece, session, audio.
+"""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from follower.errors import ConfigError
 from follower.events import Position, State
-from follower.playback.base import FASTEST_RATE, SLOWEST_RATE
+from follower.playback.stretcher import FASTEST_RATE, SLOWEST_RATE
 
 STALE_S = 1.0
 """A claim older than this is not carried on: the follower may have stopped."""

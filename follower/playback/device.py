@@ -11,11 +11,10 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from follower.audio import portaudio
 from follower.errors import DeviceError
-from follower.events import Event, PlaybackPosition, Position, StateChange
-from follower.playback.feed import OUTPUT_CHANNELS, OutputFeed
-from follower.sinks.base import Session
-from follower.sources import portaudio
+from follower.events import Event, PlaybackPosition, Position, Session, StateChange
+from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputFeed
 
 BLOCK_SAMPLES = 256
 LEAST_GATHERED = 1024

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.events import Position, StateChange
-from follower.playback.base import Stretcher
 from follower.playback.control import Action, ControlConfig, PlaybackControl
 from follower.playback.recording import OrchestraRecording
+from follower.playback.stretcher import Stretcher
 
 BLOCK_S = 0.006
 ENTRY_FADE_S = 0.030
@@ -73,7 +73,7 @@ class OrchestraPlayer:
         config: bounds of the control loop.
 
     Example:
-        >>> from follower.playback.base import make_stretcher
+        >>> from follower.playback.stretcher import make_stretcher
         >>> recording = OrchestraRecording.from_samples(np.zeros(8000, np.float32), 8000)
         >>> player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
         >>> player.block(0.0).shape == (player.block_samples, 1)

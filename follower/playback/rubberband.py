@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import MissingDependencyError
-from follower.playback.base import Committed
 from follower.playback.recording import OrchestraRecording
+from follower.playback.stretcher import Committed
 
 LARGEST_FEED = 8192
 CENTRE_SHIFT = 0.2
@@ -18,12 +18,12 @@ CENTRE_SHIFT = 0.2
 
 
 class RubberBandStretcher:
-    """See `follower.playback.base.Stretcher`.
+    """See `follower.playback.stretcher.Stretcher`.
 
-    Of its engines, R3 with one window length holds steady tones and clicks best (benchmarks/playback.py). After a
-    window was fed, the place `behind` samples before its end is heard `ahead` output samples after what was available
-    before; these pairs are the only accounting needed, at any rate. Known flaw: when the rate falls through 1 the
-    engine sometimes realigns its phases, a dip of some 50 ms.
+    Of its engines, R3 with one window length holds steady tones and clicks best (benchmarks/playback/playback.py).
+    After a window was fed, the place `behind` samples before its end is heard `ahead` output samples after what was
+    available before; these pairs are the only accounting needed, at any rate. Known flaw: when the rate falls through 1
+    the engine sometimes realigns its phases, a dip of some 50 ms.
 
     Raises:
         MissingDependencyError: pylibrb is not installed.

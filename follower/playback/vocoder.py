@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.kernels import stretch as kernels
-from follower.playback.base import Committed
 from follower.playback.recording import OrchestraRecording
+from follower.playback.stretcher import Committed
 
 FRAME_S = 0.093
 OVERLAP = 8
@@ -29,7 +29,7 @@ FRESH_RISE = 4.0
 
 
 class VocoderStretcher:
-    """See `follower.playback.base.Stretcher`.
+    """See `follower.playback.stretcher.Stretcher`.
 
     Example:
         >>> import numpy as np

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from naive.dense_sparse_offline import STEPS, dense_sparse
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
+
+from tests.naive.dense_sparse_offline import STEPS, dense_sparse
 
 Features = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Chroma (12, n), MFCC (20, n)."""

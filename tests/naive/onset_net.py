@@ -1,4 +1,4 @@
-"""Slow oracle of offline_prep.align_onset_net: one cell at a time, every level looked up."""
+"""Slow oracle of offline_prep.alignment.onset_network: one cell at a time, every level looked up."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_prep.align_features import N_PITCHES
-from offline_prep.align_onset_net import BIN_EDGES, PITCHES, OnsetNet
+from offline_prep.alignment.features import N_PITCHES
+from offline_prep.alignment.onset_network import BIN_EDGES, PITCHES, OnsetNet
 
 
 def bin_mean(level: NDArray[np.float32], frame: int, pitch: int, k: int) -> float:

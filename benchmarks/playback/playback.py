@@ -1,0 +1,296 @@
+"""Measure the player: stretch quality, clicks, drift, what a listener hears, and processor time.
+
+    playback.py quality [--stretcher NAME ...]
+    playback.py drift [--minutes M] [--ppm P]
+    playback.py heard CACHE SCENARIO [CACHE SCENARIO ...]
+    playback.py cpu CACHE PIANO [--stretcher NAME ...]
+
+`quality` needs nothing but this project. `heard` follows each scenario's piano, renders the orchestra and compares the
+place heard at the evaluation beats with the truth, beside the follower's own claims. `cpu` is the processor time of
+follower and player together per second of music, as shares of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import hilbert
+
+from follower import kernels
+from follower.engine import Engine
+from follower.errors import FollowerError
+from follower.events import Event, Position, Session, State, StateChange
+from follower.files.source import FileSource
+from follower.piece.cache import Cache, load_cache
+from follower.playback.output_buffer import OutputFeed
+from follower.playback.player import OrchestraPlayer
+from follower.playback.recording import OrchestraRecording, load_orchestra
+from follower.playback.render import course_of, render
+from follower.playback.stretcher import Stretcher
+from follower.playback.stretchers import STRETCHERS, make_stretcher
+from follower.session.runner import run
+
+QUANTUM = 256
+LEVEL = 0.3
+RateCurve = Callable[[float], float]
+CURVES: dict[str, RateCurve] = {
+    "0.4": lambda _t: 0.4,
+    "0.6": lambda _t: 0.6,
+    "0.8": lambda _t: 0.8,
+    "1": lambda _t: 1.0,
+    "1.25": lambda _t: 1.25,
+    "1.6": lambda _t: 1.6,
+    "2": lambda _t: 2.0,
+    "2.5": lambda _t: 2.5,
+    "0.4-0.9 in 2 s": lambda t: 0.65 + 0.25 * math.sin(math.pi * t / 2),
+    "1.1-2.4 in 2 s": lambda t: 1.75 + 0.65 * math.sin(math.pi * t / 2),
+    "0.7-1.3 in 5 s": lambda t: 1.0 + 0.3 * math.sin(math.pi * t / 5),
+    "0.4-1.6 in 1.5 s": lambda t: 1.0 + 0.6 * math.sin(2 * math.pi * t / 3),
+}
+TONES_HZ = (55.0, 110.3, 440.7, 1234.5, 5000.0)
+TOLERANCES_MS = (50, 100, 200, 500)
+
+
+def play(
+    stretcher: Stretcher, start: float, rate: RateCurve, duration_s: float, rate_hz: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Samples of the first channel, and the claimed place before each quantum as rows (output, source sample)."""
+    stretcher.start(start, rate(0.0))
+    out, places = [], []
+    for n in range(0, round(duration_s * rate_hz), QUANTUM):
+        places.append((n, stretcher.source_sample))
+        out.append(stretcher.pull(QUANTUM, rate(n / rate_hz))[:, 0])
+    return np.concatenate(out), np.array(places)
+
+
+def tone_quality(y: NDArray[np.float32], frequency_hz: float, rate_hz: int) -> tuple[float, float]:
+    """Detuning (cents) and amplitude modulation (dB re the level), a quarter second at either edge left out."""
+    analytic = hilbert(y.astype(np.float64))[rate_hz // 4 : -rate_hz // 4]
+    envelope, phase = np.abs(analytic), np.unwrap(np.angle(analytic))
+    found_hz = (phase[-1] - phase[0]) / (len(phase) - 1) * rate_hz / (2 * np.pi)
+    modulation = (envelope.max() - envelope.min()) / 2 / envelope.mean()
+    return 1200 * float(np.log2(found_hz / frequency_hz)), 20 * float(np.log10(max(modulation, 1e-6)))
+
+
+def click_errors_ms(stretcher_name: str, rate: RateCurve, rate_hz: int) -> NDArray[np.float64]:
+    """When clicks are heard, less when the claimed place passes them (ms)."""
+    rng = np.random.default_rng(0)
+    x = (1e-4 * rng.standard_normal(16 * rate_hz)).astype(np.float32)
+    at = np.arange(round(0.53 * rate_hz), len(x) - rate_hz, round(0.31 * rate_hz))
+    for c in at:
+        x[c : c + 40] += (0.8 * np.hanning(40) * np.sin(1.2 * np.arange(40))).astype(np.float32)
+    recording = OrchestraRecording.from_samples(x, rate_hz)
+    y, places = play(make_stretcher(stretcher_name, recording), 2.0 * rate_hz, rate, 5.0, rate_hz)
+    reach, errors = round(0.04 * rate_hz), []
+    for expected in np.interp(at, places[:, 1], places[:, 0], left=-1, right=-1):
+        if not reach < expected < len(y) - 2 * reach:
+            continue
+        first = int(expected) - reach
+        energy = np.convolve(y[first : first + 2 * reach] ** 2, np.ones(40), "same")
+        errors.append(1e3 * (first + int(np.argmax(energy)) - 20 - expected) / rate_hz)
+    return np.array(errors)
+
+
+def quality(stretchers: Sequence[str]) -> None:
+    for rate_hz in (44100, 22050):
+        t = np.arange(13 * rate_hz) / rate_hz
+        for name in stretchers:
+            print(f"\n{name} at {rate_hz} Hz: worst of {len(TONES_HZ)} tones; clicks")
+            print("rate              | detuning, cents | modulation, dB | clicks, ms")
+            for label, curve in CURVES.items():
+                measured = []
+                for f in TONES_HZ:
+                    tone = (LEVEL * np.sin(2 * np.pi * f * t)).astype(np.float32)
+                    stretcher = make_stretcher(name, OrchestraRecording.from_samples(tone, rate_hz))
+                    y, _ = play(stretcher, 2.0 * rate_hz, curve, 3.0, rate_hz)
+                    measured.append(tone_quality(y, f, rate_hz))
+                cents, modulation_db = np.array(measured).T
+                clicks = click_errors_ms(name, curve, rate_hz)
+                print(
+                    f"{label:17s} | {np.abs(cents).max():15.2f} | {modulation_db.max():14.0f} | "
+                    f"{clicks.min():+.2f} .. {clicks.max():+.2f}",
+                    flush=True,
+                )
+
+
+def drift(minutes: float, ppm: float) -> None:
+    """Real sound (8 kHz, so that half an hour takes a minute) against an output clock that is off by `ppm`."""
+    rate_hz, request, latency_s = 8000, 256, 0.03
+    rng = np.random.default_rng(0)
+    n = round((60 * minutes + 20) * rate_hz)
+    recording = OrchestraRecording.from_samples((0.1 * rng.standard_normal(n)).astype(np.float32), rate_hz)
+    player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
+    feed = OutputFeed(player, request)
+    out = np.empty((request, 2), np.float32)
+    place_heard: list[tuple[float, float]] = []
+    frames = hops = 0
+    begin = time.process_time()
+    while frames / rate_hz < 60 * minutes:
+        callback_s, hop_s = frames / (rate_hz * (1 + ppm * 1e-6)), hops * 512 / 22050
+        if hop_s < callback_s:
+            hops += 1
+            position = Position(hops, hops * 512, 22050, hop_s, None, 1.0, 0.9, State.FOLLOWING, hop_s)
+            feed.hear(position)
+            continue
+        feed.consume(out, callback_s + latency_s + rng.uniform(0.0, 0.002))
+        frames += request
+        feed.produce()
+        if player.block_place_s is not None:
+            # The newest block is the last in the queue.
+            begins = frames + feed.queued_frames - player.block_samples
+            place_heard.append((begins / (rate_hz * (1 + ppm * 1e-6)) + latency_s, player.block_place_s))
+    at_s, place_s = np.array(place_heard).T
+    error_ms = 1e3 * (place_s - at_s)[len(at_s) // 100 :]
+    print(
+        f"{minutes:g} min at {ppm:+g} ppm: {feed.drop_outs} drop-outs, error {error_ms.min():+.2f} .. "
+        f"{error_ms.max():+.2f} ms, drift found {feed.drift_ppm:+.0f} ppm, {player.counts.entries} entries, "
+        f"{player.counts.jumps} jumps, {time.process_time() - begin:.0f} s of processor time"
+    )
+
+
+class Events:
+    """A sink that keeps what the player needs."""
+
+    dropped = 0
+
+    def __init__(self) -> None:
+        self.events: list[Position | StateChange] = []
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def begin(self, session: Session) -> None:
+        """Nothing to do."""
+
+    def send(self, event: Event) -> None:
+        """Keep positions and states."""
+        if isinstance(event, Position | StateChange):
+            self.events.append(event)
+
+
+def followed(cache: Cache, piano: Path) -> tuple[list[Position | StateChange], float]:
+    sink = Events()
+    with FileSource(piano, speed=None) as source:
+        run(source, Engine(cache, source.sample_rate_hz), [sink])
+        return sink.events, source.duration_s
+
+
+def shares(error_ms: NDArray[np.float64]) -> str:
+    """Median and percentages beyond the tolerances."""
+    size = np.abs(error_ms)
+    over = "/".join(f"{100 * np.mean(size > t):.1f}" for t in TOLERANCES_MS)
+    return f"{np.median(size):.0f} ms | {over} %"
+
+
+def heard(pairs: Sequence[Path], stretcher: str) -> None:
+    from follower.evaluation.scenario import load_scenario
+
+    print(f"scenario: median | over {'/'.join(map(str, TOLERANCES_MS))} ms of the follower's claims, then of what is")
+    print("heard where the orchestra sounds; beats without orchestra; entries, jumps, audible steps; times real time")
+    claims_all, heard_all = [], []
+    for cache_path, folder in zip(pairs[::2], pairs[1::2], strict=True):
+        scenario = load_scenario(folder)
+        events, duration_s = followed(load_cache(cache_path), scenario.piano)
+        recording = load_orchestra(scenario.orchestra)
+        player = OrchestraPlayer(recording, lambda r=recording: make_stretcher(stretcher, r))
+        begin = time.perf_counter()
+        course = course_of(list(render(player, events, duration_s)))
+        speed = duration_s / (time.perf_counter() - begin)
+        beat_s, target_s = scenario.truth.beat_s, scenario.truth.beat_orchestra_s
+        known = [e for e in events if isinstance(e, Position) and e.orchestra_time_s is not None]
+        k = np.searchsorted([p.audio_time_s for p in known], beat_s, side="right") - 1
+        claimed = np.array(
+            [
+                known[i].orchestra_time_s + known[i].rate * (b - known[i].audio_time_s) if i >= 0 else np.inf
+                for i, b in zip(k, beat_s, strict=True)
+            ]
+        )
+        claim_ms = 1e3 * (claimed - target_s)
+        heard_ms = 1e3 * (course.heard_at(beat_s) - target_s)
+        sounding = np.isfinite(heard_ms)
+        claims_all.append(claim_ms)
+        heard_all.append(heard_ms)
+        print(
+            f"{scenario.name}: {shares(claim_ms)}; {shares(heard_ms[sounding])}; "
+            f"{100 * np.mean(~sounding):.1f} %; {player.counts.entries}, {player.counts.jumps}, "
+            f"{course.audible_steps()}; {speed:.0f}x",
+            flush=True,
+        )
+    both = np.concatenate(heard_all)
+    sounding = np.isfinite(both)
+    print(
+        f"all: {shares(np.concatenate(claims_all))}; {shares(both[sounding])}; {100 * np.mean(~sounding):.1f} % silent"
+    )
+
+
+def cpu(cache_path: Path, piano: Path, stretchers: Sequence[str]) -> None:
+    cache = load_cache(cache_path)
+    kernels.warmup()
+    begin = time.process_time()
+    events, duration_s = followed(cache, piano)
+    follower_share = (time.process_time() - begin) / duration_s
+    recording = load_orchestra(Path(cache.manifest.inputs["orchestra"].path))
+    for rate_hz in (recording.sample_rate_hz, 44100):
+        material = recording if rate_hz == recording.sample_rate_hz else recording.resampled(rate_hz)
+        for channels in (1, 2):
+            sides = OrchestraRecording(
+                np.ascontiguousarray(np.repeat(material.samples[:1], channels, axis=0)), rate_hz, material.attacks
+            )
+            for name in stretchers:
+                player = OrchestraPlayer(sides, lambda r=sides, s=name: make_stretcher(s, r))
+                begin = time.process_time()
+                for _ in render(player, events, duration_s):
+                    pass
+                share = (time.process_time() - begin) / duration_s
+                print(
+                    f"{duration_s / 60:.1f} min, orchestra {rate_hz} Hz x {channels}, {name}: follower "
+                    f"{100 * follower_share:.1f} % + player {100 * share:.1f} % = "
+                    f"{100 * (follower_share + share):.1f} % of a core",
+                    flush=True,
+                )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("quality", "cpu"):
+        command = commands.add_parser(name)
+        command.add_argument("--stretcher", action="append", choices=tuple(STRETCHERS))
+        if name == "cpu":
+            command.add_argument("cache", type=Path)
+            command.add_argument("piano", type=Path)
+    command = commands.add_parser("drift")
+    command.add_argument("--minutes", type=float, default=30.0)
+    command.add_argument("--ppm", type=float, default=200.0)
+    command = commands.add_parser("heard")
+    command.add_argument("pairs", type=Path, nargs="+", metavar="CACHE SCENARIO")
+    command.add_argument("--stretcher", default="vocoder", choices=tuple(STRETCHERS))
+    args = parser.parse_args()
+    try:
+        match args.command:
+            case "quality":
+                quality(args.stretcher or list(STRETCHERS))
+            case "drift":
+                drift(args.minutes, args.ppm)
+            case "heard":
+                heard(args.pairs, args.stretcher)
+            case "cpu":
+                cpu(args.cache, args.piano, args.stretcher or list(STRETCHERS))
+    except FollowerError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,4 @@
+"""Live audio from a device, through PortAudio.
+
+May import: errors, events, session.
+"""

@@ -1,0 +1,18 @@
+"""Every event as one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from follower.events import Event, Session
+from follower.files.text_file import TextFileSink
+from follower.protocol.messages import message
+
+
+class JsonlSink(TextFileSink):
+    """Write one JSON object per event, in order."""
+
+    def write(self, file: TextIO, items: list[Session | Event]) -> None:
+        """Write the items."""
+        file.writelines(json.dumps(message(i)) + "\n" for i in items)

@@ -1,0 +1,89 @@
+"""The frontier protocol: where in the full mix is the piano now?  One file per frontier, chosen by method name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.errors import ConfigError
+from follower.piece.cache import Cache
+
+METHODS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "tempo": "follower.inference.tempo_filter",
+        "dense-sparse": "follower.inference.dense_sparse",
+    }
+)
+"""Module of each method's frontier; it defines `create(cache: Cache) -> Frontier`."""
+DEFAULT_METHOD: Final = "tempo"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Causal features of one hop of the live piano (see `follower.signal.features.FeatureFrames`).
+
+    Attributes:
+        pitch: (88,) float32, amplitude per semitone.
+        mfcc: (13,) float32.
+        rms: amplitude of the newest window.
+    """
+
+    pitch: NDArray[np.float32]
+    mfcc: NDArray[np.float32]
+    rms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What a frontier knows at the end of a hop.
+
+    Attributes:
+        mix_s: most likely place in the full mix at the end of the hop (s); None before there is evidence.
+        rate: mix seconds per live second.
+        concentration: 0..1, share of the belief within half a second of `mix_s`.
+        presence: 0..1, how surely the piano sounds in this hop.
+        holding: 0..1, probability that the pianist has stopped and the place stands still.
+        margin: how much better the newest moments of the piano fit the claimed place than the best place a second or
+            more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.inference.rival_match`).
+    """
+
+    mix_s: float | None
+    rate: float
+    concentration: float
+    presence: float
+    holding: float
+    margin: float = 0.0
+
+
+class Frontier(Protocol):
+    """Follows the live piano through the full mix, hop by hop. Deterministic; bounded work and memory per hop."""
+
+    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
+        """Take the next hop; the belief's margin is that of `claim_s` (mix s), or of its own place without one."""
+
+    def coast(self, hops: int) -> None:
+        """So many hops of audio were lost: the belief moves on unheard."""
+
+    def seek(self, mix_s: float) -> None:
+        """Expect the piano to go on near this place of the mix (s)."""
+
+    def reset(self) -> None:
+        """Forget everything heard; the same as a fresh frontier."""
+
+
+def create_frontier(method: str, cache: Cache) -> Frontier:
+    """Make the frontier of that name for a prepared piece.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"unknown method {method!r}; choose one of: {', '.join(METHODS)}")
+    frontier: Frontier = importlib.import_module(METHODS[method]).create(cache)
+    return frontier

@@ -1,0 +1,96 @@
+"""Does the claimed place still fit what the piano plays, or does another place fit better?
+
+A frontier's belief is slow to leave a place: that is what carries it over mistakes. Whether the pianist has gone
+elsewhere shows sooner in the bare matches of the newest moments, without what was believed before.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.inference.pooling import POOL, pool_mean
+from follower.kernels import tempo_filter as kernels
+
+MEMORY_S: Final = 0.4
+"""Time constant with which matches are forgotten. Half to double of it tells wrong places apart nearly as well."""
+NEAR: Final = 2
+"""Positions (of 93 ms) to each side that belong to the claimed place."""
+RIVAL: Final = 11
+"""Positions to each side within which another place is not yet a rival: a second."""
+STANDING: Final = 0.05
+"""Rate below which the piano is taken to move at the mix's tempo."""
+
+
+class PathMatch:
+    """Match of the newest moments with straight lines through the mix, one ending at each place. Bounded work per hop.
+
+    Args:
+        features: (k, n) float32, n >= 1, of the mix; the product with a hop's weights is its log likelihood.
+        hop_s: seconds per hop and frame.
+
+    Example:
+        >>> match = PathMatch(np.eye(200, dtype=np.float32), 0.02)
+        >>> for place in range(100, 140):
+        ...     margin = match.push(np.eye(200, dtype=np.float32)[place], 1.0, 0.02 * (place + 1))
+        >>> margin > 1
+        True
+    """
+
+    def __init__(self, features: NDArray[np.float32], hop_s: float) -> None:
+        self._hop_s = hop_s
+        self._features = pool_mean(features)
+        self._kept = np.float32(math.exp(-POOL * hop_s / MEMORY_S))
+        self._blocks = np.zeros(1, np.int64)
+        self._match, self._step = np.zeros((2, self._features.shape[1]), np.float32)
+        self._weights = np.zeros(len(features), np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self._match[:] = 0
+        self._weights[:] = 0
+        self._hops = POOL // 2  # not in the hop in which a frontier may do its own pooled work
+        self._moved = 0.0
+        self._margin = 0.0
+
+    def push(self, weights: NDArray[np.float32], rate: float, claim_s: float) -> float:
+        """Take a hop.
+
+        Args:
+            weights: (k,) of the hop, 0 where nothing was heard.
+            rate: mix seconds per live second.
+            claim_s: claimed place (mix s) at the end of the hop.
+
+        Returns:
+            Log likelihood of the newest moments at the claimed place, less that at the best place a second or more
+            away; about 0 in silence. New every `POOL` hops.
+        """
+        self._weights += weights
+        self._moved += rate if rate > STANDING else 1.0
+        self._hops += 1
+        if self._hops == POOL:
+            self._advance()
+            self._margin = self._margin_at(claim_s)
+            self._hops = 0
+        return self._margin
+
+    def _advance(self) -> None:
+        n = len(self._match)
+        shift = min(int(self._moved / POOL), n)
+        self._moved -= shift * POOL
+        kernels.scores(self._features, self._weights, self._blocks, n, self._step)
+        self._weights[:] = 0
+        self._step[shift:] += self._kept * self._match[: n - shift]
+        self._match, self._step = self._step, self._match
+
+    def _margin_at(self, claim_s: float) -> float:
+        n = len(self._match)
+        at = min(max(round(claim_s / self._hop_s) - 1, 0) // POOL, n - 1)
+        here = float(np.max(self._match[max(at - NEAR, 0) : at + NEAR + 1]))
+        before, after = self._match[: max(at - RIVAL, 0)], self._match[at + RIVAL + 1 :]
+        rivals = [float(np.max(part)) for part in (before, after) if len(part)]
+        return here - max(rivals) if rivals else 0.0

@@ -1,0 +1,289 @@
+"""The forward filter with tempo states: `--method tempo` (design 3.2).
+
+The belief is a distribution over (tempo, frame of the full mix) plus a standing state. Each hop it moves on by its
+tempo, spreads a little over neighbouring tempi, receives a minute leak everywhere (unknown start, repeat, skip,
+recovery) and is weighed by how well the live piano matches the mix.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.config import FeatureConfig, JsonConfig, require
+from follower.inference.base import Belief, Frame
+from follower.inference.rival_match import PathMatch
+from follower.inference.two_level_posterior import Step, TwoLevelBelief
+from follower.piece.cache import Cache
+from follower.signal.observation import (
+    LiveObserver,
+    Observation,
+    ObservationConfig,
+    PartWeights,
+    ReferenceObservations,
+    StartConfig,
+    observe_reference,
+)
+from follower.signal.start_detection import Progress, Trial, TrialConfig
+
+
+@dataclass(frozen=True)
+class TempoFilterConfig(JsonConfig):
+    """The filter's constants.
+
+    Attributes:
+        observation: see `ObservationConfig`.
+        start: see `StartConfig`.
+        n_tempi: tempo states.
+        slowest: mix frames per live frame of the first tempo state.
+        fastest: of the last one.
+        tempo_spread: standard deviation of the log tempo expected at the start and after a pause.
+        weights: of the match in each part of the observations.
+        diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
+        tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
+        pull_spread: standard deviation of the log tempo round the usual one.
+        usual_tempo_s: time constant of the usual tempo,
+        first_tempo_s: and of its beginning, so that somebody who plays at half or double tempo is soon believed.
+        sure_above: concentration above which the tempo found counts towards the usual one.
+        reentry_after_s: a silence at least this long makes the place of the next note uncertain,
+        reentry_share: by this share of its length to both sides,
+        reentry_most_s: but not by more than this.
+        trial: what counts as a beginning when the start is unknown, see `TrialConfig`.
+        leak: belief spread over all states per hop while the piano sounds.
+        tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
+            Steps to neighbouring tempi alone take seconds to get over a breath or a sudden half tempo.
+        stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano.
+        stop_within_s: only in the first seconds of a silence; afterwards the pianist rests.
+        rest_after_s: silence after which the orchestra leads.
+        rest_gather: share of belief per hop that takes the orchestra's tempo then.
+        silence: presence below which the piano counts as silent.
+        mode_reach: half width, in frames, of the window in which belief is summed to find the mode.
+        mean_reach: half width, in frames, of the mean round the mode.
+        concentration_s: half width of the belief's concentration.
+        window_lag_s: effective delay of the analysis windows; matters when the tempo differs from the mix's.
+        seek_spread_s: standard deviation of the place after a seek.
+    """
+
+    observation: ObservationConfig = field(default_factory=ObservationConfig)
+    start: StartConfig = field(default_factory=StartConfig)
+    n_tempi: int = 31
+    slowest: float = 0.4
+    fastest: float = 2.8
+    tempo_spread: float = 0.35
+    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.7, onset=2.5, swell=1.5, salience=0.6))
+    diffusion: float = 0.01
+    tempo_pull: float = 0.01
+    pull_spread: float = 0.2
+    usual_tempo_s: float = 20.0
+    first_tempo_s: float = 2.0
+    sure_above: float = 0.8
+    reentry_after_s: float = 0.7
+    reentry_share: float = 0.1
+    reentry_most_s: float = 1.0
+    trial: TrialConfig = field(default_factory=TrialConfig)
+    leak: float = 1e-12
+    tempo_break: float = 1e-3
+    stop_per_hop: float = 0.02
+    stop_within_s: float = 3.5
+    rest_after_s: float = 4.0
+    rest_gather: float = 0.02
+    silence: float = 0.1
+    mode_reach: int = 4
+    mean_reach: int = 6
+    concentration_s: float = 0.5
+    window_lag_s: float = 0.075
+    seek_spread_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Check the fields that could break the arithmetic.
+
+        Raises:
+            ConfigError: a field is out of range.
+        """
+        require(self.n_tempi >= 3, "n_tempi", self.n_tempi, "3 or more")
+        require(0 < self.slowest < 1 < self.fastest, "slowest", self.slowest, "below 1, and fastest above 1")
+        require(0 <= self.diffusion < 0.5, "diffusion", self.diffusion, "0..0.5")
+        require(0 < self.leak < 1, "leak", self.leak, "between 0 and 1")
+        require(self.seek_spread_s > 0, "seek_spread_s", self.seek_spread_s, "more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the filter follows the piano through.
+
+    Attributes:
+        features: configuration of the stream.
+        observations: of the full mix, n frames.
+        piano_activity: (n,) float32, 0..1, whether the mix has piano.
+        rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
+    """
+
+    features: FeatureConfig
+    observations: ReferenceObservations
+    piano_activity: NDArray[np.float32]
+    rest_tempo: NDArray[np.float64]
+
+
+def create(cache: Cache) -> TempoFilter:
+    """Make the filter for a prepared piece."""
+    config = TempoFilterConfig()
+    hop_s = cache.feature_config.hop_s
+    pitch = cache.arrays["po_stream_pitch"]
+    frame_s = hop_s * np.arange(1, len(pitch) + 1)
+    slope = cache.mix_map.slope_at(frame_s.astype(np.float64))
+    rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
+    return TempoFilter(
+        Reference(
+            cache.feature_config,
+            observe_reference(pitch, hop_s, config.observation),
+            cache.arrays["po_piano_activity"].astype(np.float32),
+            np.maximum(rest_tempo, config.slowest),
+        ),
+        config,
+    )
+
+
+class TempoFilter:
+    """A `Frontier`: forward filter over tempo and place, in bounded work per hop."""
+
+    def __init__(self, reference: Reference, config: TempoFilterConfig) -> None:
+        """Allocate the belief over `reference`."""
+        self._reference = reference
+        self._config = config
+        c = config
+        self._hop_s = reference.features.hop_s
+        self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
+        self._trial = Trial(c.trial, self._hop_s)
+        self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
+        prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
+        self._belief = TwoLevelBelief(
+            reference.observations.features,
+            reference.piano_activity,
+            self._tempi,
+            (prior / prior.sum()).astype(np.float32),
+        )
+        self._match = PathMatch(reference.observations.features, self._hop_s)
+        self._no_weights = np.zeros(len(reference.observations.features), np.float32)
+        self.reset()
+
+    @property
+    def hot_frames(self) -> int:
+        """Frames of the mix looked at finely in the next hop: the measure of work."""
+        return self._belief.hot_frames
+
+    def reset(self) -> None:
+        """Forget everything heard; the same as a fresh filter."""
+        self._observer.reset()
+        self._usual_tempo = 1.0
+        self._sure_s = 0.0
+        self._sought_s: float | None = None
+        self._trial.reset()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Expect the piano to begin: anywhere, or where it was sought."""
+        self._silent_s = 0.0
+        frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
+        near = np.ones(len(frame_s))
+        if self._sought_s is not None:
+            near = np.exp(-0.5 * ((frame_s - self._sought_s) / self._config.seek_spread_s) ** 2) + 1e-12
+        self._belief.expect(near / near.sum())
+        self._match.reset()
+
+    def coast(self, hops: int) -> None:
+        """So many hops of audio were lost: the belief moves on and its tempo spreads."""
+        if not self._observer.started:
+            return
+        self._match.reset()
+        step = self._unheard(self._tempi, self._config.diffusion)
+        for _ in range(hops):
+            self._belief.advance(step)
+
+    def seek(self, mix_s: float) -> None:
+        """Expect the piano to go on near this place of the mix (s)."""
+        self._sought_s = mix_s
+        self._trial.seek(self._observer.started)
+        self._begin()
+
+    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
+        """Take the next hop of the live piano."""
+        o = self._observer.push(frame.pitch)
+        if not o.started:
+            return Belief(None, 1.0, 0.0, 0.0, 0.0)
+        c = self._config
+        if o.presence < c.silence:
+            self._silent_s += self._hop_s
+        else:
+            if self._silent_s > c.reentry_after_s:
+                self._loosen(self._silent_s)
+            self._silent_s = 0.0
+        progress = self._trial.push(o.attack, self._silent_s)
+        if progress is Progress.FORGET:
+            self._observer.wait()
+            self._begin()
+            return Belief(None, 1.0, 0.0, 0.0, 0.0)
+        step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
+        self._belief.advance(step)
+        belief = self._summary(o.presence)
+        at_s = belief.mix_s if claim_s is None else claim_s
+        belief = replace(belief, margin=self._match.push(step.weights, belief.rate, at_s or 0.0))
+        if progress is Progress.TOO_EARLY:
+            return replace(belief, mix_s=None)
+        if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
+            self._sure_s += self._hop_s
+            span_s = min(c.first_tempo_s + self._sure_s, c.usual_tempo_s)
+            self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / span_s)
+        return belief
+
+    def _loosen(self, silent_s: float) -> None:
+        """After a silence the pianist may come in early or late."""
+        c = self._config
+        self._belief.blur(int(min(c.reentry_share * silent_s, c.reentry_most_s) / self._hop_s))
+
+    def _play(self, o: Observation) -> Step:
+        """The step of a hop with the piano, or in a silence too short to be a rest."""
+        c = self._config
+        away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
+        # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
+        stop_rate = c.tempo_break * o.presence
+        if self._silent_s < c.stop_within_s:
+            stop_rate += c.stop_per_hop * (1 - o.presence)
+        return Step(
+            weights=c.weights.of(o) * np.float32(o.presence),
+            evidence=o.presence,
+            tempi=self._tempi,
+            tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),
+            diffusion=c.diffusion * o.presence,
+            stop_rate=stop_rate,
+            resume=o.presence,
+            leak=c.leak * o.presence / (self._belief.n_frames * c.n_tempi),
+        )
+
+    def _rest(self) -> Step:
+        """The step of a hop in which the orchestra leads: every state moves at its tempo, and takes it over."""
+        rest_tempo = float(self._reference.rest_tempo[self._belief.mode])
+        self._belief.gather(rest_tempo, self._config.rest_gather)
+        return self._unheard(np.full(self._config.n_tempi, rest_tempo), 0.0)
+
+    def _unheard(self, tempi: NDArray[np.float64], diffusion: float) -> Step:
+        """A step without evidence."""
+        return Step(
+            weights=self._no_weights,
+            evidence=0.0,
+            tempi=tempi,
+            tempo_gain=np.ones(len(tempi)),
+            diffusion=diffusion,
+            stop_rate=0.0,
+            resume=0.0,
+            leak=0.0,
+        )
+
+    def _summary(self, presence: float) -> Belief:
+        c = self._config
+        e = self._belief.estimate(c.mode_reach, c.mean_reach, round(c.concentration_s / self._hop_s))
+        rate = e.tempo * (1 - e.held)
+        mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
+        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, e.held)

@@ -1,0 +1,130 @@
+"""The loop: source -> engine -> sinks. Live, replay and the tests run this one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from follower.engine import Engine
+from follower.errors import FollowerError
+from follower.events import AudioBlock, Control, Event, Notice, Position, Refused, Session, Start, Stop
+from follower.protocol.messages import program_version
+from follower.session.background_sink import BackgroundSink
+from follower.session.controls import ControlQueue
+from follower.session.sink import Sink
+from follower.session.source import Source
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        blocks: audio blocks processed.
+        positions: positions emitted.
+        dropped: events the sinks could not deliver.
+    """
+
+    blocks: int
+    positions: int
+    dropped: int
+
+
+def session_of(engine: Engine) -> Session:
+    """Describe the engine's session for the sinks."""
+    return Session(
+        program_version(),
+        engine.method,
+        engine.sample_rate_hz,
+        engine.cache.orchestra_duration_s,
+        engine.cache.mix_duration_s,
+    )
+
+
+def stamped(event: Event, block: AudioBlock, sample_rate_hz: int, clock: Callable[[], float]) -> Event:
+    """Give a position its capture time and latency; other events pass unchanged."""
+    if not isinstance(event, Position):
+        return event
+    behind_s = (block.first_sample + len(block.samples) - event.audio_sample) / sample_rate_hz
+    capture_s = block.capture_time_s - behind_s
+    return replace(event, capture_time_s=capture_s, latency_ms=1e3 * (clock() - capture_s))
+
+
+def run(
+    source: Source,
+    engine: Engine,
+    sinks: Sequence[Sink],
+    controls: ControlQueue | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> RunSummary:
+    """Feed an open source through the engine into open sinks until the source ends.
+
+    Args:
+        source: open, at the engine's sample rate.
+        engine: fresh or reset.
+        sinks: open; each gets every event in order.
+        controls: what listeners ask for, taken before each block.
+        on_event: called with each event after the sinks, for a display.
+        clock: monotonic seconds, of the same clock as the blocks' capture times.
+    """
+    session = session_of(engine)
+    for sink in sinks:
+        sink.begin(session)
+    blocks = positions = sample = 0
+    stopped = False
+    healthy = [sink for sink in sinks if isinstance(sink, BackgroundSink)]
+
+    def emit(event: Event) -> None:
+        nonlocal positions
+        positions += isinstance(event, Position)
+        for sink in sinks:
+            sink.send(event)
+        if on_event is not None:
+            on_event(event)
+
+    def obey(control: Control) -> None:
+        nonlocal stopped
+        match control:
+            case Start():
+                engine.reset()
+                stopped = False
+                for sink in sinks:
+                    sink.begin(session)
+            case Stop():
+                stopped = True
+                emit(Notice(sample, engine.sample_rate_hz, "stopped by a listener; start goes on"))
+            case Refused(message=text):
+                emit(Notice(sample, engine.sample_rate_hz, text))
+            case _:
+                for event in engine.command(control):
+                    emit(event)
+
+    def tell_failures() -> None:
+        for sink in [sink for sink in healthy if sink.failure is not None]:
+            healthy.remove(sink)
+            emit(Notice(sample, engine.sample_rate_hz, f"{sink.name} is no longer written: {sink.failure}"))
+
+    for item in source.blocks():
+        tell_failures()
+        if isinstance(item, Notice):
+            emit(item)
+            continue
+        waiting = controls.take() if controls is not None else []
+        if controls is not None and (dropped := controls.take_dropped()):
+            emit(Notice(sample, engine.sample_rate_hz, f"{dropped} commands were dropped: too many at once"))
+        for control in waiting:
+            try:
+                obey(control)
+            except FollowerError as e:  # a listener's mistake must not end the performance
+                emit(Notice(sample, engine.sample_rate_hz, f"{type(control).__name__.lower()} refused: {e}"))
+        sample = item.first_sample + len(item.samples)
+        if stopped:
+            continue
+        for event in engine.process(item):
+            emit(stamped(event, item, engine.sample_rate_hz, clock))
+        blocks += 1
+    for event in engine.finish():
+        emit(event)
+    return RunSummary(blocks, positions, sum(s.dropped for s in sinks))

@@ -1,1 +1,0 @@
-"""Sinks for events: one file each behind `base.Sink`."""

@@ -1,1 +1,0 @@
-"""Sources of live audio: one file each behind `base.Source`."""

@@ -1,0 +1,119 @@
+"""The sessions of `follower serve`: one engine, in a thread of its own, per client that sends audio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable
+
+from follower.engine import Engine
+from follower.errors import FollowerError
+from follower.inference.base import DEFAULT_METHOD, METHODS
+from follower.piece.cache import Cache
+from follower.protocol.commands import RefusedError
+from follower.session.controls import ControlQueue
+from follower.session.runner import run
+from follower.websocket.broadcast import Feed
+from follower.websocket.cache_folder import CacheFolder
+from follower.websocket.sessions import AudioSession
+from follower.websocket.source import WebSocketSource
+
+
+def follow(cache: Cache, method: str, start_s: float | None, audio: AudioSession, on_end: Callable[[], None]) -> None:
+    """Follow one client's audio until it ends; the body of a session's thread."""
+    reason = "the audio is over"
+    try:
+        engine = Engine(cache, audio.source.sample_rate_hz, method, start_s)
+        with audio.source as source, audio.feed as sink:
+            run(source, engine, [sink], sink.controls)
+    except FollowerError as e:
+        reason = str(e)
+    except BaseException:
+        reason = "an error in the program; see the server's log"
+        raise
+    finally:
+        audio.source.stop()
+        audio.feed.end(reason)
+        on_end()
+
+
+class AudioSessions:
+    """The sessions of `follower serve`.
+
+    Args:
+        caches: what clients may choose from.
+        most: sessions at a time.
+    """
+
+    def __init__(self, caches: CacheFolder, most: int) -> None:
+        self._caches = caches
+        self._most = most
+        self._sessions: dict[str, tuple[AudioSession, threading.Thread]] = {}
+        self._numbers = itertools.count(1)
+        self._opening = 0
+
+    def cache_names(self) -> list[str]:
+        """Names in the folder."""
+        return self._caches.names()
+
+    def names(self) -> list[str]:
+        """Open sessions."""
+        return list(self._sessions)
+
+    def feed(self, name: str) -> Feed | None:
+        """The feed of an open session."""
+        return self._sessions[name][0].feed if name in self._sessions else None
+
+    def default(self) -> Feed | None:
+        """None: clients choose."""
+        return None
+
+    async def open(
+        self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource
+    ) -> AudioSession:
+        """Load the cache off the loop and start an engine's thread.
+
+        Raises:
+            RefusedError: too many sessions, unknown cache or method, a start outside the piece, a damaged cache.
+        """
+        if method is not None and method not in METHODS:
+            raise RefusedError("invalid", f"no method {method[:60]!r}; choose one of: {', '.join(METHODS)}")
+        if len(self._sessions) + self._opening >= self._most:
+            raise RefusedError("too_many", f"{self._most} audio sessions are open, the most there can be; try later")
+        self._opening += 1
+        try:
+            loaded = await asyncio.to_thread(self._caches.load, cache)
+        except RefusedError:
+            raise
+        except FollowerError as e:
+            raise RefusedError("failed", f"the cache cannot be used: {type(e).__name__}") from e
+        finally:
+            self._opening -= 1
+        if start_s is not None and start_s > loaded.orchestra_duration_s:
+            raise RefusedError(
+                "invalid", f"start {start_s:g} s is outside the recording (0..{loaded.orchestra_duration_s:.1f} s)"
+            )
+        loop = asyncio.get_running_loop()
+        name = f"s{next(self._numbers)}"
+        audio = AudioSession(Feed(name, loop, ControlQueue()), source)
+
+        def on_end() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and the table with it
+                loop.call_soon_threadsafe(self._sessions.pop, name, None)
+
+        thread = threading.Thread(
+            target=follow, args=(loaded, method or DEFAULT_METHOD, start_s, audio, on_end), name=f"session {name}"
+        )
+        self._sessions[name] = (audio, thread)
+        thread.start()
+        return audio
+
+    def close(self) -> None:
+        """End every session's audio and wait for the engines."""
+        sessions = list(self._sessions.values())
+        for audio, _ in sessions:
+            audio.source.stop()
+        for _, thread in sessions:
+            thread.join()

@@ -1,0 +1,273 @@
+"""Python client: connects to a follower, keeps the newest position, extrapolates it, reconnects.
+
+For visuals, light desks and players written in Python. It runs in a thread of its own::
+
+    from follower.websocket.client import FollowerClient
+
+    with FollowerClient("ws://127.0.0.1:8765/ws") as follower:
+        while True:
+            place_s = follower.orchestra_time_s()      # now, extrapolated; None while unknown
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Final, Self
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from follower.errors import ProtocolError
+from follower.events import Position, State
+from follower.protocol.messages import PROTOCOL_VERSION
+from follower.session.extrapolation import orchestra_time_at
+
+PING_EVERY_S: Final = 2.0
+PINGS_KEPT: Final = 16
+"""The clock offset is that of the quickest of the last round trips."""
+BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Waits between attempts to connect; the last one repeats."""
+
+
+class ClockOffset:
+    """Offset of the server's monotonic clock to ours, from pings.
+
+    The server read its clock somewhere within the round trip; halfway is the best guess, and the quickest round trip
+    leaves the least doubt (Cristian's algorithm).
+
+    Example:
+        >>> offset = ClockOffset()
+        >>> offset.add(sent_s=10.0, server_s=110.1, received_s=10.2)
+        >>> round(offset.s or 0.0, 3)
+        100.0
+    """
+
+    def __init__(self) -> None:
+        self._trips: deque[tuple[float, float]] = deque(maxlen=PINGS_KEPT)
+
+    def add(self, sent_s: float, server_s: float, received_s: float) -> None:
+        """Take one round trip: our clock at sending and receiving, the server's in between."""
+        self._trips.append((received_s - sent_s, server_s - (sent_s + received_s) / 2))
+
+    @property
+    def s(self) -> float | None:
+        """Server's clock minus ours; None before the first ping."""
+        return min(self._trips)[1] if self._trips else None
+
+
+def position_of(message: dict[str, Any], sample_rate_hz: int) -> Position:
+    """Return the position in a `position` message.
+
+    Raises:
+        ProtocolError: a property is missing or of the wrong kind.
+    """
+
+    def optional(name: str) -> float | None:
+        value = message[name]
+        return None if value is None else float(value)
+
+    try:
+        capture_s, latency_ms = optional("capture_time"), optional("latency_ms")
+        return Position(
+            seq=int(message["seq"]),
+            audio_sample=round(float(message["audio_time"]) * sample_rate_hz),
+            sample_rate_hz=sample_rate_hz,
+            orchestra_time_s=optional("orchestra_time"),
+            mix_time_s=optional("mix_time"),
+            rate=float(message["rate"]),
+            confidence=float(message["confidence"]),
+            state=State(message["state"]),
+            capture_time_s=float("nan") if capture_s is None else capture_s,
+            latency_ms=float("nan") if latency_ms is None else latency_ms,
+        )
+    except (KeyError, TypeError, ValueError) as e:
+        raise ProtocolError(f"a position message that cannot be read: {e!r}; is the server of another version?") from e
+
+
+class FollowerClient:
+    """Listens to one session and keeps the newest position; reconnects by itself.
+
+    Args:
+        url: for example ws://127.0.0.1:8765/ws
+        token: where the server asks for one.
+        session: to watch; None takes the server's own.
+        on_message: called with every message, in the client's thread.
+        clock: monotonic seconds.
+        wait: waits that many seconds, or less when the client is closed; returns whether it is closed.
+
+    Attributes:
+        connections: how often a connection was made.
+        failure: why the client gave up (a server of another protocol), or None.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        session: str | None = None,
+        on_message: Callable[[dict[str, Any]], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        self._session = session
+        self._on_message = on_message
+        self._clock = clock
+        self._closed = threading.Event()
+        self._wait = wait or self._closed.wait
+        self._lock = threading.Lock()
+        self._connection: ClientConnection | None = None
+        self._position: Position | None = None
+        self._hello: dict[str, Any] = {}
+        self._offset = ClockOffset()
+        self._thread = threading.Thread(target=self._work, name="FollowerClient", daemon=True)
+        self.connections = 0
+        self.failure: str | None = None
+
+    def __enter__(self) -> Self:
+        """Start connecting; returns at once."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection and end the thread."""
+        self._closed.set()
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+        self._thread.join()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None
+
+    @property
+    def hello(self) -> dict[str, Any]:
+        """The server's last hello message; empty before the first."""
+        return self._hello
+
+    @property
+    def position(self) -> Position | None:
+        """The newest position, its capture time on our clock; None before the first."""
+        return self._position
+
+    def orchestra_time_s(self) -> float | None:
+        """Where the orchestra is now (s of its recording), extrapolated; None while unknown."""
+        position = self._position
+        return None if position is None else orchestra_time_at(position, self._clock())
+
+    def seek(self, orchestra_time_s: float) -> bool:
+        """Tell the follower where the pianist goes on; returns whether it was sent."""
+        return self._send({"type": "seek", "orchestra_time": orchestra_time_s})
+
+    def pause(self) -> bool:
+        """Hold the position; returns whether it was sent."""
+        return self._send({"type": "pause"})
+
+    def resume(self) -> bool:
+        """Follow again; returns whether it was sent."""
+        return self._send({"type": "resume"})
+
+    def start(self) -> bool:
+        """Follow from a fresh start; returns whether it was sent."""
+        return self._send({"type": "start"})
+
+    def stop(self) -> bool:
+        """Stop following until `start`; returns whether it was sent."""
+        return self._send({"type": "stop"})
+
+    def playback(self, orchestra_time_s: float, rate: float = 1.0) -> bool:
+        """Tell what the loudspeakers play; returns whether it was sent."""
+        return self._send({"type": "playback", "orchestra_time": orchestra_time_s, "rate": rate})
+
+    def _send(self, message: dict[str, Any]) -> bool:
+        with self._lock:
+            connection = self._connection
+            if connection is None:
+                return False
+            try:
+                connection.send(json.dumps(message))
+            except (WebSocketException, OSError):
+                return False
+            return True
+
+    def _work(self) -> None:
+        attempt = 0
+        while not self._closed.is_set():
+            with (
+                contextlib.suppress(WebSocketException, OSError, ProtocolError, TimeoutError),
+                connect(
+                    self._url, additional_headers=self._headers, compression=None, open_timeout=5, proxy=None
+                ) as connection,
+            ):
+                attempt = 0
+                self._offset = ClockOffset()
+                self._connection = connection
+                self.connections += 1
+                try:
+                    self._listen(connection)
+                finally:
+                    self._connection = None
+            if self._closed.is_set() or self._wait(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)]):
+                return
+            attempt += 1
+
+    def _listen(self, connection: ClientConnection) -> None:
+        if self._session is not None:
+            self._send({"type": "watch", "session": self._session})
+        next_ping_s = self._clock()
+        while not self._closed.is_set():
+            if self._clock() >= next_ping_s:
+                next_ping_s = self._clock() + PING_EVERY_S
+                self._send({"type": "ping", "client_time": self._clock()})
+            try:
+                text = connection.recv(timeout=PING_EVERY_S)
+            except TimeoutError:
+                continue
+            try:
+                message = json.loads(text)
+                self._take(message)
+            except (ValueError, KeyError, TypeError, AttributeError) as e:
+                raise ProtocolError(f"a message that cannot be read: {e!r}; connecting again") from e
+            if self._on_message is not None:
+                self._on_message(message)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Keep what a message tells.
+
+        Raises:
+            ProtocolError: it cannot be read; the connection is given up.
+        """
+        match message.get("type"):
+            case "hello":
+                if message.get("protocol") != PROTOCOL_VERSION:
+                    self.failure = (
+                        f"the server speaks protocol {message.get('protocol')!r}, this client {PROTOCOL_VERSION}; "
+                        "use the same version of both"
+                    )
+                    self._closed.set()
+                    raise ProtocolError(self.failure)
+                self._hello = message
+            case "pong":
+                self._offset.add(float(message["client_time"]), float(message["monotonic_time"]), self._clock())
+            case "position":
+                position = position_of(message, int(self._hello.get("sample_rate", 1000)))
+                self._position = self._on_our_clock(position)
+
+    def _on_our_clock(self, position: Position) -> Position:
+        """Before the first pong only the arrival is known: it was captured `latency_ms` earlier."""
+        offset_s = self._offset.s
+        if offset_s is None:
+            return replace(position, capture_time_s=self._clock() - position.latency_ms / 1e3)
+        return replace(position, capture_time_s=position.capture_time_s - offset_s)

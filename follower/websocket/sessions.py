@@ -1,0 +1,95 @@
+"""What a server asks of its sessions, and the one session of `follower live`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from follower.protocol.commands import RefusedError
+from follower.websocket.broadcast import Feed
+from follower.websocket.source import WebSocketSource
+
+
+@dataclass(frozen=True)
+class AudioSession:
+    """One client's piano.
+
+    Attributes:
+        feed: what comes out.
+        source: where the client's frames go; stopping it ends the session.
+    """
+
+    feed: Feed
+    source: WebSocketSource
+
+
+class Sessions(Protocol):
+    """What the server asks of its sessions, on its loop."""
+
+    def cache_names(self) -> list[str]:
+        """Caches a client can choose from."""
+        ...
+
+    def names(self) -> list[str]:
+        """Sessions that can be watched."""
+        ...
+
+    def feed(self, name: str) -> Feed | None:
+        """The feed of a session, or None."""
+        ...
+
+    def default(self) -> Feed | None:
+        """The session every client watches from the start, or None."""
+        ...
+
+    async def open(
+        self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource
+    ) -> AudioSession:
+        """Open an audio session.
+
+        Raises:
+            RefusedError: it cannot be opened.
+        """
+        ...
+
+    def close(self) -> None:
+        """End all sessions."""
+        ...
+
+
+class SingleSession:
+    """The one session of `follower live` and `follower replay`: it has its own audio, clients only listen and control.
+
+    Args:
+        feed: of that session.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def cache_names(self) -> list[str]:
+        """No choice."""
+        return []
+
+    def names(self) -> list[str]:
+        """The one."""
+        return [self._feed.name]
+
+    def feed(self, name: str) -> Feed | None:
+        """The one, by its name."""
+        return self._feed if name == self._feed.name else None
+
+    def default(self) -> Feed | None:
+        """The one."""
+        return self._feed
+
+    async def open(
+        self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource
+    ) -> AudioSession:
+        """Refuse: the audio comes from elsewhere."""
+        raise RefusedError(
+            "unexpected", "this server follows its own microphone or file and takes no audio; use follower serve"
+        )
+
+    def close(self) -> None:
+        """Nothing to end: the runner owns the session."""

@@ -1,0 +1,154 @@
+"""Settings of the PO-O alignment. The defaults are the measured choice (benchmarks/README.md, "PO-O map")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from offline_prep.alignment.features import FeatureShape
+from offline_prep.alignment.path import SegmentRule
+
+
+def _geometric(low: float, high: float, count: int) -> tuple[float, ...]:
+    return tuple(float(v) for v in np.geomspace(low, high, count))
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One pass of the alignment.
+
+    Attributes:
+        shape: how it reads the pitchgram.
+        rule: what its path may do.
+        softness: see `shape_features`, of the orchestra recording.
+        harmony: weight of the harmony part of the cost.
+        onset: weight of the onset part of the cost.
+        margin: added to every local cost.
+    """
+
+    shape: FeatureShape
+    rule: SegmentRule
+    softness: float = 0.0
+    harmony: float = 1.0
+    onset: float = 1.0
+    margin: float = 0.0
+
+
+@dataclass(frozen=True)
+class GapConfig:
+    """Costs of the coarse stage's gap state, in units of the median local cost (a row or column is 93 ms).
+
+    An optimised path through unrelated music costs .90-.93 of the median, so the stage's `margin` is added to matched
+    cells; then waiting costs next to nothing, and a cut is free to be long.
+
+    Attributes:
+        wait: per mix row while the orchestra recording waits at a sounding column.
+        wait_quiet: likewise at a silent one.
+        enter: once per gap at a sounding column.
+        enter_quiet: likewise at a silent one.
+        skip: per sounding orchestra column passed over: what the orchestra plays is nearly always in the mix too.
+        skip_quiet: per silent one.
+        quiet_db: silent means this far under the 90th percentile of the level.
+        shortest_chain_s: shorter matched pieces at both ends are dropped.
+        merge_s: pieces whose gaps differ by less in the two recordings are one piece.
+    """
+
+    wait: float = 0.02
+    wait_quiet: float = 0.0
+    enter: float = 7.0
+    enter_quiet: float = 4.5
+    skip: float = 0.04
+    skip_quiet: float = 0.0
+    quiet_db: float = -30.0
+    shortest_chain_s: float = 4.0
+    merge_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class PreciseWeights:
+    """What the precise pass compares (`align_onset_net.compare_onsets`): inner products and their weights.
+
+    Attributes:
+        heard: of the onsets that the network hears, both channels.
+        harmony: of the harmony part.
+        onset: of the onset part, plain rises of level.
+    """
+
+    heard: float = 0.9
+    harmony: float = 0.1
+    onset: float = 1.0
+
+
+@dataclass(frozen=True)
+class LatenessConfig:
+    """How the length of attacks moves the map (`attack_delay`); fitted by `attack_delay_fit.py` of the benchmarks.
+
+    Attributes:
+        orchestra: how much later a rise of the orchestra recording is seen per second that its middle half lasts.
+        mix: likewise of the mix.
+        window_s: standard deviation of the window over which lengths are averaged.
+        steady_rises: so many rises weigh as much as what is known without them: the pair's mean for a window, no
+            lateness for a pair.
+        most_s: the map is moved by no more.
+    """
+
+    orchestra: float = 1.1
+    mix: float = 0.92
+    window_s: float = 10.0
+    steady_rises: float = 100.0
+    most_s: float = 0.1
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Settings of `offline_prep.alignment.align.align_recordings`.
+
+    Attributes:
+        coarse: the pass over everything, with gaps.
+        fine: the pass round the coarse path.
+        precise: the pass round the fine path, with the mean over all paths; its weights are for the seams and the
+            confidence, its own pass has `precise_weights`.
+        precise_weights: see `PreciseWeights`.
+        gap: see `GapConfig`.
+        lateness: see `LatenessConfig`.
+        fine_reach_s: the fine pass looks this far to both sides of the coarse path.
+        chain_reach_s: and this far beyond both ends of a chain.
+        precise_reach_s: the precise pass looks this far to both sides of the fine path.
+        precise_sharpness: how decisive a cost difference of 1 is there.
+        transpositions: semitones tried for the orchestra recording.
+        widest_full_cells: coarse matrices larger than this are banded round an overview path.
+        band_s: half width of that band.
+    """
+
+    coarse: StageConfig = field(
+        default_factory=lambda: StageConfig(
+            FeatureShape(pool=8, gamma=100.0, smooth_s=0.2, rise_frames=9),
+            SegmentRule(rows=10, slopes=_geometric(0.4, 2.5, 24), stiffness=0.45, slope_cost=0.1, slope_free=0.45),
+            softness=0.3,
+            margin=0.07,
+        )
+    )
+    fine: StageConfig = field(
+        default_factory=lambda: StageConfig(
+            FeatureShape(pool=1, gamma=1000.0, smooth_s=0.05, rise_frames=3),
+            SegmentRule(rows=43, slopes=_geometric(0.35, 2.8, 40), stiffness=1.0),
+        )
+    )
+    precise: StageConfig = field(
+        default_factory=lambda: StageConfig(
+            FeatureShape(pool=1, gamma=1000.0, smooth_s=0.05, rise_frames=6),
+            SegmentRule(rows=43, slopes=_geometric(0.35, 2.8, 40), stiffness=0.5),
+            onset=2.5,
+        )
+    )
+    precise_weights: PreciseWeights = field(default_factory=PreciseWeights)
+    gap: GapConfig = field(default_factory=GapConfig)
+    lateness: LatenessConfig = field(default_factory=LatenessConfig)
+    fine_reach_s: float = 0.7
+    chain_reach_s: float = 2.0
+    precise_reach_s: float = 0.3
+    precise_sharpness: float = 1.0
+    transpositions: tuple[int, ...] = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6)
+    widest_full_cells: int = 64_000_000
+    band_s: float = 30.0

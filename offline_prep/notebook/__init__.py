@@ -1,0 +1,4 @@
+"""The research notebook's offline system, as a baseline.
+
+May import: errors, kernels, piece, files, audio.
+"""

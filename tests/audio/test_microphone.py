@@ -1,0 +1,348 @@
+"""The microphone source against a stand-in for sounddevice: counters, gaps, lost devices, missing libraries."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from follower.audio import microphone, portaudio
+from follower.audio.microphone import MicrophoneSource
+from follower.cli import run_command
+from follower.commands import devices as devices_command
+from follower.commands.devices import level_db, meter_line
+from follower.errors import ConfigError, DeviceError, MissingDependencyError
+from follower.events import AudioBlock, Gap, Notice
+from follower.session.runner import run
+from tests.live_fakes import FakeEngine, ListSink
+
+RATE = 48000
+BLOCK = 256
+
+
+class PortAudioError(Exception):
+    pass
+
+
+@dataclass
+class FakeStream:
+    """One opened input stream; the test plays PortAudio's thread by calling `capture`."""
+
+    options: dict[str, Any]
+    active: bool = False
+    closed: bool = False
+
+    @property
+    def samplerate(self) -> float:
+        return float(self.options["samplerate"])
+
+    def start(self) -> None:
+        self.active = True
+
+    def close(self, ignore_errors: bool = True) -> None:
+        self.active, self.closed = False, True
+
+    def capture(
+        self, value: float = 0.5, n: int = BLOCK, adc_s: float = 0.0, stream_s: float = 0.0, overflow: bool = False
+    ) -> None:
+        data = np.full((n, self.options["channels"]), value, np.float32)
+        times = SimpleNamespace(inputBufferAdcTime=adc_s, currentTime=stream_s)
+        self.options["callback"](data, n, times, SimpleNamespace(input_overflow=overflow))
+        data[:] = np.nan  # PortAudio uses its buffer again
+
+
+@dataclass
+class FakeSoundDevice:
+    """What this project uses of the sounddevice module."""
+
+    devices: list[dict[str, Any]]
+    streams: list[FakeStream] = field(default_factory=list)
+    refusals: int = 0
+    rescans: int = 0
+    PortAudioError: type[Exception] = PortAudioError
+    default: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(device=(1, 0)))
+
+    def query_devices(self) -> list[dict[str, Any]]:
+        return self.devices
+
+    def query_hostapis(self) -> list[dict[str, Any]]:
+        return [{"name": "ALSA"}]
+
+    def InputStream(self, **options: Any) -> FakeStream:  # noqa: N802
+        if self.refusals:
+            self.refusals -= 1
+            raise PortAudioError("Device unavailable", -9985)
+        self.streams.append(FakeStream(options))
+        return self.streams[-1]
+
+    def _terminate(self) -> None:
+        self.rescans += 1
+
+    def _initialize(self) -> None:
+        pass
+
+
+def device(name: str, inputs: int, rate: float = RATE) -> dict[str, Any]:
+    return {
+        "name": name, "hostapi": 0, "max_input_channels": inputs, "max_output_channels": 2, "default_samplerate": rate
+    }  # fmt: skip
+
+
+@pytest.fixture
+def sd(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
+    fake = FakeSoundDevice([device("Loudspeaker", 0), device("Piano Mic", 1), device("Interface XY", 8, 44100.0)])
+    monkeypatch.setattr(portaudio, "load", lambda: fake)
+    monkeypatch.setattr(microphone, "IDLE_S", 0.001)
+    return fake
+
+
+class Clock:
+    """Simulated time; every look moves it on by `step_s`."""
+
+    def __init__(self, step_s: float = 0.0) -> None:
+        self.s = 500.0
+        self.step_s = step_s
+
+    def __call__(self) -> float:
+        self.s += self.step_s
+        return self.s
+
+
+def test_the_default_input_is_opened_as_it_is(sd: FakeSoundDevice) -> None:
+    with MicrophoneSource() as source:
+        options = sd.streams[0].options
+        assert (options["device"], options["samplerate"], options["channels"]) == (1, RATE, 1)
+        assert (source.sample_rate_hz, source.name) == (RATE, "Piano Mic")
+    assert sd.streams[0].closed
+
+
+@pytest.mark.parametrize("wanted", [2, "2", "Interface XY", "xy"])
+def test_a_device_by_number_or_name(sd: FakeSoundDevice, wanted: int | str) -> None:
+    with MicrophoneSource(wanted, sample_rate_hz=96000, channels=4, block_samples=64):
+        options = sd.streams[0].options
+    assert (options["device"], options["samplerate"], options["channels"], options["blocksize"]) == (2, 96000, 4, 64)
+
+
+@pytest.mark.parametrize("wanted", [0, "Loudspeaker", "none", "i", 99])
+def test_a_device_that_is_not_one_input(sd: FakeSoundDevice, wanted: int | str) -> None:
+    with pytest.raises(DeviceError, match="follower devices"), MicrophoneSource(wanted):
+        pass
+
+
+def test_no_input_at_all(sd: FakeSoundDevice) -> None:
+    sd.devices = [device("Loudspeaker", 0)]
+    with pytest.raises(DeviceError, match="no audio input"), MicrophoneSource():
+        pass
+
+
+def test_a_device_that_refuses_is_named_with_what_to_try(sd: FakeSoundDevice) -> None:
+    sd.refusals = 1
+    with pytest.raises(DeviceError, match=r"Piano Mic .* 48000 Hz .* --rate"), MicrophoneSource():
+        pass
+
+
+@pytest.mark.parametrize("bad", [{"sample_rate_hz": 0}, {"channels": -1}, {"block_samples": 0}])
+def test_what_cannot_be(bad: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="give 1 or more"):
+        MicrophoneSource(**bad)  # type: ignore[arg-type]
+
+
+def test_blocks_are_copies_mixed_to_mono_on_one_counter(sd: FakeSoundDevice) -> None:
+    with MicrophoneSource(2) as source:
+        for value in (0.25, 0.5):
+            sd.streams[0].capture(value)
+        blocks = source.blocks()
+        for n, value in enumerate((0.25, 0.5)):
+            block = next(blocks)
+            assert isinstance(block, AudioBlock)
+            assert block.first_sample == n * BLOCK
+            assert block.samples.dtype == np.float32
+            np.testing.assert_array_equal(block.samples, np.full(BLOCK, value, np.float32))
+
+
+def test_capture_time_is_that_of_the_last_sample(sd: FakeSoundDevice) -> None:
+    with MicrophoneSource(clock=Clock()) as source:
+        # The first sample was captured 20 ms before the callback; the last one a block's length later.
+        sd.streams[0].capture(adc_s=10.0, stream_s=10.02)
+        sd.streams[0].capture(adc_s=0.0, stream_s=0.0)  # an interface without times
+        blocks = source.blocks()
+        first, second = next(blocks), next(blocks)
+        assert isinstance(first, AudioBlock) and isinstance(second, AudioBlock)
+        assert first.capture_time_s == pytest.approx(500.0 - 0.02 + BLOCK / RATE)
+        assert second.capture_time_s == 500.0
+
+
+def follow(source: MicrophoneSource) -> ListSink:
+    sink = ListSink()
+    run(source, FakeEngine(RATE), [sink], clock=lambda: 0.0)  # type: ignore[arg-type]
+    return sink
+
+
+def test_a_full_queue_drops_and_reports_a_gap(sd: FakeSoundDevice) -> None:
+    capacity_blocks = 4
+    with MicrophoneSource(capacity_s=capacity_blocks * BLOCK / RATE) as source:
+        blocks = source.blocks()
+        for _ in range(capacity_blocks + 3):
+            sd.streams[0].capture()
+        taken = [next(blocks) for _ in range(capacity_blocks)]
+        sd.streams[0].capture()
+        after = next(blocks)
+        assert isinstance(after, AudioBlock) and isinstance(taken[-1], AudioBlock)
+        assert taken[-1].first_sample == (capacity_blocks - 1) * BLOCK
+        assert after.first_sample == (capacity_blocks + 3) * BLOCK, "the counter counts what was dropped"
+
+
+def test_the_gap_is_an_event(sd: FakeSoundDevice) -> None:
+    with MicrophoneSource(capacity_s=BLOCK / RATE) as source:
+        stream = sd.streams[0]
+        stream.capture()
+        stream.capture()  # dropped
+        original = source.blocks
+
+        def blocks() -> Any:
+            for n, block in enumerate(original()):
+                yield block
+                if n == 0:
+                    stream.capture()
+                else:
+                    source.stop()
+
+        source.blocks = blocks  # type: ignore[method-assign]
+        sink = follow(source)
+    assert [e.lost_samples for e in sink.events if isinstance(e, Gap)] == [BLOCK]
+
+
+def test_an_overflow_in_the_driver_advances_the_counter_by_the_clock(sd: FakeSoundDevice) -> None:
+    clock = Clock()
+    with MicrophoneSource(clock=clock) as source:
+        blocks = source.blocks()
+        sd.streams[0].capture()
+        first = next(blocks)
+        clock.s += (BLOCK + 1000) / RATE  # 1000 samples more than the block that comes now
+        sd.streams[0].capture(overflow=True)
+        second = next(blocks)
+        sd.streams[0].capture(overflow=True)  # an overflow that took no time still lost something
+        third = next(blocks)
+        assert isinstance(first, AudioBlock) and isinstance(second, AudioBlock) and isinstance(third, AudioBlock)
+        assert second.first_sample == BLOCK + 1000
+        assert third.first_sample == second.first_sample + BLOCK + 1
+
+
+def test_silence_yields_empty_blocks_so_that_commands_are_taken(sd: FakeSoundDevice) -> None:
+    with MicrophoneSource() as source:
+        block = next(source.blocks())
+        assert isinstance(block, AudioBlock) and len(block.samples) == 0
+
+
+def collect(source: MicrophoneSource, on_item: Callable[[int, AudioBlock | Notice], None]) -> list[AudioBlock | Notice]:
+    items = []
+    for n, item in enumerate(source.blocks()):
+        items.append(item)
+        on_item(n, item)
+    return items
+
+
+def test_a_lost_device_is_told_reopened_and_the_session_goes_on(sd: FakeSoundDevice) -> None:
+    clock = Clock()
+
+    def rescan() -> None:
+        clock.s += 1.0  # each attempt takes a second of simulated time
+        portaudio.rescan()
+
+    with MicrophoneSource(clock=clock, rescan=rescan) as source:
+        sd.streams[0].capture()
+        captured: list[bool] = []
+
+        def on_item(n: int, item: AudioBlock | Notice) -> None:
+            if n == 0:
+                sd.refusals = 2
+                sd.streams[0].active = False
+            elif isinstance(item, AudioBlock) and len(item.samples):
+                source.stop()
+            elif isinstance(item, AudioBlock) and len(sd.streams) == 1:
+                clock.s += 10.0  # ends the wait before the next attempt
+            elif isinstance(item, AudioBlock) and not captured:
+                captured.append(True)
+                sd.streams[1].capture()
+
+        items = collect(source, on_item)
+    told = [item.message for item in items if isinstance(item, Notice)]
+    name = "the audio input Piano Mic"
+    assert told == [f"{name} gives no audio; trying to reopen it", f"{name} is back"]
+    assert sd.rescans == 3
+    assert sd.streams[0].closed
+    heard = [item for item in items if isinstance(item, AudioBlock) and len(item.samples)]
+    assert len(heard) == 2
+    # The absence counts by the clock: sample counter and seconds stay together.
+    away_s = heard[1].capture_time_s - heard[0].capture_time_s
+    assert heard[1].first_sample == pytest.approx(away_s * RATE, abs=1)
+    assert away_s > 3.0
+
+
+def test_a_stream_whose_callback_falls_silent_counts_as_lost(sd: FakeSoundDevice) -> None:
+    clock = Clock()
+    with MicrophoneSource(clock=clock) as source:
+        blocks = source.blocks()
+        idle = next(blocks)
+        assert isinstance(idle, AudioBlock)
+        clock.s += microphone.GONE_AFTER_S
+        assert isinstance(next(blocks), AudioBlock), "a new stream may take longer to begin"
+        sd.streams[0].capture()
+        next(blocks)
+        clock.s += microphone.GONE_AFTER_S
+        notice = next(blocks)
+        assert isinstance(notice, Notice) and "gives no audio" in notice.message
+        next(blocks)
+        assert sd.streams[0].closed and len(sd.streams) == 2
+
+
+def test_stop_ends_the_session_even_while_the_device_is_away(sd: FakeSoundDevice) -> None:
+    with MicrophoneSource() as source:
+        sd.streams[0].active = False
+        sd.refusals = 1000
+
+        def on_item(n: int, _: AudioBlock | Notice) -> None:
+            if n == 1:
+                source.stop()
+
+        assert len(collect(source, on_item)) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(ModuleNotFoundError("no sounddevice"), "pip install"), (OSError("PortAudio library not found"), "libportaudio2")],
+)
+def test_what_is_missing_is_named_in_one_line_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, words: str
+) -> None:
+    def import_module(name: str) -> object:
+        assert name == "sounddevice"
+        raise error
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+    with pytest.raises(MissingDependencyError, match=words):
+        portaudio.load()
+    args = SimpleNamespace(meter=False)
+    assert run_command(devices_command.run, args) == 2  # type: ignore[arg-type]
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1 and words in told[0]
+
+
+def test_devices_lists_them(sd: FakeSoundDevice, capsys: pytest.CaptureFixture[str]) -> None:
+    assert devices_command.run(SimpleNamespace(meter=False)) == 0  # type: ignore[arg-type]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("*   1    1 in   2 out   48000 Hz  ALSA: Piano Mic")
+    assert lines[-1] == "* is the default input"
+
+
+def test_level_and_meter() -> None:
+    assert level_db(np.full(10, 1.0, np.float32)) == 0.0
+    assert level_db(np.zeros(10, np.float32)) == -np.inf
+    assert meter_line(-30.0, 0.5).count("#") == 20
+    assert meter_line(-np.inf, 0.0).count("#") == 0
+    assert meter_line(0.0, 1.0).endswith("CLIPPING")

@@ -1,0 +1,174 @@
+"""The real PortAudio path: a PulseAudio null sink's monitor is the input device, a real player plays into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROGRAMS = ("pulseaudio", "paplay", "pactl")
+missing = [p for p in PROGRAMS if shutil.which(p) is None]
+pytestmark = pytest.mark.skipif(
+    bool(missing),
+    reason=f"not installed: {', '.join(missing)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins)",
+)
+TONE_HZ = 441.0
+RATE = 44100
+WAIT_S = 30.0
+
+LISTEN = """
+import json, sys
+import numpy as np
+from follower.events import Notice
+from follower.audio.microphone import MicrophoneSource
+
+wanted = int(sys.argv[1])      # parts of half a second with sound in them
+with MicrophoneSource("pulse", sample_rate_hz=44100, channels=1) as source:
+    print(json.dumps({"rate": source.sample_rate_hz}), flush=True)
+    part, counter, jumps = [], 0, 0
+    for item in source.blocks():
+        if isinstance(item, Notice):
+            print(json.dumps({"notice": item.message}), flush=True)
+            part = []
+            continue
+        jumps += item.first_sample != counter
+        counter = item.first_sample + len(item.samples)
+        if not len(item.samples) or not item.samples.any():
+            continue
+        part.append(item.samples)
+        if sum(map(len, part)) >= 22050:
+            audio = np.concatenate(part)
+            spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
+            peak_hz = float(np.argmax(spectrum) * 44100 / len(audio))
+            print(json.dumps({"peak_hz": peak_hz, "rms": float(np.sqrt(np.mean(audio**2))),
+                              "counter": counter, "jumps": jumps}), flush=True)
+            part, wanted = [], wanted - 1
+            if wanted == 0:
+                source.stop()
+"""
+
+
+class Stage:
+    """A sound server with one null sink, and a player that plays a tone into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PULSE_", "DBUS_", "DISPLAY"))
+        } | {
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
+            "PULSE_SERVER": f"unix:{folder}/native",
+            "PULSE_SOURCE": "stage.monitor",
+        }
+        self.server: subprocess.Popen[bytes] | None = None
+        self.player: subprocess.Popen[bytes] | None = None
+        tone = 0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(60 * RATE) / RATE)
+        with wave.open(str(folder / "tone.wav"), "wb") as f:
+            f.setnchannels(1)
+            f.setsampwidth(2)
+            f.setframerate(RATE)
+            f.writeframes((32767 * tone).astype("<i2").tobytes())
+
+    def start(self) -> None:
+        self.server = subprocess.Popen(
+            [
+                "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--realtime=no",
+                "--high-priority=no", "-L", f"module-null-sink sink_name=stage rate={RATE} channels=1",
+                "-L", f"module-native-protocol-unix socket={self.folder}/native auth-anonymous=1",
+            ],
+            env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        for _ in range(200):
+            command = ["pactl", "list", "short", "sources"]
+            asked = subprocess.run(command, env=self.env, capture_output=True, timeout=WAIT_S)
+            if b"stage.monitor" in asked.stdout:
+                break
+            if self.server.poll() is not None:
+                pytest.skip(f"no sound server can run here: pulseaudio ended with code {self.server.returncode}")
+        else:
+            pytest.skip("no sound server can run here: pulseaudio does not answer")
+        self.player = subprocess.Popen(
+            ["paplay", str(self.folder / "tone.wav")],
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> None:
+        for process in (self.player, self.server):
+            if process is not None:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    tmp_path.chmod(0o700)
+    opened = Stage(tmp_path)
+    try:
+        opened.start()
+        yield opened
+    finally:
+        opened.stop()
+
+
+def test_a_player_is_heard_and_a_server_that_dies_comes_back(stage: Stage) -> None:
+    listening = subprocess.Popen(
+        [sys.executable, "-c", LISTEN, "4"], env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert listening.stdout is not None
+    try:
+        heard: list[dict[str, float]] = []
+        told: list[str] = []
+        for line in listening.stdout:
+            message = json.loads(line)
+            if "peak_hz" in message:
+                heard.append(message)
+                if len(heard) == 2:
+                    stage.stop()
+                    gone_s = time.monotonic()
+            elif "notice" in message:
+                told.append(message["notice"])
+                if len(told) == 1:
+                    away_s = time.monotonic() - gone_s
+                    stage.start()
+        assert listening.wait(WAIT_S) == 0
+    finally:
+        listening.kill()
+        listening.wait()
+        listening.stdout.close()
+    # A server that is only just starting may be found and lost again.
+    assert told == ["the audio input pulse gives no audio; trying to reopen it", "the audio input pulse is back"] * (
+        len(told) // 2
+    )
+    assert told
+    assert len(heard) == 4
+    for part in (heard[0], heard[1], heard[3]):  # the third may hold the start of the player
+        assert part["peak_hz"] == pytest.approx(TONE_HZ, abs=2.1)
+        assert part["rms"] == pytest.approx(0.5 / np.sqrt(2), rel=0.2)  # a busy player may stutter
+    assert heard[3]["jumps"] > heard[1]["jumps"], "the absence is a step of the counter"
+    part_and_absence = RATE / 2 + RATE * away_s
+    assert heard[2]["counter"] - heard[1]["counter"] > part_and_absence, "and it is as long as the device was away"
+
+
+def test_the_meter_shows_the_level(stage: Stage) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from follower.commands import devices; import argparse;"
+         "p = argparse.ArgumentParser(); devices.add_parser(p.add_subparsers());"
+         "sys.exit(devices.run(p.parse_args(sys.argv[1:])))",
+         "devices", "--meter", "--device", "pulse", "--seconds", "1"],
+        env=stage.env, capture_output=True, text=True, timeout=WAIT_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    last_db = float(done.stdout.splitlines()[-1].partition("]")[2].split()[0])
+    assert last_db == pytest.approx(-9.0, abs=1.5)

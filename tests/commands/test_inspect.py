@@ -1,0 +1,88 @@
+"""`follower inspect`: the summary and the picture of a cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from follower.cli import main
+from follower.commands.inspect import clock, describe, weak_places
+from follower.commands.inspect_plot import chroma_cost, plot_cache
+from follower.config import PrepConfig
+from follower.errors import OutputError
+from follower.piece.cache import Cache, InputFile, Manifest
+
+ALIGNMENT = {
+    "fit": "doubtful",
+    "distinctness": 3.26,
+    "orchestra_tuning_semitones": -0.05,
+    "mix_tuning_semitones": 0.1,
+    "transposition_semitones": 0,
+    "warnings": ["the recordings match only loosely"],
+}
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """60 s of mix; O (40 s) waits from 20 s to 30 s, jumps by 10 s at 40 s; weak from 44 s to 50 s."""
+    rng = np.random.default_rng(0)
+    mix_s = np.array([0.0, 20.0, 30.0, 40.0, 40.0, 44.0, 44.1, 50.0, 50.1, 60.0])
+    orchestra_s = np.array([0.0, 10.0, 10.0, 15.0, 25.0, 28.0, 28.1, 33.0, 33.1, 40.0])
+    confidence = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.9, 0.9])
+    files = {
+        role: InputFile(f"/music/{role}.wav", "a" * 64, seconds, 44100)
+        for role, seconds in (("orchestra", 40.0), ("mix", 60.0))
+    }
+    arrays = {
+        "o_po_align": np.stack([orchestra_s, mix_s]),
+        "map_confidence": confidence,
+        "o_chroma": rng.random((12, 1723)).astype(np.float32),
+        "po_chroma": rng.random((12, 2584)).astype(np.float32),
+        "o_stream_rms": rng.random(1723).astype(np.float32),
+        "po_stream_rms": rng.random(2584).astype(np.float32),
+        "po_piano_activity": rng.random(2584).astype(np.float32),
+    }
+    return Cache(tmp_path / "my-cache", Manifest("0.1.0", PrepConfig(), files, ALIGNMENT), arrays, {})
+
+
+def test_summary(cache: Cache) -> None:
+    text = describe(cache)
+    assert "/music/orchestra.wav  0:40.0, 44100 Hz" in text
+    assert "doubtful (they match 3.3 times as well" in text
+    assert "orchestra -5 cents, mix +10 cents, transposed by +0" in text
+    assert "orchestra waits    mix 0:20.0 to 0:30.0 (10.0 s) at 0:10.0" in text
+    assert "orchestra jumps    mix 0:40.0: 0:15.0 to 0:25.0" in text
+    assert "weak               mix 0:44.1 to 0:50.0" in text
+    assert "warning            the recordings match only loosely" in text
+
+
+def test_short_weak_places_and_cuts_are_left_out(cache: Cache) -> None:
+    assert weak_places(cache) == [(44.1, 50.0)]
+
+
+def test_clock_rounds_before_it_splits() -> None:
+    assert [clock(t) for t in (0.0, 59.97, 62.34, 600.0)] == ["0:00.0", "1:00.0", "1:02.3", "10:00.0"]
+
+
+def test_plot_is_written(cache: Cache, tmp_path: Path) -> None:
+    plot_cache(cache, tmp_path / "map.png")
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_to_a_missing_folder_is_an_expected_error(cache: Cache, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write the plot"):
+        plot_cache(cache, tmp_path / "nowhere" / "map.png")
+
+
+def test_chroma_cost_is_small_where_frames_agree() -> None:
+    chroma = np.eye(12, dtype=np.float32)
+    cost = chroma_cost(chroma, chroma)
+    np.testing.assert_allclose(cost, 1.0 - np.eye(12), atol=1e-6)
+    assert chroma_cost(np.ones((12, 5000), np.float32), chroma).shape[0] <= 700
+
+
+def test_a_missing_cache_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")

@@ -1,0 +1,160 @@
+"""The two-level belief against a plain one-level filter, and the bound on its work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from follower.inference import two_level_posterior as belief_module
+from follower.inference.pooling import POOL
+from follower.inference.two_level_posterior import BLOCK, Step, TwoLevelBelief
+from tests.naive import tempo_filter as naive
+
+TEMPI = np.array([0.5, 0.75, 1.0, 1.5, 2.0])
+PRIOR = np.full(5, 0.2, np.float32)
+N_FEATURES = 12
+LEAK = 1e-13
+
+
+def _mix(n: int, seed: int = 0) -> NDArray[np.float32]:
+    """Notes of random length and pitch: (12, n)."""
+    rng = np.random.default_rng(seed)
+    notes = np.repeat(rng.integers(0, N_FEATURES, n // 10 + 1), 10)[:n]
+    return np.eye(N_FEATURES, dtype=np.float32)[notes].T.copy()
+
+
+def _step(weights: NDArray[np.float32], evidence: float = 1.0, stop_rate: float = 0.0, resume: float = 1.0) -> Step:
+    return Step(weights, evidence, TEMPI, np.ones(5), 0.01, stop_rate, resume, LEAK)
+
+
+def _play(mix: NDArray[np.float32], start: int, n: int, tempo: float = 1.0) -> list[Step]:
+    places = np.minimum(start + tempo * np.arange(1, n + 1), mix.shape[1] - 1).astype(int)
+    return [_step(3 * mix[:, j]) for j in places]
+
+
+def _new(mix: NDArray[np.float32]) -> TwoLevelBelief:
+    return TwoLevelBelief(mix, np.ones(mix.shape[1], np.float32), TEMPI, PRIOR)
+
+
+def _follow(belief: TwoLevelBelief, steps: list[Step]) -> float:
+    for step in steps:
+        belief.advance(step)
+    return belief.estimate(3, 6, 20).frame
+
+
+def test_while_everything_is_hot_it_equals_the_plain_filter() -> None:
+    mix = _mix(3 * BLOCK + 17)
+    steps = _play(mix, 100, POOL)
+    moving = np.repeat(PRIOR[:, None] / mix.shape[1], mix.shape[1], axis=1).astype(np.float64)
+    holding = np.zeros(mix.shape[1])
+    phase = np.zeros(5)
+    belief = _new(mix)
+    for step in steps:
+        phase += TEMPI
+        shift = np.floor(phase).astype(np.int64)
+        phase -= shift
+        stop = np.zeros(mix.shape[1])
+        stop[-int(shift.max()) :] = 1
+        likelihood = np.exp(step.weights @ mix - (step.weights @ mix).max())
+        moving, holding = naive.advance(moving, holding, shift, 0.01, stop, 1.0, PRIOR, np.ones(5), LEAK, likelihood)
+        total = moving.sum() + holding.sum()
+        moving, holding = moving / total, holding / total
+        belief.advance(step)
+        place = moving.sum(axis=0) + holding
+        got = belief.estimate(3, 6, 20)
+        want = naive.summarise(moving, holding, TEMPI, naive.densest(place, 3), 6, 20)
+        assert (got.frame, got.tempo, got.concentration, got.held) == pytest.approx(want, rel=1e-3, abs=1e-4)
+
+
+def test_it_finds_an_unknown_start_in_a_long_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the hot blocks reach: the coarse level must bring the place in."""
+    monkeypatch.setattr(belief_module, "HOT_BLOCKS", 4)
+    mix = _mix(30 * BLOCK)
+    belief = _new(mix)
+    start = 21 * BLOCK + 40
+    assert abs(_follow(belief, _play(mix, start, 200)) - (start + 200)) < 5
+
+
+def test_a_jump_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(belief_module, "HOT_BLOCKS", 4)
+    mix = _mix(30 * BLOCK)
+    belief = _new(mix)
+    _follow(belief, _play(mix, 3 * BLOCK, 200))
+    assert abs(_follow(belief, _play(mix, 20 * BLOCK, 240)) - (20 * BLOCK + 240)) < 5
+
+
+@pytest.mark.parametrize("tempo", [0.6, 1.4])
+def test_another_tempo_is_followed(tempo: float) -> None:
+    mix = _mix(6 * BLOCK)
+    belief = _new(mix)
+    frame = _follow(belief, _play(mix, 50, 300, tempo))
+    assert abs(frame - (50 + 300 * tempo)) < 8
+    assert belief.estimate(3, 6, 20).tempo == pytest.approx(tempo, abs=0.2)
+
+
+@pytest.mark.parametrize(("break_rate", "followed"), [(1e-3, True), (0.0, False)])
+def test_a_break_of_the_tempo_is_followed_at_once(break_rate: float, followed: bool) -> None:
+    """A stop of one hop draws the tempo anew; small steps from one tempo to the next come too late."""
+    mix = _mix(8 * BLOCK)
+    belief = _new(mix)
+    steps = _play(mix, 50, 200, 0.5) + _play(mix, 150, 12, 2.0)
+    frame = _follow(belief, [replace(step, diffusion=1e-6, stop_rate=break_rate) for step in steps])
+    assert (abs(frame - 174) < 5) == followed
+
+
+def test_work_is_bounded_and_falls_once_the_place_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(belief_module, "HOT_BLOCKS", 6)
+    mix = _mix(40 * BLOCK)
+    belief = _new(mix)
+    most = 0
+    for step in _play(mix, 5 * BLOCK, 300):
+        belief.advance(step)
+        most = max(most, belief.hot_frames)
+    assert most <= 6 * BLOCK
+    assert belief.hot_frames <= 3 * BLOCK
+
+
+def test_a_stop_holds_the_place_and_a_note_resumes_it() -> None:
+    mix = _mix(8 * BLOCK)
+    belief = _new(mix)
+    _follow(belief, _play(mix, 200, 200))
+    silence = [_step(np.zeros(N_FEATURES, np.float32), 0.0, stop_rate=0.5, resume=0.0)] * 400
+    held_at = _follow(belief, silence)
+    assert abs(held_at - 400) < 10
+    assert belief.estimate(3, 6, 20).held > 0.9
+    assert abs(_follow(belief, _play(mix, 400, 100)) - 500) < 5
+
+
+def test_belief_survives_running_past_the_end() -> None:
+    mix = _mix(2 * BLOCK)
+    belief = _new(mix)
+    _follow(belief, _play(mix, 150, 100))
+    silence = [_step(np.zeros(N_FEATURES, np.float32), 0.0, resume=0.0)] * 500
+    frame = _follow(belief, silence)
+    assert 2 * BLOCK - 10 < frame <= 2 * BLOCK
+    assert belief.estimate(3, 6, 20).concentration == pytest.approx(1.0, abs=0.01)
+
+
+def test_blur_widens_the_belief() -> None:
+    mix = _mix(8 * BLOCK)
+    belief = _new(mix)
+    _follow(belief, _play(mix, 200, 200))
+    before = belief.estimate(3, 6, 8)
+    belief.blur(40)
+    belief.advance(_step(np.zeros(N_FEATURES, np.float32), 0.0, resume=0.0))
+    after = belief.estimate(3, 6, 8)
+    assert before.concentration > 0.95
+    assert 0.1 < after.concentration < 0.4
+
+
+def test_expecting_a_place_forgets_the_past() -> None:
+    mix = _mix(8 * BLOCK)
+    belief = _new(mix)
+    _follow(belief, _play(mix, 50, 100))
+    place = np.zeros(8 * BLOCK)
+    place[700] = 1.0
+    belief.expect(place)
+    assert abs(belief.estimate(3, 6, 20).frame - 700) < POOL

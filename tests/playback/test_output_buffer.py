@@ -1,0 +1,148 @@
+"""Ring, clocks and volume between player and sound card; the sound card is simulated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from follower.events import State
+from follower.playback.limiter import Limiter
+from follower.playback.output_buffer import OutputFeed, SampleRing
+from tests.playback.playback_simulation import HOP_SAMPLES, LIVE_RATE_HZ, place_player, position, silent_recording
+
+RATE_HZ = 8000
+REQUEST = 256
+OUTPUT_LATENCY_S = 0.030
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9)), max_size=60))
+def test_the_ring_is_a_queue_with_silence_behind_it(steps: list[tuple[int, int]]) -> None:
+    ring, queue, value = SampleRing(16, 1), [], 0.0
+    for write, read in steps:
+        write = min(write, 16 - ring.filled)
+        frames = np.arange(value, value + write, dtype=np.float32)
+        value += write
+        queue.extend(frames.tolist())
+        ring.write(frames[:, np.newaxis])
+        out = np.full((read, 1), -1.0, np.float32)
+        missing = ring.take(out)
+        expected = [queue.pop(0) for _ in range(min(read, len(queue)))]
+        assert missing == read - len(expected)
+        assert out[:, 0].tolist() == expected + [0.0] * missing
+
+
+@pytest.mark.parametrize(("output_ppm", "input_ppm", "minutes"), [(200.0, 0.0, 30), (-200.0, 0.0, 4), (0.0, 200.0, 4)])
+def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: int) -> None:
+    """200 ppm over 30 minutes is 360 ms: unmeasured, it would empty the ring or shift the orchestra by as much."""
+    rng = np.random.default_rng(3)
+    recording = silent_recording(60.0 * minutes + 60, RATE_HZ)
+    player = place_player(recording)
+    feed = OutputFeed(player, REQUEST)
+    output_rate_hz = RATE_HZ * (1 + output_ppm * 1e-6)
+    input_rate_hz = LIVE_RATE_HZ * (1 + input_ppm * 1e-6)
+    out = np.empty((REQUEST, 2), np.float32)
+    errors_s, frames, hops, now_s = [], 0, 0, 0.0
+    next_callback_s, next_hop_s = 0.0, 0.0
+    heard, on_time = 0, True
+    while now_s < 60 * minutes:
+        if next_callback_s <= next_hop_s:
+            now_s = next_callback_s
+            heard_s = now_s + OUTPUT_LATENCY_S
+            # Stamps are late by the scheduler's jitter, which nobody knows.
+            feed.consume(out, heard_s + rng.uniform(0.0, 0.002))
+            if out[0, 0] > 0:
+                errors_s.append(float(out[0, 0]) - heard_s)
+                heard += 1
+            frames += REQUEST
+            next_callback_s = frames / output_rate_hz
+            # The producer comes after the callback, now and then a whole period (32 ms) late.
+            on_time = rng.random() < 0.95 or not on_time
+            if on_time:
+                feed.produce()
+        else:
+            now_s = next_hop_s
+            hops += 1
+            next_hop_s = hops * HOP_SAMPLES / input_rate_hz
+            # A perfect follower: the orchestra stands where the monotonic clock does.
+            stamp_s = now_s + rng.uniform(0.0, 0.002)
+            feed.hear(position(hops * HOP_SAMPLES / LIVE_RATE_HZ, now_s + 1e-9, capture_time_s=stamp_s))
+    errors_ms = 1e3 * np.array(errors_s)
+    assert heard > 0.99 * frames / REQUEST - 100
+    assert feed.drop_outs == 0
+    settled = errors_ms[len(errors_ms) // 100 :]
+    assert np.abs(settled).max() < 10.0
+    assert player.counts.jumps == 0
+    assert player.counts.entries == 1
+    # Slower output counts positive.
+    assert feed.drift_ppm == pytest.approx(input_ppm - output_ppm, abs=15)
+
+
+def test_a_late_producer_is_a_counted_drop_out_and_the_place_is_right_again_after_it() -> None:
+    player = place_player(silent_recording(60.0, RATE_HZ))
+    feed = OutputFeed(player, REQUEST)
+    out = np.empty((REQUEST, 2), np.float32)
+    now_s, errors_s = 0.0, []
+    for k in range(1500):
+        now_s = k * REQUEST / RATE_HZ
+        feed.hear(position(now_s, now_s, capture_time_s=now_s))
+        feed.consume(out, now_s + OUTPUT_LATENCY_S)
+        if not 600 <= k < 604:  # 128 ms without the producer
+            feed.produce()
+        if out[0, 0] > 0 and out[-1, 0] > 0:
+            errors_s.append(float(out[0, 0]) - now_s - OUTPUT_LATENCY_S)
+    assert 1 <= feed.drop_outs <= 4
+    assert np.abs(errors_s[-500:]).max() < 0.01
+
+
+def test_a_slow_sound_card_is_played_faster_by_as_much() -> None:
+    player = place_player(silent_recording(60.0, RATE_HZ))
+    player.clock_stretch = 1.02
+    block_s = 1.02 * player.block_samples / RATE_HZ
+    for k in range(1000):
+        heard_s = k * block_s
+        player.hear(position(heard_s, heard_s), heard_s)
+        out = player.block(heard_s)
+    # Left to the correction alone, 2 % would need an error of 15 ms.
+    assert float(out[0, 0]) == pytest.approx(heard_s, abs=0.007)
+
+
+def test_the_limiter_s_delay_is_anticipated() -> None:
+    feed = OutputFeed(place_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
+    out = np.empty((REQUEST, 2), np.float32)
+    for k in range(120):
+        now_s = k * REQUEST / RATE_HZ
+        feed.hear(position(now_s, now_s, capture_time_s=now_s))
+        feed.consume(out, now_s + OUTPUT_LATENCY_S)
+        feed.produce()
+    assert 1e3 * float(out[0, 0]) == pytest.approx(now_s + OUTPUT_LATENCY_S, abs=0.001)
+
+
+def test_volume_and_balance() -> None:
+    player = place_player(silent_recording(60.0, RATE_HZ))
+    feed = OutputFeed(player, REQUEST, volume_db=-6.0206, balance=0.5)
+    out = np.empty((REQUEST, 2), np.float32)
+    for k in range(60):
+        now_s = k * REQUEST / RATE_HZ
+        feed.hear(position(now_s, now_s, capture_time_s=now_s))
+        feed.consume(out, now_s + OUTPUT_LATENCY_S)
+        feed.produce()
+    place_s = now_s + OUTPUT_LATENCY_S
+    assert out[0].tolist() == pytest.approx([0.25 * place_s, 0.5 * place_s], rel=0.01)
+
+
+def test_silence_until_the_first_position_and_after_the_end() -> None:
+    player = place_player(silent_recording(60.0, RATE_HZ))
+    feed = OutputFeed(player, REQUEST, limiter=Limiter(2, RATE_HZ))
+    out = np.empty((REQUEST, 2), np.float32)
+    for k in range(120):
+        now_s = k * REQUEST / RATE_HZ
+        if k >= 20:
+            feed.hear(position(now_s, now_s, state=State.FOLLOWING if k < 60 else State.ENDED, capture_time_s=now_s))
+        feed.consume(out, now_s + OUTPUT_LATENCY_S)
+        feed.produce()
+        if k < 20 or k > 80:
+            assert float(np.abs(out).max()) == 0.0
+    assert player.counts.entries == 1
