@@ -16,7 +16,7 @@ from follower.tracking.tracker import Tracker
 
 INPUT_BLOCK_SAMPLES = 64
 """Audio goes to the resampler in blocks of this size, so that when a frame is complete does not depend on chunking."""
-LONGEST_COAST_S = 10.0
+MAX_COAST_S = 10.0
 """The belief moves on unheard for at most so long; after a longer gap the place is as good as unknown anyway."""
 
 
@@ -96,9 +96,9 @@ class Engine:
             self._coast(lost)
         self._framed_sample += lost
         self._next_sample = block.first_sample + len(block.samples)
-        for audio in self._framer.push(block.samples):
+        for audio in self._framer.process(block.samples):
             self._framed_sample += len(audio)
-            events.extend(self._take(self._features.push(audio)))
+            events.extend(self._take(self._features.extract(audio)))
         return events
 
     def _coast(self, lost_samples: int) -> None:
@@ -107,7 +107,7 @@ class Engine:
         hops = int(self._lost_samples / self.sample_rate_hz / self._hop_s) - self._coasted_hops
         self._coasted_hops += hops
         if hops > 0 and not self._suspended:
-            self._frontier.coast(min(hops, round(LONGEST_COAST_S / self._hop_s)))
+            self._frontier.coast(min(hops, round(MAX_COAST_S / self._hop_s)))
 
     def _take(self, frames: FeatureFrames) -> list[Event]:
         events: list[Event] = []
@@ -120,9 +120,9 @@ class Engine:
             arrived = self._framed_sample - (self._first_sample or 0) - self._lost_samples
             behind_s = arrived / self.sample_rate_hz - heard_s
             heard_place_s = self._loudspeakers.place_s(self._framed_sample - behind_s * self.sample_rate_hz)
-            frame = Frame(self._bleed.push(pitch, heard_place_s), mfcc, float(rms))
-            belief = self._frontier.push(frame, self._tracker.mix_s)
-            told = self._tracker.push(belief, self._framed_sample, behind_s)
+            frame = Frame(self._bleed.process(pitch, heard_place_s), mfcc, float(rms))
+            belief = self._frontier.update(frame, self._tracker.mix_s)
+            told = self._tracker.update(belief, self._framed_sample, behind_s)
             for event in told:
                 if isinstance(event, Position):
                     self._loudspeakers.claim(event)

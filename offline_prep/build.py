@@ -150,7 +150,7 @@ def stream_features(recording: Recording, config: FeatureConfig, progress: Progr
     stream = FeatureStream(config, recording.sample_rate_hz)
     parts = []
     for begin in range(0, len(recording.samples), STREAM_CHUNK_SAMPLES):
-        parts.append(stream.push(recording.samples[begin : begin + STREAM_CHUNK_SAMPLES]))
+        parts.append(stream.extract(recording.samples[begin : begin + STREAM_CHUNK_SAMPLES]))
         progress(
             recording.path.name, min(begin + STREAM_CHUNK_SAMPLES, len(recording.samples)) / len(recording.samples)
         )

@@ -29,7 +29,7 @@ DELAY_S = 5.0
 @pytest.fixture(scope="module")
 def cache(short_demo: Path) -> Cache:
     mix, rate = soundfile.read(short_demo / "po.wav", dtype="float32")
-    f: FeatureFrames = FeatureStream(PrepConfig().features, rate).push(mix)
+    f: FeatureFrames = FeatureStream(PrepConfig().features, rate).extract(mix)
     seconds = len(mix) / rate
     arrays = {
         "o_po_align": np.array([[0.0, 0.0, seconds - DELAY_S], [0.0, DELAY_S, seconds]]),

@@ -330,7 +330,7 @@ def entry(take: Take, late_s: float) -> Variant | None:
     if not found:
         return None
     begin, end = max(found, key=lambda rest: rest[1] - rest[0])
-    # The last and the first notes ring and begin undisturbed; the truth in between is stretched.
+    # The last and the first notes ring and begin low_jitter; the truth in between is stretched.
     begin, end = begin + 0.5, end - 0.2
     if end - begin < 3.0 * ENTRY_S:
         return None

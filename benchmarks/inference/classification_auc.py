@@ -89,8 +89,8 @@ def measure(folder: Path, caches: Path) -> dict[str, Any] | None:
     for heard, (pitch, mfcc) in enumerate(zip(live.pitch, live.mfcc, strict=True)):
         if heard in wanted:
             result[f"{SECONDS[wanted.index(heard)]} s"] = score(classifier.piano_probability)
-        presence = observer.push(pitch).presence
-        classifier.push(mfcc, presence)
+        presence = observer.observe(pitch).presence
+        classifier.update(mfcc, presence)
     result["end"] = score(classifier.piano_probability)
     return result
 

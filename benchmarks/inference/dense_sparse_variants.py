@@ -57,9 +57,9 @@ class ChromaObserver:
         self._inner = inner
         self._lowest_midi = lowest_midi
 
-    def push(self, pitch: NDArray[np.float32]) -> Observation:
+    def observe(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
-        o = self._inner.push(pitch)
+        o = self._inner.observe(pitch)
         sustain = CHROMA_GAIN * chroma(pitch[None], self._lowest_midi)[0]
         return dataclasses.replace(o, sustain=sustain, onset=np.zeros(0, np.float32), novelty=1.0)
 
@@ -96,8 +96,8 @@ def follow(frontier: Frontier, cache: Cache, live: FeatureFrames) -> Claims:
     tracker = Tracker(cache, config.sample_rate_hz)
     rows = []
     for k, (pitch, mfcc, rms) in enumerate(zip(live.pitch, live.mfcc, live.rms, strict=True)):
-        belief = frontier.push(Frame(pitch, mfcc, float(rms)))
-        for event in tracker.push(belief, (k + 1) * config.hop_samples):
+        belief = frontier.update(Frame(pitch, mfcc, float(rms)))
+        for event in tracker.update(belief, (k + 1) * config.hop_samples):
             if isinstance(event, Position):
                 rows.append((event.audio_time_s, event.orchestra_time_s, event.rate))
     at, place, rate = np.array(rows, dtype=np.float64).T

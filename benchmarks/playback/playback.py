@@ -29,7 +29,7 @@ from follower.errors import FollowerError
 from follower.events import Event, Position, Session, State, StateChange
 from follower.files.source import FileSource
 from follower.piece.cache import Cache, load_cache
-from follower.playback.output_buffer import OutputFeed
+from follower.playback.output_buffer import OutputBuffer
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording, load_orchestra
 from follower.playback.render import course_of, render
@@ -127,7 +127,7 @@ def drift(minutes: float, ppm: float) -> None:
     n = round((60 * minutes + 20) * rate_hz)
     recording = OrchestraRecording.from_samples((0.1 * rng.standard_normal(n)).astype(np.float32), rate_hz)
     player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
-    feed = OutputFeed(player, request)
+    feed = OutputBuffer(player, request)
     out = np.empty((request, 2), np.float32)
     place_heard: list[tuple[float, float]] = []
     frames = hops = 0

@@ -66,7 +66,7 @@ class Loudspeaker:
         self._response = add_room(impulse, sample_rate_hz, ROOM_S, -4.0, np.random.default_rng(seed))
         self._ringing = np.zeros(len(impulse) - 1)
 
-    def push(self, samples: Samples) -> Samples:
+    def process(self, samples: Samples) -> Samples:
         """What arrives at the microphone while these samples are played, shape like `samples`."""
         played, self._zi = signal.sosfilt(self._sos, samples, zi=self._zi)
         heard = signal.oaconvolve(played, self._response)
@@ -120,7 +120,7 @@ def closed_loop(
                 engine.command(
                     PlaybackPosition(0.0, 0.0) if place_s is None else PlaybackPosition(place_s, player.control.rate)
                 )
-        microphone = piano[begin : begin + n] + gain * speaker.push(sound)
+        microphone = piano[begin : begin + n] + gain * speaker.process(sound)
         keep(engine.process(AudioBlock(begin, microphone.astype(np.float32))))
     keep(engine.finish())
     return events
@@ -153,7 +153,7 @@ def run_scenario(scenario: Scenario, cache: Cache, levels_db: list[float], modes
     orchestra = resample(source.samples, source.sample_rate_hz, rate_hz)
     recording = OrchestraRecording.from_samples(orchestra, rate_hz)
     first, last = (int(f(scenario.truth.orchestra_s) * rate_hz) for f in (np.min, np.max))
-    passage_level = level(Loudspeaker(rate_hz).push(orchestra[first:last].astype(np.float64)), rate_hz)
+    passage_level = level(Loudspeaker(rate_hz).process(orchestra[first:last].astype(np.float64)), rate_hz)
     runs = [("headphones", 0.0, "claims")] + [
         (f"{db:+g} dB, {mode}", level(piano, rate_hz) / passage_level * 10 ** (db / 20), mode)
         for db in levels_db

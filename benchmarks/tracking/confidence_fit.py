@@ -33,7 +33,7 @@ from follower.events import Position
 from follower.inference.base import DEFAULT_METHOD, METHODS, Frame, create_frontier
 from follower.piece.cache import Cache
 from follower.signal.features import FeatureFrames, FeatureStream
-from follower.tracking.confidence import LEAST_MAP, SETTLED_MOST, SILENCE_S, Evidence
+from follower.tracking.confidence import MAX_SETTLED, MIN_MAP_CONFIDENCE, SILENCE_S, Evidence
 from follower.tracking.tracker import Tracker
 
 PLACE = ("bias", "decades", "margin", "new")
@@ -51,18 +51,18 @@ def work_of(name: str) -> str:
 
 
 def place_row(e: Evidence) -> tuple[float, ...]:
-    """What `place_odds` weighs."""
-    return e.decades, e.margin, math.exp(-e.age_s)
+    """What `on_track_log_odds` weighs."""
+    return e.log10_odds, e.margin, math.exp(-e.age_s)
 
 
 def right_row(e: Evidence, map_confidence: float) -> tuple[float, ...]:
     """What `confidence` weighs."""
     return (
-        min(e.decades, SETTLED_MOST),
+        min(e.log10_odds, MAX_SETTLED),
         e.settled,
         min(e.margin, 0.0),
         1.0 - math.exp(-e.silent_s / SILENCE_S),
-        math.log(max(map_confidence, LEAST_MAP)),
+        math.log(max(map_confidence, MIN_MAP_CONFIDENCE)),
     )
 
 
@@ -71,8 +71,8 @@ def follow(cache: Cache, frames: FeatureFrames, method: str) -> list[tuple[Posit
     frontier, tracker = create_frontier(method, cache), Tracker(cache, cache.feature_config.sample_rate_hz)
     out = []
     for k, (pitch, mfcc, rms) in enumerate(zip(frames.pitch, frames.mfcc, frames.rms, strict=True)):
-        belief = frontier.push(Frame(pitch, mfcc, float(rms)), tracker.mix_s)
-        told = tracker.push(belief, (k + 1) * cache.feature_config.hop_samples)
+        belief = frontier.update(Frame(pitch, mfcc, float(rms)), tracker.mix_s)
+        told = tracker.update(belief, (k + 1) * cache.feature_config.hop_samples)
         out += [(e, tracker.evidence) for e in told if isinstance(e, Position)]
     return out
 
@@ -118,7 +118,7 @@ def _frames(bench: Workbench) -> FeatureFrames:
 
     recording = load_recording(bench.scenario.piano)
     stream = FeatureStream(bench.cache.feature_config, recording.sample_rate_hz)
-    return stream.push(recording.samples)
+    return stream.extract(recording.samples)
 
 
 def _regress(

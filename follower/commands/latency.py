@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from follower.commands.session import add_engine_options, interruptible, undisturbed
+from follower.commands.session import add_engine_options, interruptible, low_jitter
 from follower.errors import InputError, OutputError
 from follower.protocol.address import LOOPBACK, Address
 
@@ -97,7 +97,7 @@ def _measure(args: argparse.Namespace) -> tuple[Delays, Emitted]:
         osc = stack.enter_context(OscSink([Address(LOOPBACK, receiver.osc_port)]))
         stack.enter_context(interruptible(source.stop))
         stack.enter_context(cpu_load(args.load))
-        stack.enter_context(undisturbed())
+        stack.enter_context(low_jitter())
         run_session(source, engine, [osc, websocket], on_event=emitted.note)
     return delays(source, emitted, receiver.finish()), emitted
 

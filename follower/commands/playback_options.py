@@ -110,7 +110,7 @@ def play_sinks(
         return []
     from follower.playback import device
     from follower.playback.limiter import Limiter
-    from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputFeed
+    from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
 
     output = device.find_output(args.play_device)
     recording = _recording(args, cache)
@@ -119,7 +119,9 @@ def play_sinks(
     limiter = Limiter(OUTPUT_CHANNELS, recording.sample_rate_hz) if args.limiter else None
     rate_hz = recording.sample_rate_hz
     latency_s = args.play_latency / 1e3
-    feed = OutputFeed(_player(args, recording), device.gathered(rate_hz, latency_s), args.volume, args.balance, limiter)
+    feed = OutputBuffer(
+        _player(args, recording), device.gathered(rate_hz, latency_s), args.volume, args.balance, limiter
+    )
     print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
     return [_ReportingOutput(device.OrchestraOutput(feed, device.opener(output, rate_hz, latency_s), tell))]
 

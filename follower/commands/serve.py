@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from follower.commands.serving import access_of, add_access_options
-from follower.commands.session import interruptible, undisturbed
+from follower.commands.session import interruptible, low_jitter
 from follower.errors import ConfigError
 from follower.protocol.address import Address, parse_address
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     with (
         ServerThread(args.ws.port, access, limits, sessions, certificate) as server,
         interruptible(ended.set),
-        undisturbed(),
+        low_jitter(),
     ):
         scheme = "http" if certificate is None else "https"
         names = caches.names()

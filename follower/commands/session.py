@@ -27,7 +27,7 @@ SWITCH_INTERVAL_S = 0.001
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
+def low_jitter() -> Iterator[None]:
     """Let threads take turns quickly, and keep the garbage collector off all that start-up made.
 
     A collection that walks the libraries' 125,000 objects takes 50 ms, in the middle of a performance.
@@ -102,7 +102,7 @@ def follow(
         sinks += stack.enter_context(open_outputs(args, cache, controls))
         sinks.append(stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s)))
         interrupted = stack.enter_context(interruptible(source.stop))
-        stack.enter_context(undisturbed())
+        stack.enter_context(low_jitter())
 
         def keep(event: Event) -> None:
             if isinstance(event, Position):

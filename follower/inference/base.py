@@ -64,7 +64,7 @@ class Belief:
 class Frontier(Protocol):
     """Follows the live piano through the full mix, hop by hop. Deterministic; bounded work and memory per hop."""
 
-    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
+    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
         """Take the next hop; the belief's margin is that of `claim_s` (mix s), or of its own place without one."""
 
     def coast(self, hops: int) -> None:

@@ -19,7 +19,7 @@ from follower.config import FeatureConfig, JsonConfig, require
 from follower.errors import ConfigError
 from follower.inference.base import Belief, Frame
 from follower.inference.piano_classifier import MixClassifier
-from follower.inference.rival_match import PathMatch
+from follower.inference.rival_match import RivalMatch
 from follower.kernels import dense_sparse as kernels
 from follower.kernels import tempo_filter as score_kernels
 from follower.piece.cache import Cache
@@ -31,7 +31,7 @@ from follower.signal.observation import (
     StartConfig,
     observe_reference,
 )
-from follower.signal.start_detection import Progress, Trial, TrialConfig
+from follower.signal.start_detection import Progress, StartDetector, StartDetectorConfig
 
 NOTEBOOK_WEIGHTS: Final = (1.0, 1.0, 2.0)
 """Of the steps (1, 1), (1, 2), (2, 1) in (rows, columns): each path pays once per row."""
@@ -51,7 +51,7 @@ class IncrementalDenseSparse:
 
     >>> frontier = IncrementalDenseSparse(np.array([1, 1]))
     >>> for column in ([1.0, 1.0], [3.0, 2.0]):
-    ...     totals = frontier.push(np.array(column), notebook_entry(2))
+    ...     totals = frontier.update(np.array(column), notebook_entry(2))
     >>> totals.tolist()
     [3.0, 3.0]
     """
@@ -80,7 +80,7 @@ class IncrementalDenseSparse:
         self.steps = 0
         """Elementary steps done so far (for tests of the cost)."""
 
-    def push(
+    def update(
         self,
         costs: NDArray[np.float64],
         entry: NDArray[np.float64],
@@ -94,7 +94,7 @@ class IncrementalDenseSparse:
             penalties: of the dense steps into this column, added to the path's cost.
 
         Returns:
-            `totals`, (n,): valid until the next push.
+            `totals`, (n,): valid until the next update.
         """
         self.steps += kernels.advance(
             self.columns,
@@ -133,7 +133,7 @@ class DenseSparseConfig(JsonConfig):
     Attributes:
         observation: what is compared, see `ObservationConfig`.
         start: when the piano counts as having begun.
-        trial: what counts as a beginning when the start is unknown, see `TrialConfig`.
+        trial: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         weights: of the match in each part of the observations.
         select_above: frames of the mix with at least this probability of piano are rows.
         least_gap_s: shorter stretches without rows are filled.
@@ -165,7 +165,7 @@ class DenseSparseConfig(JsonConfig):
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     start: StartConfig = field(default_factory=StartConfig)
-    trial: TrialConfig = field(default_factory=TrialConfig)
+    trial: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.5, onset=2.5, swell=1.5, salience=0.5))
     select_above: float = 0.1
     least_gap_s: float = 1.0
@@ -265,7 +265,7 @@ class _Chain:
         self._places = np.empty(len(entry))
         self.selection = selection
 
-    def push(self, score: NDArray[np.float32], best: float, presence: float, rate: float) -> NDArray[np.float64]:
+    def update(self, score: NDArray[np.float32], best: float, presence: float, rate: float) -> NDArray[np.float64]:
         """Take the match (n,) of a live frame with every mix frame; return the cost of being at each (n,).
 
         `best` is the largest match. `rate` is the present one: steps are penalised by how far their slope is from it.
@@ -276,7 +276,7 @@ class _Chain:
         costs = -presence * (score[s.rows] * s.weights + (1.0 - s.weights) * neutral)
         column = self._costs.columns
         entry = self._first_entry if column == 0 else self._entry(presence)
-        totals = self._costs.push(costs, entry, step_penalties(rate, self._config.step_penalty))
+        totals = self._costs.update(costs, entry, step_penalties(rate, self._config.step_penalty))
         kernels.place_costs(column, totals, s.rows, s.gaps, self._waiting, self._since, WAITING_MARGIN, self._places)
         return self._places
 
@@ -357,7 +357,7 @@ JUMP_S: Final = 0.5
 class Observer(Protocol):
     """Turns the live piano's amplitudes into what is compared with the mix."""
 
-    def push(self, pitch: NDArray[np.float32]) -> Observation:
+    def observe(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
 
     @property
@@ -428,8 +428,8 @@ class DenseSparseFrontier:
         self._config = config
         self._hop_s = features.hop_s
         self._features = reference
-        self._match = PathMatch(reference, self._hop_s)
-        self._trial = Trial(config.trial, self._hop_s)
+        self._match = RivalMatch(reference, self._hop_s)
+        self._start_detector = StartDetector(config.trial, self._hop_s)
         self._n = reference.shape[1]
         self._observer = observer
         self._classifier = classifier
@@ -447,7 +447,7 @@ class DenseSparseFrontier:
         self._observer.reset()
         self._classifier.reset()
         self._entry = np.zeros(self._n)
-        self._trial.reset()
+        self._start_detector.reset()
         self._begin()
 
     def seek(self, mix_s: float) -> None:
@@ -455,7 +455,7 @@ class DenseSparseFrontier:
         frame_s = self._hop_s * np.arange(1, self._n + 1)
         c = self._config
         self._entry = np.minimum(0.5 * ((frame_s - mix_s) / c.seek_spread_s) ** 2, c.jump_cost)
-        self._trial.seek(self._observer.started)
+        self._start_detector.seek(self._observer.started)
         self._begin()
 
     def _begin(self) -> None:
@@ -486,26 +486,26 @@ class DenseSparseFrontier:
         self._score.fill(0.0)
         unheard = np.zeros(len(self._features), np.float32)
         for _ in range(hops):
-            costs = self._chain.push(self._score, 0.0, 0.0, self._rate)
+            costs = self._chain.update(self._score, 0.0, 0.0, self._rate)
             self._belief = self._read_out(costs, 0.0)
             self._keep(unheard, 0.0)
 
-    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
+    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
-        o = self._observer.push(frame.pitch)
+        o = self._observer.observe(frame.pitch)
         if not o.started:
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
         c = self._config
         self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
-        progress = self._trial.push(o.attack, self._silent_s)
+        progress = self._start_detector.update(o.attack, self._silent_s)
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
-        self._classifier.push(frame.mfcc, o.presence)
+        self._classifier.update(frame.mfcc, o.presence)
         weights = c.weights.of(o)
         best = self._weigh(weights)
-        costs = self._chain.push(self._score, best, o.presence, self._rate)
+        costs = self._chain.update(self._score, best, o.presence, self._rate)
         if self._belief is None or self._silent_s < c.hold_after_s:
             self._resting = False
             self._belief = self._read_out(costs, o.presence)
@@ -515,7 +515,7 @@ class DenseSparseFrontier:
         self._rebuild()
         at_s = self._belief.mix_s if claim_s is None else claim_s
         heard = weights * np.float32(o.presence)
-        told = replace(self._belief, margin=self._match.push(heard, self._belief.rate, at_s or 0.0))
+        told = replace(self._belief, margin=self._match.update(heard, self._belief.rate, at_s or 0.0))
         return replace(told, mix_s=None) if progress is Progress.TOO_EARLY else told
 
     def _keep(self, weights: NDArray[np.float32], presence: float) -> None:
@@ -577,7 +577,7 @@ class DenseSparseFrontier:
         for _ in range(c.rebuild_columns):
             slot = self._built % len(self._kept_presence)
             best = self._weigh(self._kept_weights[slot])
-            self._next_chain.push(self._score, best, self._kept_presence[slot], self._rate)
+            self._next_chain.update(self._score, best, self._kept_presence[slot], self._rate)
             self._built += 1
             if self._built == self._kept:
                 self._chain, self._next_chain = self._next_chain, None

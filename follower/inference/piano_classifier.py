@@ -98,7 +98,7 @@ class PianoModel:
 class MixClassifier:
     """Probability of piano at every frame of the full mix, from the offline cue and the piano model.
 
-    `push` takes one live frame: it teaches the piano model and renews the scores of the next `SLICE_FRAMES` frames
+    `update` takes one live frame: it teaches the piano model and renews the scores of the next `SLICE_FRAMES` frames
     of the mix, in rotation. Work per hop is bounded; nothing is allocated with the length of the history.
 
     Args:
@@ -143,7 +143,7 @@ class MixClassifier:
         self.scores[:] = self._start_scores
         self._renew_probability(0, len(self.scores))
 
-    def push(self, mfcc: NDArray[np.float32], presence: float) -> int:
+    def update(self, mfcc: NDArray[np.float32], presence: float) -> int:
         """Take the live frame's MFCC (13,) and how surely the piano sounds in it (0..1); return the frames rescored."""
         if presence >= LEARN_PRESENCE:
             self.model.learn(mfcc[MFCC_USED])

@@ -25,7 +25,7 @@ STANDING: Final = 0.05
 """Rate below which the piano is taken to move at the mix's tempo."""
 
 
-class PathMatch:
+class RivalMatch:
     """Match of the newest moments with straight lines through the mix, one ending at each place. Bounded work per hop.
 
     Args:
@@ -33,9 +33,9 @@ class PathMatch:
         hop_s: seconds per hop and frame.
 
     Example:
-        >>> match = PathMatch(np.eye(200, dtype=np.float32), 0.02)
+        >>> match = RivalMatch(np.eye(200, dtype=np.float32), 0.02)
         >>> for place in range(100, 140):
-        ...     margin = match.push(np.eye(200, dtype=np.float32)[place], 1.0, 0.02 * (place + 1))
+        ...     margin = match.update(np.eye(200, dtype=np.float32)[place], 1.0, 0.02 * (place + 1))
         >>> margin > 1
         True
     """
@@ -57,7 +57,7 @@ class PathMatch:
         self._moved = 0.0
         self._margin = 0.0
 
-    def push(self, weights: NDArray[np.float32], rate: float, claim_s: float) -> float:
+    def update(self, weights: NDArray[np.float32], rate: float, claim_s: float) -> float:
         """Take a hop.
 
         Args:

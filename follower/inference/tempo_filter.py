@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
-from follower.inference.rival_match import PathMatch
-from follower.inference.two_level_posterior import Step, TwoLevelBelief
+from follower.inference.rival_match import RivalMatch
+from follower.inference.two_level_posterior import Step, TwoLevelPosterior
 from follower.piece.cache import Cache
 from follower.signal.observation import (
     LiveObserver,
@@ -27,7 +27,7 @@ from follower.signal.observation import (
     StartConfig,
     observe_reference,
 )
-from follower.signal.start_detection import Progress, Trial, TrialConfig
+from follower.signal.start_detection import Progress, StartDetector, StartDetectorConfig
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class TempoFilterConfig(JsonConfig):
         sure_above: concentration above which the tempo found counts towards the usual one.
         reentry_after_s: a silence at least this long makes the place of the next note uncertain,
         reentry_share: by this share of its length to both sides,
-        reentry_most_s: but not by more than this.
-        trial: what counts as a beginning when the start is unknown, see `TrialConfig`.
+        max_reentry_s: but not by more than this.
+        trial: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         leak: belief spread over all states per hop while the piano sounds.
         tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
             Steps to neighbouring tempi alone take seconds to get over a breath or a sudden half tempo.
@@ -82,8 +82,8 @@ class TempoFilterConfig(JsonConfig):
     sure_above: float = 0.8
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
-    reentry_most_s: float = 1.0
-    trial: TrialConfig = field(default_factory=TrialConfig)
+    max_reentry_s: float = 1.0
+    trial: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     leak: float = 1e-12
     tempo_break: float = 1e-3
     stop_per_hop: float = 0.02
@@ -156,23 +156,23 @@ class TempoFilter:
         c = config
         self._hop_s = reference.features.hop_s
         self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
-        self._trial = Trial(c.trial, self._hop_s)
+        self._start_detector = StartDetector(c.trial, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
-        self._belief = TwoLevelBelief(
+        self._belief = TwoLevelPosterior(
             reference.observations.features,
             reference.piano_activity,
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
-        self._match = PathMatch(reference.observations.features, self._hop_s)
+        self._match = RivalMatch(reference.observations.features, self._hop_s)
         self._no_weights = np.zeros(len(reference.observations.features), np.float32)
         self.reset()
 
     @property
-    def hot_frames(self) -> int:
+    def active_frames(self) -> int:
         """Frames of the mix looked at finely in the next hop: the measure of work."""
-        return self._belief.hot_frames
+        return self._belief.active_frames
 
     def reset(self) -> None:
         """Forget everything heard; the same as a fresh filter."""
@@ -180,7 +180,7 @@ class TempoFilter:
         self._usual_tempo = 1.0
         self._sure_s = 0.0
         self._sought_s: float | None = None
-        self._trial.reset()
+        self._start_detector.reset()
         self._begin()
 
     def _begin(self) -> None:
@@ -205,12 +205,12 @@ class TempoFilter:
     def seek(self, mix_s: float) -> None:
         """Expect the piano to go on near this place of the mix (s)."""
         self._sought_s = mix_s
-        self._trial.seek(self._observer.started)
+        self._start_detector.seek(self._observer.started)
         self._begin()
 
-    def push(self, frame: Frame, claim_s: float | None = None) -> Belief:
+    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
-        o = self._observer.push(frame.pitch)
+        o = self._observer.observe(frame.pitch)
         if not o.started:
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
         c = self._config
@@ -220,7 +220,7 @@ class TempoFilter:
             if self._silent_s > c.reentry_after_s:
                 self._loosen(self._silent_s)
             self._silent_s = 0.0
-        progress = self._trial.push(o.attack, self._silent_s)
+        progress = self._start_detector.update(o.attack, self._silent_s)
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
@@ -229,7 +229,7 @@ class TempoFilter:
         self._belief.advance(step)
         belief = self._summary(o.presence)
         at_s = belief.mix_s if claim_s is None else claim_s
-        belief = replace(belief, margin=self._match.push(step.weights, belief.rate, at_s or 0.0))
+        belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)
         if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
@@ -241,7 +241,7 @@ class TempoFilter:
     def _loosen(self, silent_s: float) -> None:
         """After a silence the pianist may come in early or late."""
         c = self._config
-        self._belief.blur(int(min(c.reentry_share * silent_s, c.reentry_most_s) / self._hop_s))
+        self._belief.blur(int(min(c.reentry_share * silent_s, c.max_reentry_s) / self._hop_s))
 
     def _play(self, o: Observation) -> Step:
         """The step of a hop with the piano, or in a silence too short to be a rest."""

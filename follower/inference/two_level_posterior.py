@@ -17,10 +17,10 @@ from follower.inference.pooling import POOL, pool_mean
 from follower.kernels import tempo_filter as kernels
 
 BLOCK = 128
-"""Frames of the mix that become hot or cold together (3 s)."""
-HOT_BLOCKS = 24
-"""At most this many blocks are hot: 71 s of the mix. Shorter pieces start with everything fine."""
-HOT_SHARE = 1e-8
+"""Frames of the mix that become active or cold together (3 s)."""
+MAX_ACTIVE_BLOCKS = 24
+"""At most this many blocks are active: 71 s of the mix. Shorter pieces start with everything fine."""
+MIN_ACTIVE_SHARE = 1e-8
 """A block holding less than this share of the belief cools down."""
 
 
@@ -134,7 +134,7 @@ class _Level:
             self.place[at] = 0
 
 
-class TwoLevelBelief:
+class TwoLevelPosterior:
     """Belief over (tempo, frame of the mix) and standing still. Bounded work per hop; memory fixed at the start."""
 
     def __init__(
@@ -167,9 +167,9 @@ class TwoLevelBelief:
         return self._fine.n
 
     @property
-    def hot_frames(self) -> int:
+    def active_frames(self) -> int:
         """Frames evaluated finely in the next hop: the measure of work."""
-        return len(self._hot) * BLOCK
+        return len(self._active) * BLOCK
 
     def expect(self, place: NDArray[np.float64]) -> None:
         """Replace all belief by `place` (n,), which sums to 1, at tempi from the prior."""
@@ -178,8 +178,8 @@ class TwoLevelBelief:
         moving = (self._prior[:, None] * place).astype(np.float32)
         kernels.pool_blocks(moving, 1.0, POOL, self._all_blocks, BLOCK, self._coarse.moving)
         np.sum(self._coarse.moving, axis=0, out=self._coarse.place)
-        self._hot = np.empty(0, np.int64)
-        self._choose_hot()
+        self._active = np.empty(0, np.int64)
+        self._choose_active()
         self._begin_round()
         self.mode = int(np.argmax(place))
 
@@ -194,16 +194,16 @@ class TwoLevelBelief:
     def gather(self, tempo: float, share: float) -> None:
         """Let `share` of the belief take the tempo state nearest to `tempo` (frames of the mix per hop)."""
         nearest = int(np.argmin(np.abs(np.log(self._tempi / tempo))))
-        kernels.gather_tempo(self._fine.moving, nearest, share, self._hot, BLOCK)
+        kernels.gather_tempo(self._fine.moving, nearest, share, self._active, BLOCK)
 
     def blur(self, reach: int) -> None:
         """Spread the belief evenly over +-`reach` frames."""
-        kernels.blur_blocks(self._fine.moving, reach, self._hot, BLOCK)
-        kernels.blur_blocks(self._fine.holding, reach, self._hot, BLOCK)
+        kernels.blur_blocks(self._fine.moving, reach, self._active, BLOCK)
+        kernels.blur_blocks(self._fine.holding, reach, self._active, BLOCK)
 
     def advance(self, step: Step) -> None:
         """Take one hop."""
-        log_scale = self._fine.advance(step, None, self._prior, self._hot)
+        log_scale = self._fine.advance(step, None, self._prior, self._active)
         self._hops += 1
         if step.evidence > 0:
             self._sum_weights += step.weights
@@ -231,28 +231,28 @@ class TwoLevelBelief:
             leak=leak * POOL,
         )
         coarse.advance(step, self._sum_log, self._prior, self._all_blocks)
-        kernels.pool_blocks(fine.moving, 1 / fine.total, POOL, self._hot, BLOCK, coarse.moving)
-        kernels.pool_blocks(fine.holding, 1 / fine.total, POOL, self._hot, BLOCK, coarse.holding)
-        kernels.pool_blocks(fine.place[None], 1 / fine.total, POOL, self._hot, BLOCK, coarse.place[None])
-        self._choose_hot()
+        kernels.pool_blocks(fine.moving, 1 / fine.total, POOL, self._active, BLOCK, coarse.moving)
+        kernels.pool_blocks(fine.holding, 1 / fine.total, POOL, self._active, BLOCK, coarse.holding)
+        kernels.pool_blocks(fine.place[None], 1 / fine.total, POOL, self._active, BLOCK, coarse.place[None])
+        self._choose_active()
 
-    def _choose_hot(self) -> None:
-        """Make the blocks with the most belief hot, and the ones their belief moves into."""
+    def _choose_active(self) -> None:
+        """Make the blocks with the most belief active, and the ones their belief moves into."""
         fine, coarse = self._fine, self._coarse
         mass = np.zeros(self._n_blocks)
         kernels.block_sums(coarse.place, BLOCK // POOL, mass)
         coarse.total = float(np.sum(mass))
         wanted = mass
         wanted[1:] = np.maximum(wanted[1:], mass[:-1])
-        ranked = np.argsort(-wanted, kind="stable")[:HOT_BLOCKS]
-        hot = np.sort(ranked[wanted[ranked] > HOT_SHARE * coarse.total])
-        cooled, heated = np.setdiff1d(self._hot, hot), np.setdiff1d(hot, self._hot)
+        ranked = np.argsort(-wanted, kind="stable")[:MAX_ACTIVE_BLOCKS]
+        active = np.sort(ranked[wanted[ranked] > MIN_ACTIVE_SHARE * coarse.total])
+        cooled, heated = np.setdiff1d(self._active, active), np.setdiff1d(active, self._active)
         fine.total *= coarse.total
         fine.zero(cooled)
         kernels.spread_blocks(coarse.moving, fine.total / coarse.total, POOL, heated, BLOCK, fine.moving)
         kernels.spread_blocks(coarse.holding, fine.total / coarse.total, POOL, heated, BLOCK, fine.holding)
         kernels.spread_blocks(coarse.place[None], fine.total / coarse.total, POOL, heated, BLOCK, fine.place[None])
-        self._hot = hot
+        self._active = active
 
     def estimate(self, mode_reach: int, mean_reach: int, wide_reach: int) -> Estimate:
         """Find the mode (densest +-`mode_reach` frames) and summarise the belief round it."""

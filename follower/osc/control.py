@@ -18,7 +18,7 @@ from follower.events import Control, Pause, PlaybackPosition, Refused, Resume, S
 from follower.protocol.address import Address
 from follower.session.controls import ControlQueue
 
-LONGEST_DATAGRAM = 65536
+MAX_DATAGRAM_BYTES = 65536
 
 
 def _number(arguments: list[Any], place: int, default: float | None = None) -> float:
@@ -126,7 +126,7 @@ class OscControl:
         assert self._socket is not None
         while True:
             try:
-                dgram = self._socket.recv(LONGEST_DATAGRAM)
+                dgram = self._socket.recv(MAX_DATAGRAM_BYTES)
             except OSError:
                 if self._closing:
                     return

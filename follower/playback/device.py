@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from follower.audio import portaudio
 from follower.errors import DeviceError
 from follower.events import Event, PlaybackPosition, Position, Session, StateChange
-from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputFeed
+from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
 
 BLOCK_SAMPLES = 256
 LEAST_GATHERED = 1024
@@ -138,7 +138,7 @@ class OrchestraOutput:
 
     def __init__(
         self,
-        feed: OutputFeed,
+        feed: OutputBuffer,
         open_stream: StreamOpener,
         tell: Callable[[PlaybackPosition], None] | None = None,
         clock: Callable[[], float] = time.monotonic,

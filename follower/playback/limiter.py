@@ -21,7 +21,7 @@ class Limiter:
 
     Example:
         >>> limiter = Limiter(1, 8000, 0.5)
-        >>> float(abs(limiter.push(np.ones((800, 1), np.float32))).max()) <= 0.5
+        >>> float(abs(limiter.process(np.ones((800, 1), np.float32))).max()) <= 0.5
         True
     """
 
@@ -33,7 +33,7 @@ class Limiter:
         self._delay = np.zeros((self.latency_samples, channels), np.float32)
         self._wanted = np.ones(self.latency_samples)
 
-    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def process(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return as many samples (n, channels) as come in, `latency_samples` late."""
         out = np.empty_like(samples)
         kernels.limit(samples, self._ceiling, self._release, self._state, self._delay, self._wanted, out)

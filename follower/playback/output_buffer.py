@@ -66,7 +66,7 @@ class SampleRing:
         return n - ready
 
 
-class OutputFeed:
+class OutputBuffer:
     """Keeps the ring filled with what the player plays for the instants at which it will be heard.
 
     Input and output run on clocks of their own: both counters are related to the monotonic clock, and the player's
@@ -161,7 +161,7 @@ class OutputFeed:
                 stereo = (sound[:, [0, -1]] if sound.shape[1] <= OUTPUT_CHANNELS else _mono(sound)) * self._gains
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
-            self._ring.write(stereo if self._limiter is None else self._limiter.push(stereo))
+            self._ring.write(stereo if self._limiter is None else self._limiter.process(stereo))
 
     def _write_silence(self) -> None:
         self._ring.write(np.zeros((self._target, OUTPUT_CHANNELS), np.float32))

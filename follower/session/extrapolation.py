@@ -6,7 +6,7 @@ from follower.events import Position, State
 
 MOVING = frozenset({State.FOLLOWING, State.ORCHESTRA})
 """States in which the orchestra's time runs on between positions."""
-LONGEST_S = 1.0
+MAX_EXTRAPOLATION_S = 1.0
 """Without a newer position for so long, the estimate stands still: the follower may have stopped."""
 
 
@@ -19,7 +19,7 @@ def orchestra_time_at(position: Position, now_s: float) -> float | None:
 
     Returns:
         Seconds in the orchestra recording; None while unknown. Outside `MOVING` the place is held, and it is never
-        extrapolated over more than `LONGEST_S`.
+        extrapolated over more than `MAX_EXTRAPOLATION_S`.
 
     Example:
         >>> p = Position(7, 44100, 44100, 20.0, 21.0, 1.1, 0.9, State.FOLLOWING, capture_time_s=100.0)
@@ -31,4 +31,4 @@ def orchestra_time_at(position: Position, now_s: float) -> float | None:
     age_s = now_s - position.capture_time_s
     if position.state not in MOVING or not age_s > 0.0:  # NaN without a clock
         return position.orchestra_time_s
-    return position.orchestra_time_s + position.rate * min(age_s, LONGEST_S)
+    return position.orchestra_time_s + position.rate * min(age_s, MAX_EXTRAPOLATION_S)

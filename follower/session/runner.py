@@ -84,7 +84,7 @@ def run(
         if on_event is not None:
             on_event(event)
 
-    def obey(control: Control) -> None:
+    def apply(control: Control) -> None:
         nonlocal stopped
         match control:
             case Start():
@@ -116,7 +116,7 @@ def run(
             emit(Notice(sample, engine.sample_rate_hz, f"{dropped} commands were dropped: too many at once"))
         for control in waiting:
             try:
-                obey(control)
+                apply(control)
             except FollowerError as e:  # a listener's mistake must not end the performance
                 emit(Notice(sample, engine.sample_rate_hz, f"{type(control).__name__.lower()} refused: {e}"))
         sample = item.first_sample + len(item.samples)

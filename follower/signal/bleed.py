@@ -96,7 +96,7 @@ class BleedCanceller:
 
     Example:
         >>> canceller = BleedCanceller(np.ones((10, 88), np.float32), 0.02)
-        >>> canceller.push(np.full(88, 0.5, np.float32), None).max()     # nothing is playing: nothing changes
+        >>> canceller.process(np.full(88, 0.5, np.float32), None).max()     # nothing is playing: nothing changes
         np.float32(0.5)
     """
 
@@ -136,7 +136,7 @@ class BleedCanceller:
         """0..1, how much of the prediction is subtracted: 0 when no bleed is heard."""
         return self._share
 
-    def push(self, pitch: NDArray[np.float32], orchestra_time_s: float | None) -> NDArray[np.float32]:
+    def process(self, pitch: NDArray[np.float32], orchestra_time_s: float | None) -> NDArray[np.float32]:
         """Return the live amplitudes (k,) without the bleed.
 
         Args:

@@ -78,7 +78,7 @@ class FeatureStream:
     """Streaming features of a mono signal at any rate.
 
     >>> stream = FeatureStream(FeatureConfig(), 22050)
-    >>> len(stream.push(np.zeros(1000, np.float32))), len(stream.push(np.zeros(24, np.float32)))
+    >>> len(stream.extract(np.zeros(1000, np.float32))), len(stream.extract(np.zeros(24, np.float32)))
     (1, 1)
     """
 
@@ -129,7 +129,7 @@ class FeatureStream:
             )
         )
 
-    def push(self, samples: NDArray[np.float32]) -> FeatureFrames:
+    def extract(self, samples: NDArray[np.float32]) -> FeatureFrames:
         """Take the next samples (n,), n >= 0, full scale +-1; return the frames they complete.
 
         Values that are not finite count as silence, and magnitudes are limited to `MAX_SAMPLE`.
@@ -148,7 +148,7 @@ class FeatureStream:
         return frames
 
     def _frames(self, audio: NDArray[np.float32]) -> FeatureFrames:
-        windows = self._framer.push(audio)
+        windows = self._framer.process(audio)
         pitch, mfcc, rms = _empty(len(windows), self.config)
         power = np.empty(self.config.n_semitones)
         mel_power = np.empty(self.config.n_mels)

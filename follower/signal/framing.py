@@ -12,9 +12,9 @@ class Framer:
     """Re-blocks audio into whole hops, with the window's history before them.
 
     >>> framer = Framer(window_samples=4, hop_samples=2)
-    >>> framer.push(np.array([1, 2, 3], np.float32)).tolist()
+    >>> framer.process(np.array([1, 2, 3], np.float32)).tolist()
     [[0.0, 0.0, 1.0, 2.0]]
-    >>> framer.push(np.array([4], np.float32)).tolist()
+    >>> framer.process(np.array([4], np.float32)).tolist()
     [[1.0, 2.0, 3.0, 4.0]]
     """
 
@@ -35,7 +35,7 @@ class Framer:
         self._pending: list[NDArray[np.float32]] = []
         self._n_pending = 0
 
-    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def process(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take samples (n,), n >= 0; return the windows completed, (k, window), newest sample last (a view)."""
         self._pending.append(np.array(samples, np.float32))
         self._n_pending += len(samples)

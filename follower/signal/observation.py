@@ -297,7 +297,7 @@ class LiveObserver:
         self._started = False
         self._notes_s = 0.0
 
-    def push(self, pitch: NDArray[np.float32]) -> Observation:
+    def observe(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
         c = self._config
         heard = pitch.astype(np.float64)

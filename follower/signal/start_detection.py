@@ -22,14 +22,14 @@ class Progress(Enum):
 
 
 @dataclass(frozen=True)
-class TrialConfig(JsonConfig):
+class StartDetectorConfig(JsonConfig):
     """What counts as a beginning.
 
     Attributes:
         strength: share of the sound that must be new in an attack: a beating chord reaches .15, a note in music .3.
         growth: the share must have grown by this factor since it was least,
         apart_s: and the last attack lie at least this long ago: a chord's notes are one attack.
-        least_attacks: before so many in a run no place is known.
+        min_attacks: before so many in a run no place is known.
         break_s: a silence this long ends the run, and forgets it when it was shorter.
         few_attacks: fewer in all than this
         few_after_s: are forgotten after a silence this long.
@@ -38,7 +38,7 @@ class TrialConfig(JsonConfig):
     strength: float = 0.2
     growth: float = 1.3
     apart_s: float = 0.2
-    least_attacks: int = 2
+    min_attacks: int = 2
     break_s: float = 0.7
     few_attacks: int = 4
     few_after_s: float = 1.5
@@ -50,13 +50,13 @@ class TrialConfig(JsonConfig):
             ConfigError: a field is out of range.
         """
         require(0 < self.strength < 1, "strength", self.strength, "between 0 and 1")
-        for name in ("growth", "least_attacks", "few_attacks"):
+        for name in ("growth", "min_attacks", "few_attacks"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("apart_s", "break_s", "few_after_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
 
 
-class Trial:
+class StartDetector:
     """Counts attacks until the piece has begun.
 
     Args:
@@ -64,7 +64,7 @@ class Trial:
         hop_s: seconds per hop.
     """
 
-    def __init__(self, config: TrialConfig, hop_s: float) -> None:
+    def __init__(self, config: StartDetectorConfig, hop_s: float) -> None:
         self._config = config
         self._hop_s = hop_s
         self.reset()
@@ -75,15 +75,15 @@ class Trial:
         self._since_s = math.inf
         self._least = 0.0
         self._over = False
-        self._least_attacks = self._config.least_attacks
+        self._min_attacks = self._config.min_attacks
 
     def seek(self, playing: bool) -> None:
         """Somebody tells the place, while the piano plays or before: the first attack there is evidence enough."""
         self.reset()
-        self._least_attacks = 1
+        self._min_attacks = 1
         self._over = playing
 
-    def push(self, attack: float, silent_s: float) -> Progress:
+    def update(self, attack: float, silent_s: float) -> Progress:
         """Take a hop since the stream has started.
 
         Args:
@@ -99,9 +99,9 @@ class Trial:
         if risen and silent_s == 0 and self._since_s >= c.apart_s:
             self._attacks += 1
             self._since_s, self._least = 0.0, 1.0
-        lasting = c.break_s if self._attacks < c.least_attacks else c.few_after_s
+        lasting = c.break_s if self._attacks < c.min_attacks else c.few_after_s
         if silent_s > lasting:
             self._attacks = 0
             return Progress.FORGET
         self._over = self._attacks >= c.few_attacks
-        return Progress.BEGUN if self._attacks >= self._least_attacks else Progress.TOO_EARLY
+        return Progress.BEGUN if self._attacks >= self._min_attacks else Progress.TOO_EARLY

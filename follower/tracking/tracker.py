@@ -11,7 +11,7 @@ from follower.config import JsonConfig, require
 from follower.events import Event, Jump, Position, State, StateChange
 from follower.inference.base import Belief
 from follower.piece.cache import Cache
-from follower.tracking.confidence import SETTLED_MOST, Evidence, confidence, decades, place_odds
+from follower.tracking.confidence import MAX_SETTLED, Evidence, confidence, log10_odds, on_track_log_odds
 
 GUESS = "a first guess at the piano's place"
 ELSEWHERE = "what the piano plays fits another place better"
@@ -25,7 +25,7 @@ class TrackerConfig(JsonConfig):
     Attributes:
         claim_above: concentration the first claim needs.
         claim_after_s: playing time the first claim needs.
-        lost_below: log odds of the place (`place_odds`) below which it is lost, a first claim at once, and
+        lost_below: log odds of the place (`on_track_log_odds`) below which it is lost, a first claim at once, and
         lost_after_s: any other after this long of sounding piano.
         found_above: log odds above which it is found again,
         found_after_s: after this long.
@@ -61,7 +61,7 @@ class TrackerConfig(JsonConfig):
         brake_ahead_s: whether the mix has piano is the mean activity over this long from the last note on,
         brake_above: if it is above this.
         resume_above: concentration that ends a pause when the piano sounds again,
-        resume_most_s: or this much playing: until then the orchestra stays where it is.
+        max_resume_s: or this much playing: until then the orchestra stays where it is.
         end_s: a silence this close to the end of the orchestra recording ends the piece.
     """
 
@@ -98,7 +98,7 @@ class TrackerConfig(JsonConfig):
     brake_ahead_s: float = 1.0
     brake_above: float = 0.6
     resume_above: float = 0.75
-    resume_most_s: float = 0.8
+    max_resume_s: float = 0.8
     end_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ class Tracker:
         self._clear()
         self._mix_s, self._rate = mix_s, 0.0
 
-    def push(self, belief: Belief, audio_sample: int, behind_s: float = 0.0) -> list[Event]:
+    def update(self, belief: Belief, audio_sample: int, behind_s: float = 0.0) -> list[Event]:
         """Take the belief of one hop, which ended `behind_s` before `audio_sample`; return what to tell."""
         if belief.presence < self._config.silence:
             self._silent_s += self._hop_s
@@ -191,7 +191,7 @@ class Tracker:
         if self._mix_s is None:
             state, reason = State.WAITING, "nothing recognised yet"
         elif state is State.WAITING:
-            sure = place_odds(self._evidence) > self._config.lost_below
+            sure = on_track_log_odds(self._evidence) > self._config.lost_below
             state, reason = (State.FOLLOWING, "the piano's place is known") if sure else (State.LOST, GUESS)
         return self._tell(state, reason, jump, audio_sample, behind_s)
 
@@ -210,9 +210,9 @@ class Tracker:
             self._claimed_at_s = self._heard_s
         age_s = self._heard_s - self._claimed_at_s
         share = belief.concentration
-        now = decades(min(share, 1 - share) if self._away_s > 0 else share)
+        now = log10_odds(min(share, 1 - share) if self._away_s > 0 else share)
         settled = before.settled if age_s > before.age_s else 0.0  # a new claim has yet to settle
-        settled += self._hop_s * belief.presence / self._config.settle_s * (min(now, SETTLED_MOST) - settled)
+        settled += self._hop_s * belief.presence / self._config.settle_s * (min(now, MAX_SETTLED) - settled)
         self._evidence = Evidence(now, settled, belief.margin, age_s, 0.0)
 
     def idle(self, audio_sample: int) -> list[Event]:
@@ -302,7 +302,7 @@ class Tracker:
             return self._silence(self._mix_s)
         if self._silent_s > 0:
             return self._state, self._reason
-        unsure = belief.concentration < c.resume_above and self._sounded_s < c.resume_most_s
+        unsure = belief.concentration < c.resume_above and self._sounded_s < c.max_resume_s
         if self._in_pause and unsure:
             return self._state, self._reason
         if self._notice_lost(belief):
@@ -315,7 +315,7 @@ class Tracker:
         """Has the claim lost the piano? Some evidence in a row is asked for, to get lost and to be found."""
         c = self._config
         lost = self._state is State.LOST
-        odds = place_odds(self._evidence)
+        odds = on_track_log_odds(self._evidence)
         turned = odds > c.found_above if lost else odds < c.lost_below
         self._turned_s = self._turned_s + self._hop_s if turned else 0.0
         if self._turned_s >= (c.found_after_s if lost else c.lost_after_s):

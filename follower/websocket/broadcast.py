@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 from follower.events import Event, Notice, Position, Session
 from follower.protocol.messages import message
 from follower.session.controls import ControlQueue
-from follower.websocket.queue import Outbox
+from follower.websocket.queue import LatestWinsQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Listener(Protocol):
         ...
 
 
-def new_outbox() -> Outbox[Frame]:
+def new_outbox() -> LatestWinsQueue[Frame]:
     """Return an empty outbox for frames."""
-    return Outbox(lambda frame: frame.is_position)
+    return LatestWinsQueue(lambda frame: frame.is_position)
 
 
 class Feed:

@@ -7,7 +7,7 @@ import asyncio
 from websockets.asyncio.server import ServerConnection
 
 
-class Lobby:
+class PendingHandshakes:
     """Every connection between its acceptance and the end of its HTTP request.
 
     An honest client is through in milliseconds. Whoever opens connections and says nothing fills the lobby, and loses

@@ -13,7 +13,7 @@ BURST = 4
 """Positions that may wait: one block can bring several. With more the listener is slow, and only the newest counts."""
 
 
-class Outbox(Generic[T]):
+class LatestWinsQueue(Generic[T]):
     """Thread-safe hand-over that never makes the producer wait.
 
     Args:
@@ -25,7 +25,7 @@ class Outbox(Generic[T]):
         superseded: positions replaced by a newer one before they were taken.
 
     Example:
-        >>> box = Outbox(lambda item: isinstance(item, int))
+        >>> box = LatestWinsQueue(lambda item: isinstance(item, int))
         >>> for item in (1, "a", 2, 3, 4, 5):
         ...     _ = box.put(item)
         >>> box.take(), box.superseded

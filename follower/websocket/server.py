@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 from follower.errors import ConfigError, OutputError
 from follower.websocket.access import Access
 from follower.websocket.connection import ClientConnection
-from follower.websocket.handshakes import Lobby
+from follower.websocket.handshakes import PendingHandshakes
 from follower.websocket.limits import Limits
 from follower.websocket.pages import answer, page
 from follower.websocket.sessions import Sessions
@@ -67,7 +67,7 @@ class Server:
         self._clock = clock
         self._tls = _tls(certificate) if certificate is not None else None
         self._clients: set[ClientConnection] = set()
-        self._lobby = Lobby(limits.handshakes)
+        self._lobby = PendingHandshakes(limits.handshakes)
         self._server: WebSocketServer | None = None
 
     @property

@@ -6,7 +6,7 @@
 4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`align_fine`), which compares the
    onsets that a small network hears (`align_onset_net`).
 5. Ends of the matched pieces (`align_seams`), confidence (`align_confidence`), what slow attacks shift taken out
-   (`align_lateness`), one monotone map (`align_assembly`) and a verdict (`align_verdict`).
+   (`align_attack_delay`), one monotone map (`align_assembly`) and a verdict (`align_verdict`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from offline_prep.alignment.features import (
 )
 from offline_prep.alignment.fine import refine, settle
 from offline_prep.alignment.onset_network import compare_onsets, onset_net
-from offline_prep.alignment.quality import Verdict, judge
+from offline_prep.alignment.quality import Quality, judge
 from offline_prep.audio import resample
 
 SHORTEST_S = 3.0
@@ -62,7 +62,7 @@ class Alignment:
 
     mix_map: MixMap
     chains: tuple[Chain, ...]
-    verdict: Verdict
+    verdict: Quality
     confidence: float
     distinctness: float
     orchestra_tuning: float
@@ -214,7 +214,7 @@ class _Matched:
         onsets, comparison = precise_comparisons(mix, orchestra, config)
         chains = trim_seams(tuple(settle(c, onsets, config) for c in chains), comparison, quiet)
         confidence = tuple(chain_confidence(c, comparison) for c in chains)
-        return cls(correct(chains, mix, orchestra, config.lateness), confidence)
+        return cls(correct(chains, mix, orchestra, config.attack_delay), confidence)
 
     def mean_confidence(self) -> float:
         return float(np.mean(np.concatenate([value for _, value in self.confidence])))
@@ -232,7 +232,7 @@ def _compare(mix: NDArray[np.float32], orchestra: NDArray[np.float32], stage: St
 def precise_comparisons(
     mix: NDArray[np.float32], orchestra: NDArray[np.float32], config: AlignConfig
 ) -> tuple[Comparison, Comparison]:
-    """Two pitchgrams compared for the precise pass, with the onset network, and for seams and confidence, without."""
+    """Two pitchgrams compared: with the onset network (the precise pass), and without (boundaries, confidence)."""
     stage = config.precise
     m = shape_features(mix, stage.shape, 0.0)
     o = shape_features(orchestra, stage.shape, stage.softness)

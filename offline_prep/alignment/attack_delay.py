@@ -1,9 +1,9 @@
 """How late attacks make each recording look, taken out of the PO-O map.
 
 The map matches rises of energy; a note's rise is seen late by an amount that depends on its attack: strings that swell
-are 60 ms late where a piano is 10 ms early.  A pair's map is off by the difference of the latenesses (on 46 rendered
+are 60 ms late where a piano is 10 ms early.  A pair's map is off by the difference of the attack delays (on 46 rendered
 pairs with known notes: correlation .7, slope 1.0, between the map's median error and the difference of the mean times
-from note-on to half rise).  The note-on cannot be heard, but the length of the rise can, and lateness grows with it.
+from note-on to half rise).  The note-on cannot be heard, but the length of the rise can, and the delay grows with it.
 So rises that both recordings have at the same pitch are measured in each, from a quarter to three quarters of the
 way, and the map is moved by `orchestra * rise in O - mix * rise in PO` (benchmarks/README.md, "Bias").
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from offline_prep.alignment.coarse import Chain
-from offline_prep.alignment.config import LatenessConfig
+from offline_prep.alignment.config import AttackDelayConfig
 from offline_prep.alignment.features import HOP_S, compress
 
 GAMMA = 1000.0
@@ -36,7 +36,7 @@ REACH_FRAMES = 12
 BEFORE_FRAMES, AFTER_FRAMES = 20, 50
 """Excerpt round a rise.  The lowest level of frames -16..-1 is where it starts; the mean of the eight highest of
 frames 4..39 is where it ends."""
-LONGEST_S = 0.25
+MAX_EXTRAPOLATION_S = 0.25
 BIN_S = 1.0
 
 
@@ -56,23 +56,23 @@ class Rises:
 
 
 def correct(
-    chains: tuple[Chain, ...], mix: NDArray[np.float32], orchestra: NDArray[np.float32], config: LatenessConfig
+    chains: tuple[Chain, ...], mix: NDArray[np.float32], orchestra: NDArray[np.float32], config: AttackDelayConfig
 ) -> tuple[Chain, ...]:
-    """Chains with the estimated lateness taken out; the mix side and the order of both sides stay.
+    """Chains with the estimated attack delay taken out; the mix side and the order of both sides stay.
 
     Args:
         chains: matched pieces, at least one.
         mix: pitchgram of the mix, (frames, 72).
         orchestra: pitchgram of the orchestra recording, (frames, 72).
-        config: see `LatenessConfig`.
+        config: see `AttackDelayConfig`.
     """
     rises = find_rises(chains, mix, orchestra)
     return tuple(
-        Chain(c.mix_s, np.maximum.accumulate(c.orchestra_s - lateness(rises, c.mix_s, config))) for c in chains
+        Chain(c.mix_s, np.maximum.accumulate(c.orchestra_s - attack_delay(rises, c.mix_s, config))) for c in chains
     )
 
 
-def lateness(rises: Rises, mix_s: NDArray[np.float64], config: LatenessConfig) -> NDArray[np.float64]:
+def attack_delay(rises: Rises, mix_s: NDArray[np.float64], config: AttackDelayConfig) -> NDArray[np.float64]:
     """Seconds by which the map has the orchestra too late at mix seconds `mix_s`, same shape.
 
     The mean lengths of the rises near by, drawn to those of the whole pair; 0 for few rises.
@@ -160,7 +160,7 @@ def _rise_s(level: NDArray[np.float32], frame: NDArray[np.int64], pitch: NDArray
     share = (around - low[:, None]) / np.maximum(high - low, 1e-6)[:, None]
     share[np.arange(around.shape[1]) <= start[:, None]] = 0.0
     quarter, three_quarters = _crossing(share, 0.25), _crossing(share, 0.75)
-    return np.asarray(np.clip((three_quarters - quarter) * HOP_S, 0.0, LONGEST_S), dtype=np.float64)
+    return np.asarray(np.clip((three_quarters - quarter) * HOP_S, 0.0, MAX_EXTRAPOLATION_S), dtype=np.float64)
 
 
 def _crossing(share: NDArray[np.float32], value: float) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from offline_prep.alignment.coarse import Chain
 from offline_prep.alignment.features import Comparison
 
 SEAM_S = 10.0
-"""A seam is looked for within this much of a chain's (extended) end."""
+"""A boundary is looked for within this much of a chain's (extended) end."""
 MARGIN = 0.08
 """A frame must gain more than this over the median cost to count as matched: unrelated music gains about as much."""
 SKIP = 0.16

@@ -170,7 +170,7 @@ def join_chains(chains: tuple[Chain, ...], config: GapConfig) -> tuple[Chain, ..
 
 
 def _join(a: Chain, b: Chain) -> Chain:
-    """One chain of two; knots at the seam are given up until the connection is no steeper than music gets."""
+    """One chain of two; knots at the boundary are given up until the connection is no steeper than music gets."""
     i, j = len(a.mix_s), 0
     while i > 1 and j < len(b.mix_s) - 1:
         rise, run = b.orchestra_s[j] - a.orchestra_s[i - 1], b.mix_s[j] - a.mix_s[i - 1]

@@ -81,7 +81,7 @@ class PreciseWeights:
 
 
 @dataclass(frozen=True)
-class LatenessConfig:
+class AttackDelayConfig:
     """How the length of attacks moves the map (`attack_delay`); fitted by `attack_delay_fit.py` of the benchmarks.
 
     Attributes:
@@ -89,7 +89,7 @@ class LatenessConfig:
         mix: likewise of the mix.
         window_s: standard deviation of the window over which lengths are averaged.
         steady_rises: so many rises weigh as much as what is known without them: the pair's mean for a window, no
-            lateness for a pair.
+            attack delay for a pair.
         most_s: the map is moved by no more.
     """
 
@@ -107,11 +107,11 @@ class AlignConfig:
     Attributes:
         coarse: the pass over everything, with gaps.
         fine: the pass round the coarse path.
-        precise: the pass round the fine path, with the mean over all paths; its weights are for the seams and the
+        precise: the pass round the fine path, with the mean over all paths; its weights are for the boundaries and the
             confidence, its own pass has `precise_weights`.
         precise_weights: see `PreciseWeights`.
         gap: see `GapConfig`.
-        lateness: see `LatenessConfig`.
+        attack_delay: see `AttackDelayConfig`.
         fine_reach_s: the fine pass looks this far to both sides of the coarse path.
         chain_reach_s: and this far beyond both ends of a chain.
         precise_reach_s: the precise pass looks this far to both sides of the fine path.
@@ -144,7 +144,7 @@ class AlignConfig:
     )
     precise_weights: PreciseWeights = field(default_factory=PreciseWeights)
     gap: GapConfig = field(default_factory=GapConfig)
-    lateness: LatenessConfig = field(default_factory=LatenessConfig)
+    attack_delay: AttackDelayConfig = field(default_factory=AttackDelayConfig)
     fine_reach_s: float = 0.7
     chain_reach_s: float = 2.0
     precise_reach_s: float = 0.3

@@ -22,7 +22,7 @@ class Fit(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Quality:
     """The overall judgement.
 
     Attributes:
@@ -36,7 +36,7 @@ class Verdict:
 
 def judge(
     distinctness: float, coverage: float, confidence: float, transposition: int, semitones_apart: float
-) -> Verdict:
+) -> Quality:
     """Judge an alignment.
 
     Args:
@@ -47,7 +47,7 @@ def judge(
         semitones_apart: how much higher the mix sounds, transposition and tuning together.
     """
     if distinctness < DISTINCT and coverage < LEAST_COVERAGE:
-        return Verdict(
+        return Quality(
             Fit.DIFFERENT,
             (
                 f"the orchestra recording and the full mix do not seem to be the same piece (only {coverage:.0%} "
@@ -62,8 +62,8 @@ def judge(
             "is one of them transposed or at the wrong speed?"
         )
     if distinctness >= DISTINCT and confidence >= LOW_CONFIDENCE:
-        return Verdict(Fit.GOOD, tuple(messages))
+        return Quality(Fit.GOOD, tuple(messages))
     messages.append(
         f"the recordings match only loosely (mean confidence {confidence:.2f}); look at the plot of `follower inspect`"
     )
-    return Verdict(Fit.DOUBTFUL, tuple(messages))
+    return Quality(Fit.DOUBTFUL, tuple(messages))

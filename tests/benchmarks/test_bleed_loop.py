@@ -119,8 +119,8 @@ def test_what_is_told_is_what_sounds(
 
 
 def test_a_loudspeaker_does_not_mind_the_blocks(bleed_loop: ModuleType, piano: NDArray[np.float64]) -> None:
-    whole = bleed_loop.Loudspeaker(RATE_HZ).push(piano)
+    whole = bleed_loop.Loudspeaker(RATE_HZ).process(piano)
     speaker = bleed_loop.Loudspeaker(RATE_HZ)
-    parts = [speaker.push(piano[a : a + 700]) for a in range(0, len(piano), 700)]
+    parts = [speaker.process(piano[a : a + 700]) for a in range(0, len(piano), 700)]
     assert np.allclose(np.concatenate(parts), whole, atol=1e-9)
     assert np.sqrt(np.mean(whole[:20] ** 2)) < 0.05 * np.sqrt(np.mean(whole**2)), "sound takes time"

@@ -7,7 +7,7 @@ import io
 import sys
 
 from follower.commands.display import REFRESH_S, ProgressDisplay, position_line
-from follower.commands.session import undisturbed
+from follower.commands.session import low_jitter
 from follower.events import Gap, Notice, Position, State
 from tests.live_fakes import RATE_HZ, position
 
@@ -66,7 +66,7 @@ def test_an_unknown_place_is_shown_as_such() -> None:
 
 def test_undisturbed_restores_what_it_changes() -> None:
     before_s = sys.getswitchinterval()
-    with undisturbed():
+    with low_jitter():
         assert gc.get_freeze_count() > 1000
         assert sys.getswitchinterval() < before_s
     assert gc.get_freeze_count() == 0

@@ -16,7 +16,7 @@ from follower.events import State
 
 @pytest.fixture
 def short_instead_of_whole(short_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("follower.demo.demo_scenario", lambda: short_demo)
+    monkeypatch.setattr("follower.demo.render.demo_scenario", lambda: short_demo)
 
 
 @pytest.mark.usefixtures("short_instead_of_whole")

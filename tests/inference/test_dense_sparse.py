@@ -35,7 +35,7 @@ CASES = ("dense", "sparse", "mixed", "runs", "wide_gap", "one_row", "two_rows", 
 def _columns(C: NDArray[np.float64], gaps: NDArray[np.int64]) -> NDArray[np.float64]:
     frontier = IncrementalDenseSparse(gaps)
     entry = notebook_entry(len(gaps))
-    return np.stack([frontier.push(column, entry).copy() for column in np.ascontiguousarray(C.T)], axis=1)
+    return np.stack([frontier.update(column, entry).copy() for column in np.ascontiguousarray(C.T)], axis=1)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -74,7 +74,7 @@ def test_any_entry_and_weights_equal_the_oracle(seed: int, n_mix: int, keep: flo
     frontier = IncrementalDenseSparse(gaps, weights)
     expected = dense_sparse_with_entry(C, gaps, weights, entry, penalties)
     for column in range(n):
-        totals = frontier.push(C[:, column].copy(), entry[:, column].copy(), penalties)
+        totals = frontier.update(C[:, column].copy(), entry[:, column].copy(), penalties)
         np.testing.assert_array_equal(totals, expected[:, column])
 
 
@@ -85,7 +85,7 @@ def test_live_paths_begin_in_any_row_of_the_first_column() -> None:
     C[np.arange(9, 15), np.arange(6)] = 0.0
     frontier = IncrementalDenseSparse(gaps)
     for column in range(6):
-        totals = frontier.push(C[:, column].copy(), live_entry(20, column))
+        totals = frontier.update(C[:, column].copy(), live_entry(20, column))
     assert totals[14] == 0.0
     assert np.argmin(totals) == 14
 
@@ -97,11 +97,11 @@ def test_reset_equals_fresh() -> None:
     used = IncrementalDenseSparse(gaps)
     entry = notebook_entry(len(gaps))
     for column in np.ascontiguousarray(C.T):
-        used.push(column, entry)
+        used.update(column, entry)
     used.reset()
     fresh = IncrementalDenseSparse(gaps)
     for column in np.ascontiguousarray(C.T)[::-1]:
-        np.testing.assert_array_equal(used.push(column.copy(), entry), fresh.push(column.copy(), entry))
+        np.testing.assert_array_equal(used.update(column.copy(), entry), fresh.update(column.copy(), entry))
 
 
 @pytest.mark.parametrize("gap", [2, 20, 200])
@@ -110,7 +110,7 @@ def test_work_per_column_does_not_grow_with_the_gap(gap: int) -> None:
     frontier = IncrementalDenseSparse(np.full(rows, gap, np.int64))
     C = np.random.default_rng(gap).uniform(size=(columns, rows))
     for column in C:
-        frontier.push(column, notebook_entry(rows))
+        frontier.update(column, notebook_entry(rows))
     assert frontier.steps <= 4 * rows * columns
 
 
@@ -159,7 +159,7 @@ def _frontier(mix: NDArray[np.float32], activity: NDArray[np.float32], **changes
 
 
 def _play(frontier: DenseSparseFrontier, pitch: NDArray[np.float32]) -> list[Belief]:
-    return [frontier.push(Frame(row, np.zeros(13, np.float32), float(np.linalg.norm(row)))) for row in pitch]
+    return [frontier.update(Frame(row, np.zeros(13, np.float32), float(np.linalg.norm(row)))) for row in pitch]
 
 
 def _silence(n: int) -> NDArray[np.float32]:
@@ -280,10 +280,10 @@ def test_a_frontier_built_in_slices_equals_one_built_at_once() -> None:
     selection = select_rows(probability, 0.3, 2, 0.5)
     scores = rng.uniform(0, 3, (columns, n)).astype(np.float32)
     chains = [_Chain(selection, np.zeros(n), DenseSparseConfig()) for _ in range(2)]
-    at_once = [chains[0].push(s, 3.0, 1.0, 1.0).copy() for s in scores]
+    at_once = [chains[0].update(s, 3.0, 1.0, 1.0).copy() for s in scores]
     for a, b in ((0, 7), (7, 8), (8, columns)):
         for k in range(a, b):
-            np.testing.assert_array_equal(chains[1].push(scores[k], 3.0, 1.0, 1.0), at_once[k])
+            np.testing.assert_array_equal(chains[1].update(scores[k], 3.0, 1.0, 1.0), at_once[k])
 
 
 @pytest.mark.plain

@@ -24,7 +24,7 @@ HOP_S = 512 / 22050
 
 def _stream(path: Path) -> FeatureFrames:
     samples, rate = soundfile.read(path, dtype="float32")
-    return FeatureStream(PrepConfig().features, rate).push(samples)
+    return FeatureStream(PrepConfig().features, rate).extract(samples)
 
 
 def _frames(features: FeatureFrames) -> list[Frame]:
@@ -72,7 +72,7 @@ def frontier(request: pytest.FixtureRequest, cache: Cache) -> Frontier:
 
 
 def _run(frontier: Frontier, frames: list[Frame]) -> list[Belief]:
-    return [frontier.push(frame) for frame in frames]
+    return [frontier.update(frame) for frame in frames]
 
 
 def test_the_default_is_a_method() -> None:
@@ -149,7 +149,7 @@ def test_the_margin_tells_the_true_place_from_another(frontier: Frontier, piano:
     def margins(off_s: float) -> list[float]:
         frontier.reset()
         claims = [float(np.interp(HOP_S * (k + 1), truth.piano_s, truth.mix_s)) + off_s for k in range(hops.stop)]
-        beliefs = [frontier.push(frame, claim) for frame, claim in zip(piano, claims, strict=False)]
+        beliefs = [frontier.update(frame, claim) for frame, claim in zip(piano, claims, strict=False)]
         return [beliefs[k].margin for k in hops]
 
     right, wrong = margins(0.0), margins(4.0)
@@ -165,7 +165,7 @@ def test_frames_are_not_kept_or_changed(frontier: Frontier, piano: list[Frame]) 
     beliefs = []
     for frame in piano[:200]:
         pitch[:], mfcc[:] = frame.pitch, frame.mfcc
-        beliefs.append(frontier.push(Frame(pitch, mfcc, frame.rms)))
+        beliefs.append(frontier.update(Frame(pitch, mfcc, frame.rms)))
         assert np.array_equal(pitch, frame.pitch)
     assert beliefs == expected
 

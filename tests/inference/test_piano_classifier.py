@@ -126,7 +126,7 @@ def test_the_classifier_gets_surer_as_the_piano_plays() -> None:
     classifier, live = _classifier()
     before = classifier.piano_probability.copy()
     for frame in live:
-        classifier.push(frame, 1.0)
+        classifier.update(frame, 1.0)
     after = classifier.piano_probability
     inner = slice(40, 310)
     assert after[inner].mean() > max(before[inner].mean(), 0.9)
@@ -140,7 +140,7 @@ def test_reset_equals_fresh_and_runs_repeat() -> None:
 
     def run() -> NDArray[np.float32]:
         for frame, p in zip(live[:300], presence, strict=False):
-            classifier.push(frame, float(p))
+            classifier.update(frame, float(p))
         return classifier.piano_probability.copy()
 
     first = run()
@@ -154,7 +154,7 @@ def test_each_hop_rescores_one_slice_and_a_round_rescores_all() -> None:
     n = 2 * SLICE_FRAMES + 30
     classifier, live = _classifier(n)
     start = classifier.scores.copy()
-    counts = [classifier.push(frame, 1.0) for frame in live[:3]]
+    counts = [classifier.update(frame, 1.0) for frame in live[:3]]
     assert counts == [SLICE_FRAMES, SLICE_FRAMES, 30]
     assert np.all(classifier.scores != start)
 
@@ -162,7 +162,7 @@ def test_each_hop_rescores_one_slice_and_a_round_rescores_all() -> None:
 def test_frames_without_piano_teach_nothing() -> None:
     classifier, live = _classifier()
     fresh = classifier.piano_probability.copy()
-    assert [classifier.push(frame, 0.2) for frame in live[:5]] == [0] * 5
+    assert [classifier.update(frame, 0.2) for frame in live[:5]] == [0] * 5
     np.testing.assert_array_equal(classifier.piano_probability, fresh)
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.inference.pooling import POOL
-from follower.inference.rival_match import PathMatch
+from follower.inference.rival_match import RivalMatch
 
 HOP_S = 512 / 22050
 SECONDS = 20.0
@@ -25,46 +25,51 @@ def features() -> NDArray[np.float32]:
 
 
 def _play(
-    match: PathMatch, features: NDArray[np.float32], start_s: float, seconds: float, off_s: float = 0.0, rate: float = 1
+    match: RivalMatch,
+    features: NDArray[np.float32],
+    start_s: float,
+    seconds: float,
+    off_s: float = 0.0,
+    rate: float = 1,
 ) -> list[float]:
     """Margins of a claim that is `off_s` beside the place played."""
     margins = []
     for k in range(round(seconds / HOP_S)):
         place_s = start_s + rate * HOP_S * k
-        margins.append(match.push(2 * features[:, round(place_s / HOP_S)], rate, place_s + HOP_S + off_s))
+        margins.append(match.update(2 * features[:, round(place_s / HOP_S)], rate, place_s + HOP_S + off_s))
     return margins
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 1.9])
 def test_the_right_place_fits_best_and_another_does_not(features: NDArray[np.float32], rate: float) -> None:
-    match = PathMatch(features, HOP_S)
+    match = RivalMatch(features, HOP_S)
     assert min(_play(match, features, 4.0, 3.0, rate=rate)[40:]) > 5
     match.reset()
     assert max(_play(match, features, 4.0, 3.0, off_s=3.0, rate=rate)[40:]) < -5
 
 
 def test_a_jump_of_the_pianist_shows_within_half_a_second(features: NDArray[np.float32]) -> None:
-    match = PathMatch(features, HOP_S)
+    match = RivalMatch(features, HOP_S)
     assert _play(match, features, 3.0, 3.0)[-1] > 5
     stayed = _play(match, features, 12.0, 0.5, off_s=6.0 - 12.0)  # the claim goes on from 6 s
     assert stayed[-1] < -2
 
 
 def test_a_small_error_is_no_other_place(features: NDArray[np.float32]) -> None:
-    match = PathMatch(features, HOP_S)
+    match = RivalMatch(features, HOP_S)
     assert min(_play(match, features, 4.0, 3.0, off_s=0.15)[40:]) > 0
 
 
 def test_silence_wears_the_margin_off(features: NDArray[np.float32]) -> None:
-    match = PathMatch(features, HOP_S)
+    match = RivalMatch(features, HOP_S)
     _play(match, features, 4.0, 2.0)
     for _ in range(200):
-        margin = match.push(np.zeros(24, np.float32), 1.0, 6.0)
+        margin = match.update(np.zeros(24, np.float32), 1.0, 6.0)
     assert margin == pytest.approx(0.0, abs=1e-3)
 
 
 def test_reset_equals_fresh(features: NDArray[np.float32]) -> None:
-    used, fresh = PathMatch(features, HOP_S), PathMatch(features, HOP_S)
+    used, fresh = RivalMatch(features, HOP_S), RivalMatch(features, HOP_S)
     _play(used, features, 10.0, 1.03)
     used.reset()
     assert _play(used, features, 4.0, 1.0) == _play(fresh, features, 4.0, 1.0)
@@ -72,15 +77,15 @@ def test_reset_equals_fresh(features: NDArray[np.float32]) -> None:
 
 @pytest.mark.parametrize("n", [1, 3, POOL, 50])
 def test_a_mix_without_another_place_has_no_rival(n: int) -> None:
-    match = PathMatch(np.ones((2, n), np.float32), HOP_S)
+    match = RivalMatch(np.ones((2, n), np.float32), HOP_S)
     for _ in range(20):
-        margin = match.push(np.ones(2, np.float32), 1.0, 0.0)
+        margin = match.update(np.ones(2, np.float32), 1.0, 0.0)
     assert math.isfinite(margin)
     assert n >= 50 or margin == 0.0
 
 
 def test_places_beyond_the_mix_are_its_ends(features: NDArray[np.float32]) -> None:
-    match = PathMatch(features, HOP_S)
+    match = RivalMatch(features, HOP_S)
     for claim_s in (-1.0, SECONDS + 5):
         for _ in range(2 * POOL):
-            assert math.isfinite(match.push(features[:, 0], 3.0, claim_s))
+            assert math.isfinite(match.update(features[:, 0], 3.0, claim_s))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from follower.inference import two_level_posterior as belief_module
 from follower.inference.pooling import POOL
-from follower.inference.two_level_posterior import BLOCK, Step, TwoLevelBelief
+from follower.inference.two_level_posterior import BLOCK, Step, TwoLevelPosterior
 from tests.naive import tempo_filter as naive
 
 TEMPI = np.array([0.5, 0.75, 1.0, 1.5, 2.0])
@@ -35,11 +35,11 @@ def _play(mix: NDArray[np.float32], start: int, n: int, tempo: float = 1.0) -> l
     return [_step(3 * mix[:, j]) for j in places]
 
 
-def _new(mix: NDArray[np.float32]) -> TwoLevelBelief:
-    return TwoLevelBelief(mix, np.ones(mix.shape[1], np.float32), TEMPI, PRIOR)
+def _new(mix: NDArray[np.float32]) -> TwoLevelPosterior:
+    return TwoLevelPosterior(mix, np.ones(mix.shape[1], np.float32), TEMPI, PRIOR)
 
 
-def _follow(belief: TwoLevelBelief, steps: list[Step]) -> float:
+def _follow(belief: TwoLevelPosterior, steps: list[Step]) -> float:
     for step in steps:
         belief.advance(step)
     return belief.estimate(3, 6, 20).frame
@@ -70,8 +70,8 @@ def test_while_everything_is_hot_it_equals_the_plain_filter() -> None:
 
 
 def test_it_finds_an_unknown_start_in_a_long_mix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than the hot blocks reach: the coarse level must bring the place in."""
-    monkeypatch.setattr(belief_module, "HOT_BLOCKS", 4)
+    """Longer than the active blocks reach: the coarse level must bring the place in."""
+    monkeypatch.setattr(belief_module, "MAX_ACTIVE_BLOCKS", 4)
     mix = _mix(30 * BLOCK)
     belief = _new(mix)
     start = 21 * BLOCK + 40
@@ -79,7 +79,7 @@ def test_it_finds_an_unknown_start_in_a_long_mix(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_jump_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(belief_module, "HOT_BLOCKS", 4)
+    monkeypatch.setattr(belief_module, "MAX_ACTIVE_BLOCKS", 4)
     mix = _mix(30 * BLOCK)
     belief = _new(mix)
     _follow(belief, _play(mix, 3 * BLOCK, 200))
@@ -106,15 +106,15 @@ def test_a_break_of_the_tempo_is_followed_at_once(break_rate: float, followed: b
 
 
 def test_work_is_bounded_and_falls_once_the_place_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(belief_module, "HOT_BLOCKS", 6)
+    monkeypatch.setattr(belief_module, "MAX_ACTIVE_BLOCKS", 6)
     mix = _mix(40 * BLOCK)
     belief = _new(mix)
     most = 0
     for step in _play(mix, 5 * BLOCK, 300):
         belief.advance(step)
-        most = max(most, belief.hot_frames)
+        most = max(most, belief.active_frames)
     assert most <= 6 * BLOCK
-    assert belief.hot_frames <= 3 * BLOCK
+    assert belief.active_frames <= 3 * BLOCK
 
 
 def test_a_stop_holds_the_place_and_a_note_resumes_it() -> None:

@@ -22,7 +22,7 @@ from follower.events import Notice, PlaybackPosition, State, StateChange
 from follower.playback import device
 from follower.playback.control import ControlConfig
 from follower.playback.device import OrchestraOutput
-from follower.playback.output_buffer import OutputFeed
+from follower.playback.output_buffer import OutputBuffer
 from tests.playback.playback_simulation import place_player, position, silent_recording
 
 RATE_HZ = 8000
@@ -56,7 +56,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.feed = OutputFeed(place_player(silent_recording(600.0, RATE_HZ)), 256)
+        self.feed = OutputBuffer(place_player(silent_recording(600.0, RATE_HZ)), 256)
         self.streams: list[FakeStream] = []
         self.told: list[PlaybackPosition] = []
         self.output = OrchestraOutput(self.feed, self.open, self.told.append, lambda: self.now_s)
@@ -283,7 +283,7 @@ from follower.events import Position, State
 from follower.playback import device
 from follower.playback.control import ControlConfig
 from follower.playback.stretchers import make_stretcher
-from follower.playback.output_buffer import OutputFeed
+from follower.playback.output_buffer import OutputBuffer
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording
 
@@ -293,7 +293,7 @@ recording = OrchestraRecording.from_samples((0.5 * np.sin(2 * np.pi * 441 * t)).
 card = device.find_output("pulse")
 assert device.supports(card, 44100)
 player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
-feed = OutputFeed(player, device.gathered(44100, 0.1))
+feed = OutputBuffer(player, device.gathered(44100, 0.1))
 begin_s = time.monotonic()
 with device.OrchestraOutput(feed, device.opener(card, 44100, 0.1)) as output:
     for seq, _ in enumerate(sys.stdin):  # one line per 512 samples that the sound server played

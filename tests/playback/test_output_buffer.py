@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from follower.events import State
 from follower.playback.limiter import Limiter
-from follower.playback.output_buffer import OutputFeed, SampleRing
+from follower.playback.output_buffer import OutputBuffer, SampleRing
 from tests.playback.playback_simulation import HOP_SAMPLES, LIVE_RATE_HZ, place_player, position, silent_recording
 
 RATE_HZ = 8000
@@ -40,7 +40,7 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
     rng = np.random.default_rng(3)
     recording = silent_recording(60.0 * minutes + 60, RATE_HZ)
     player = place_player(recording)
-    feed = OutputFeed(player, REQUEST)
+    feed = OutputBuffer(player, REQUEST)
     output_rate_hz = RATE_HZ * (1 + output_ppm * 1e-6)
     input_rate_hz = LIVE_RATE_HZ * (1 + input_ppm * 1e-6)
     out = np.empty((REQUEST, 2), np.float32)
@@ -82,7 +82,7 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
 
 def test_a_late_producer_is_a_counted_drop_out_and_the_place_is_right_again_after_it() -> None:
     player = place_player(silent_recording(60.0, RATE_HZ))
-    feed = OutputFeed(player, REQUEST)
+    feed = OutputBuffer(player, REQUEST)
     out = np.empty((REQUEST, 2), np.float32)
     now_s, errors_s = 0.0, []
     for k in range(1500):
@@ -110,7 +110,7 @@ def test_a_slow_sound_card_is_played_faster_by_as_much() -> None:
 
 
 def test_the_limiter_s_delay_is_anticipated() -> None:
-    feed = OutputFeed(place_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
+    feed = OutputBuffer(place_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(120):
         now_s = k * REQUEST / RATE_HZ
@@ -122,7 +122,7 @@ def test_the_limiter_s_delay_is_anticipated() -> None:
 
 def test_volume_and_balance() -> None:
     player = place_player(silent_recording(60.0, RATE_HZ))
-    feed = OutputFeed(player, REQUEST, volume_db=-6.0206, balance=0.5)
+    feed = OutputBuffer(player, REQUEST, volume_db=-6.0206, balance=0.5)
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(60):
         now_s = k * REQUEST / RATE_HZ
@@ -135,7 +135,7 @@ def test_volume_and_balance() -> None:
 
 def test_silence_until_the_first_position_and_after_the_end() -> None:
     player = place_player(silent_recording(60.0, RATE_HZ))
-    feed = OutputFeed(player, REQUEST, limiter=Limiter(2, RATE_HZ))
+    feed = OutputBuffer(player, REQUEST, limiter=Limiter(2, RATE_HZ))
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(120):
         now_s = k * REQUEST / RATE_HZ

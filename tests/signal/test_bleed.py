@@ -56,7 +56,7 @@ def _through(
     canceller: BleedCanceller, heard: NDArray[np.float32], first_hop: int = 0, playing: bool = True
 ) -> NDArray[np.float32]:
     places = ((first_hop + k + 1) * HOP_S if playing else None for k in range(len(heard)))
-    return np.array([canceller.push(x, place) for x, place in zip(heard, places, strict=True)])
+    return np.array([canceller.process(x, place) for x, place in zip(heard, places, strict=True)])
 
 
 @pytest.mark.parametrize("transfer", [0.3, 2.0])
@@ -102,10 +102,10 @@ def test_louder_bleed_alone_is_silence(piano: NDArray[np.float32], orchestra: ND
     _through(canceller, _heard(piano, orchestra, 0.7)[:-1])
     louder = (1.9 * canceller.transfer * orchestra[-1]).astype(np.float32)
     assert louder.max() > 0.3
-    assert not canceller.push(louder, len(orchestra) * HOP_S).any()
+    assert not canceller.process(louder, len(orchestra) * HOP_S).any()
     played = louder.copy()
     played[40] += 10 * louder.max()
-    assert canceller.push(played, len(orchestra) * HOP_S)[40] > 0.8 * played[40]
+    assert canceller.process(played, len(orchestra) * HOP_S)[40] > 0.8 * played[40]
 
 
 def test_loudspeakers_turned_up_later_are_found(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
@@ -166,7 +166,7 @@ def test_places_outside_the_recording_are_silence(orchestra: NDArray[np.float32]
     canceller = BleedCanceller(orchestra, HOP_S)
     for place_s in (-5.0, 0.0, 1e6):
         x = np.ones(88, np.float32)
-        assert np.array_equal(canceller.push(x, place_s), x)
+        assert np.array_equal(canceller.process(x, place_s), x)
 
 
 @pytest.mark.parametrize("bad", [{"quantile": 0.0}, {"none_below": 0.9}, {"gate_from": 1.0}, {"slack_frames": -1}])
@@ -227,7 +227,7 @@ def cache(tones: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Cache:
     config = PrepConfig()
     arrays: dict[str, NDArray[np.float32] | NDArray[np.float64]] = {}
     for name, audio in (("po", tones[0] + tones[1]), ("o", tones[1])):
-        f = FeatureStream(config.features, RATE_HZ).push(audio)
+        f = FeatureStream(config.features, RATE_HZ).extract(audio)
         arrays |= {f"{name}_stream_pitch": f.pitch, f"{name}_stream_mfcc": f.mfcc, f"{name}_stream_rms": f.rms}
     arrays |= {
         "o_po_align": np.array([[0.0, SECONDS], [0.0, SECONDS]]),

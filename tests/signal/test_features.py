@@ -41,7 +41,7 @@ def _noise(n: int, seed: int = 0) -> NDArray[np.float32]:
 def _whole(config: FeatureConfig, rate: int, x: NDArray[np.float32], cuts: list[int]) -> FeatureFrames:
     stream = FeatureStream(config, rate)
     bounds = [0, *sorted(cuts), len(x)]
-    parts = [stream.push(x[a:b]) for a, b in itertools.pairwise(bounds)]
+    parts = [stream.extract(x[a:b]) for a, b in itertools.pairwise(bounds)]
     return concatenate([*parts, stream.finish()], config)
 
 
@@ -65,17 +65,17 @@ def test_sample_by_sample_gives_the_same_bits(rate: int) -> None:
 
 def test_reset_equals_fresh() -> None:
     stream = FeatureStream(SMALL, 11025)
-    stream.push(_noise(1234, seed=1))
+    stream.extract(_noise(1234, seed=1))
     stream.reset()
     x = _noise(3000)
-    _assert_same(concatenate([stream.push(x), stream.finish()], SMALL), _whole(SMALL, 11025, x, []))
+    _assert_same(concatenate([stream.extract(x), stream.finish()], SMALL), _whole(SMALL, 11025, x, []))
 
 
 def test_finish_leaves_a_fresh_stream() -> None:
     stream = FeatureStream(SMALL, 11025)
     x = _noise(3000)
-    first = concatenate([stream.push(x), stream.finish()], SMALL)
-    _assert_same(concatenate([stream.push(x), stream.finish()], SMALL), first)
+    first = concatenate([stream.extract(x), stream.finish()], SMALL)
+    _assert_same(concatenate([stream.extract(x), stream.finish()], SMALL), first)
 
 
 def test_frames_match_the_definition() -> None:
@@ -149,13 +149,13 @@ def test_broken_samples_count_as_silence() -> None:
 def test_the_callers_array_is_neither_changed_nor_kept() -> None:
     x = np.full(300, np.nan, np.float32)
     stream = FeatureStream(CONFIG, 22050)
-    stream.push(x)
+    stream.extract(x)
     assert np.all(np.isnan(x))
     framer = Framer(4, 2)
     part = np.ones(1, np.float32)
-    framer.push(part)
+    framer.process(part)
     part[:] = 9
-    assert framer.push(np.ones(1, np.float32)).tolist() == [[0, 0, 1, 1]]
+    assert framer.process(np.ones(1, np.float32)).tolist() == [[0, 0, 1, 1]]
 
 
 @pytest.mark.parametrize("rate", [0, -1, 10**7])

@@ -39,7 +39,7 @@ def _reference(pitch: NDArray[np.float32]) -> ReferenceObservations:
 
 def _live(frames: NDArray[np.float32]) -> list[Observation]:
     observer = LiveObserver(FEATURES, _reference(_melody(400)), ObservationConfig(), StartConfig())
-    return [observer.push(x) for x in frames]
+    return [observer.observe(x) for x in frames]
 
 
 def test_the_mix_is_seen_the_same_at_any_level() -> None:

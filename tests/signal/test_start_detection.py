@@ -6,63 +6,63 @@ import numpy as np
 import pytest
 
 from follower.errors import ConfigError
-from follower.signal.start_detection import Progress, Trial, TrialConfig
+from follower.signal.start_detection import Progress, StartDetector, StartDetectorConfig
 
 HOP_S = 0.02
 
 
-def _push(trial: Trial, attacks: list[float]) -> list[Progress]:
-    return [trial.push(attack, 0.0) for attack in attacks]
+def _update(trial: StartDetector, attacks: list[float]) -> list[Progress]:
+    return [trial.update(attack, 0.0) for attack in attacks]
 
 
-def _attack(trial: Trial, lasting_s: float = 0.5, strength: float = 1.0) -> list[Progress]:
+def _attack(trial: StartDetector, lasting_s: float = 0.5, strength: float = 1.0) -> list[Progress]:
     """A note: its attack takes four hops, then it rings with a beat."""
     ringing = (0.08 + 0.07 * np.sin(np.arange(round(lasting_s / HOP_S) - 4))).tolist()
-    return _push(trial, [0.5 * strength, strength, 0.6 * strength, 0.3 * strength, *ringing])
+    return _update(trial, [0.5 * strength, strength, 0.6 * strength, 0.3 * strength, *ringing])
 
 
-def _silence(trial: Trial, lasting_s: float) -> list[Progress]:
+def _silence(trial: StartDetector, lasting_s: float) -> list[Progress]:
     """Room noise: its amplitudes come and go, but no piano is heard."""
     out, silent_s = [], 0.0
     for attack in np.random.default_rng(0).uniform(0, 1, round(lasting_s / HOP_S)).tolist():
         silent_s += HOP_S
-        out.append(trial.push(attack, silent_s))
+        out.append(trial.update(attack, silent_s))
         if out[-1] is Progress.FORGET:  # the frontier begins anew
             silent_s = 0.0
     return out
 
 
 @pytest.fixture
-def trial() -> Trial:
-    return Trial(TrialConfig(), HOP_S)
+def trial() -> StartDetector:
+    return StartDetector(StartDetectorConfig(), HOP_S)
 
 
-def test_a_chord_is_too_early_however_long_it_rings(trial: Trial) -> None:
+def test_a_chord_is_too_early_however_long_it_rings(trial: StartDetector) -> None:
     assert set(_attack(trial, lasting_s=10.0)) == {Progress.TOO_EARLY}
 
 
-def test_the_second_attack_begins_the_piece(trial: Trial) -> None:
+def test_the_second_attack_begins_the_piece(trial: StartDetector) -> None:
     _attack(trial)
     assert Progress.BEGUN in _attack(trial, strength=0.4)
 
 
-def test_a_rolled_chord_is_one_attack(trial: Trial) -> None:
-    assert set(_push(trial, [0.9, 0.5, 0.1, 0.8, 0.4, 0.1, 0.7, 0.3, *[0.1] * 50])) == {Progress.TOO_EARLY}
+def test_a_rolled_chord_is_one_attack(trial: StartDetector) -> None:
+    assert set(_update(trial, [0.9, 0.5, 0.1, 0.8, 0.4, 0.1, 0.7, 0.3, *[0.1] * 50])) == {Progress.TOO_EARLY}
 
 
-def test_attacks_without_rest_between_them_count_too(trial: Trial) -> None:
+def test_attacks_without_rest_between_them_count_too(trial: StartDetector) -> None:
     """Fast notes overlap: the share of new sound never falls to nothing."""
-    progress = _push(trial, [0.9, 0.6, 0.4, *([0.4, 0.6, 0.6, 0.5, 0.4, 0.4] * 4)])
+    progress = _update(trial, [0.9, 0.6, 0.4, *([0.4, 0.6, 0.6, 0.5, 0.4, 0.4] * 4)])
     assert progress[-1] is Progress.BEGUN
 
 
-def test_single_notes_with_silence_between_them_are_forgotten_each(trial: Trial) -> None:
+def test_single_notes_with_silence_between_them_are_forgotten_each(trial: StartDetector) -> None:
     for _ in range(4):
         assert set(_attack(trial)) == {Progress.TOO_EARLY}
         assert _silence(trial, 0.8).count(Progress.FORGET) == 1
 
 
-def test_a_few_notes_and_a_long_silence_are_forgotten(trial: Trial) -> None:
+def test_a_few_notes_and_a_long_silence_are_forgotten(trial: StartDetector) -> None:
     for _ in range(3):
         _attack(trial)
     silence = _silence(trial, 2.0)
@@ -71,13 +71,13 @@ def test_a_few_notes_and_a_long_silence_are_forgotten(trial: Trial) -> None:
     assert set(_attack(trial)) == {Progress.TOO_EARLY}
 
 
-def test_a_piece_that_has_begun_is_never_forgotten(trial: Trial) -> None:
+def test_a_piece_that_has_begun_is_never_forgotten(trial: StartDetector) -> None:
     for _ in range(4):
         _attack(trial)
     assert set(_silence(trial, 60.0)) == {Progress.BEGUN}
 
 
-def test_a_known_start_is_told_by_its_first_attack_and_forgotten_all_the_same(trial: Trial) -> None:
+def test_a_known_start_is_told_by_its_first_attack_and_forgotten_all_the_same(trial: StartDetector) -> None:
     trial.seek(playing=False)
     for _ in range(2):
         assert set(_attack(trial)) == {Progress.BEGUN}
@@ -86,15 +86,13 @@ def test_a_known_start_is_told_by_its_first_attack_and_forgotten_all_the_same(tr
     assert set(_attack(trial)) == {Progress.TOO_EARLY}
 
 
-def test_a_place_told_while_the_piano_plays_is_not_forgotten(trial: Trial) -> None:
+def test_a_place_told_while_the_piano_plays_is_not_forgotten(trial: StartDetector) -> None:
     trial.seek(playing=True)
     assert set(_attack(trial)) == {Progress.BEGUN}
     assert set(_silence(trial, 5.0)) == {Progress.BEGUN}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("strength", 0.0), ("growth", 0.5), ("least_attacks", 0), ("break_s", 0.0)]
-)
+@pytest.mark.parametrize(("name", "value"), [("strength", 0.0), ("growth", 0.5), ("min_attacks", 0), ("break_s", 0.0)])
 def test_impossible_settings_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
-        TrialConfig(**{name: value})
+        StartDetectorConfig(**{name: value})

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from follower.tracking.confidence import MOST_SURE, SETTLED_MOST, Evidence, confidence, decades, place_odds
+from follower.tracking.confidence import (
+    MAX_LOG10_ODDS,
+    MAX_SETTLED,
+    Evidence,
+    confidence,
+    log10_odds,
+    on_track_log_odds,
+)
 
 GOOD = Evidence(3.0, 3.0, 2.0, 20.0, 0.0)
 
@@ -14,7 +21,7 @@ GOOD = Evidence(3.0, 3.0, 2.0, 20.0, 0.0)
 @pytest.mark.parametrize(
     "worse",
     [
-        replace(GOOD, decades=0.0),
+        replace(GOOD, log10_odds=0.0),
         replace(GOOD, settled=0.0),
         replace(GOOD, margin=-4.0),
         replace(GOOD, silent_s=0.5),
@@ -36,13 +43,13 @@ def test_it_stays_a_probability(evidence: Evidence) -> None:
 
 def test_a_margin_beyond_the_best_rival_makes_no_place_more_exact() -> None:
     assert confidence(replace(GOOD, margin=9.0), 1.0) == confidence(GOOD, 1.0)
-    assert place_odds(replace(GOOD, margin=9.0)) > place_odds(GOOD)
+    assert on_track_log_odds(replace(GOOD, margin=9.0)) > on_track_log_odds(GOOD)
 
 
 def test_a_new_claim_is_more_easily_lost() -> None:
-    assert place_odds(replace(GOOD, age_s=0.0)) < place_odds(GOOD) - 0.5
+    assert on_track_log_odds(replace(GOOD, age_s=0.0)) < on_track_log_odds(GOOD) - 0.5
 
 
 def test_decades_have_ends() -> None:
-    assert [decades(x) for x in (0.0, 1e-30, 1.0)] == [-MOST_SURE, -MOST_SURE, MOST_SURE]
-    assert SETTLED_MOST < MOST_SURE
+    assert [log10_odds(x) for x in (0.0, 1e-30, 1.0)] == [-MAX_LOG10_ODDS, -MAX_LOG10_ODDS, MAX_LOG10_ODDS]
+    assert MAX_SETTLED < MAX_LOG10_ODDS

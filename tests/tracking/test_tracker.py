@@ -55,7 +55,7 @@ class Session:
     def feed(self, beliefs: Iterable[Belief]) -> Position:
         for belief in beliefs:
             self.hops += 1
-            self.events.extend(self.tracker.push(belief, 512 * self.hops))
+            self.events.extend(self.tracker.update(belief, 512 * self.hops))
         last = self.events[-1]
         assert isinstance(last, Position)
         return last
@@ -380,7 +380,7 @@ def test_audio_ahead_of_the_frame_is_made_up_for(cache: Cache) -> None:
     """The claim is for the instant the audio was consumed, not for the end of the newest frame."""
     prompt, late = Tracker(cache, RATE_HZ), Tracker(cache, RATE_HZ)
     for k, belief in enumerate(playing(10, 3, rate=1.5)):
-        a, b = prompt.push(belief, 512 * k)[-1], late.push(belief, 512 * k, behind_s=0.02)[-1]
+        a, b = prompt.update(belief, 512 * k)[-1], late.update(belief, 512 * k, behind_s=0.02)[-1]
     assert isinstance(a, Position)
     assert isinstance(b, Position)
     assert a.orchestra_time_s is not None

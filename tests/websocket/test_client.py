@@ -12,7 +12,7 @@ from follower.errors import ProtocolError
 from follower.events import Control, Pause, PlaybackPosition, Position, Resume, Seek, Start, State, Stop
 from follower.protocol.messages import message
 from follower.session.controls import ControlQueue
-from follower.session.extrapolation import LONGEST_S, orchestra_time_at
+from follower.session.extrapolation import MAX_EXTRAPOLATION_S, orchestra_time_at
 from follower.websocket.access import Access
 from follower.websocket.client import BACKOFF_S, ClockOffset, FollowerClient, position_of
 from follower.websocket.sink import WebSocketSink
@@ -33,7 +33,7 @@ AT_20 = Position(0, 0, 44100, 20.0, 21.0, 1.5, 0.9, State.FOLLOWING, 100.0, 3.0)
         ({"state": State.WAITING}, 100.2, 20.0),
         ({"rate": 0.0}, 100.2, 20.0),
         ({}, 99.0, 20.0),
-        ({}, 1e6, 20.0 + 1.5 * LONGEST_S),
+        ({}, 1e6, 20.0 + 1.5 * MAX_EXTRAPOLATION_S),
         ({"capture_time_s": float("nan")}, 100.2, 20.0),
         ({"orchestra_time_s": None}, 100.2, None),
     ],

@@ -19,7 +19,7 @@ from follower.websocket.access import Access
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.limits import Limits, TokenBucket
 from follower.websocket.pages import PAGES, page
-from follower.websocket.queue import BURST, Outbox
+from follower.websocket.queue import BURST, LatestWinsQueue
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -27,7 +27,7 @@ TOKEN = "a-token-that-is-long-enough"
 @given(st.lists(st.one_of(st.integers(0, 9), st.sampled_from("abc"), st.none())))
 def test_outbox_against_a_plain_model(steps: list[int | str | None]) -> None:
     """Integers are positions, letters other items, None takes one."""
-    box: Outbox[int | str] = Outbox(lambda item: isinstance(item, int), capacity=3)
+    box: LatestWinsQueue[int | str] = LatestWinsQueue(lambda item: isinstance(item, int), capacity=3)
     model: deque[int | str] = deque()
     for step in steps:
         if step is None:
@@ -45,7 +45,7 @@ def test_outbox_against_a_plain_model(steps: list[int | str | None]) -> None:
 
 
 def test_outbox_counts_what_is_not_delivered() -> None:
-    box: Outbox[int | str] = Outbox(lambda item: isinstance(item, int), capacity=1)
+    box: LatestWinsQueue[int | str] = LatestWinsQueue(lambda item: isinstance(item, int), capacity=1)
     for item in (*range(BURST + 1), "a", "b"):
         box.put(item)
     assert (box.superseded, box.dropped, box.take()) == (BURST, 1, [BURST, "b"])

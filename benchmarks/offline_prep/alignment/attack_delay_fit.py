@@ -1,11 +1,11 @@
 """Fit the two coefficients of the PO-O map's attack delay (`offline_prep.alignment.attack_delay`) and cross-validate.
 
-    lateness_fit.py SCENARIO... [--fold NAME=PATTERN[,PATTERN]]
+    attack_delay_fit.py SCENARIO... [--fold NAME=PATTERN[,PATTERN]]
 
 For each scenario the map is made without the correction and the rises of both recordings are measured.  The
 coefficients are those least squares gives for: median map error = orchestra * mean rise in O - mix * mean rise in PO,
-errors taken as at most 60 ms (an error beyond is no lateness).  With --fold the scenarios whose names match are left
-out of a fit in turn and corrected by it: the figures then are of scenarios that the fit has not seen.
+errors taken as at most 60 ms (an error beyond is no attack delay).  With --fold the scenarios whose names match are
+left out of a fit in turn and corrected by it: the figures then are of scenarios that the fit has not seen.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from follower.evaluation.scenario import load_scenario
 from offline_prep.alignment.align import frame_rms
-from offline_prep.alignment.attack_delay import Rises, find_rises, lateness
+from offline_prep.alignment.attack_delay import Rises, attack_delay, find_rises
 from offline_prep.alignment.coarse import quiet_frames
 from offline_prep.alignment.features import estimate_tuning, pitchgram
 
@@ -44,7 +44,7 @@ def measure(folder: Path) -> tuple[str, Pair]:
     truth, samples = truth_of(scenario), samples_of(scenario)
     gram = {role: pitchgram(x, estimate_tuning(x)) for role, x in samples.items()}
     quiet = quiet_frames(frame_rms(samples["o"]), DEFAULT.gap.quiet_db)
-    chains = chains_of(gram["po"], gram["o"], quiet, DEFAULT, "seams")
+    chains = chains_of(gram["po"], gram["o"], quiet, DEFAULT, "boundaries")
     mix_s, orchestra_s = (np.concatenate([getattr(c, side) for c in chains]) for side in ("mix_s", "orchestra_s"))
     inside = (truth.mix_s >= mix_s[0]) & (truth.mix_s <= mix_s[-1])
     error = np.interp(truth.mix_s, mix_s, orchestra_s) - truth.orchestra_s
@@ -61,8 +61,8 @@ def fit(pairs: list[Pair]) -> tuple[float, float]:
 
 def corrected(pair: Pair, coefficients: tuple[float, float]) -> Pair:
     """The pair with its errors as after the correction."""
-    config = replace(DEFAULT.lateness, orchestra=coefficients[0], mix=coefficients[1])
-    return replace(pair, error_s=pair.error_s - lateness(pair.rises, pair.beat_s, config))
+    config = replace(DEFAULT.attack_delay, orchestra=coefficients[0], mix=coefficients[1])
+    return replace(pair, error_s=pair.error_s - attack_delay(pair.rises, pair.beat_s, config))
 
 
 def figures(pairs: list[Pair]) -> str:

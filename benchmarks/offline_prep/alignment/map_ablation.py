@@ -82,28 +82,28 @@ RISES_ONLY = replace(HEARD, heard=0.0, harmony=0.36)
 """The precise pass as it was before the onset network, with the weights that were best for it."""
 HARMONY_ONLY = replace(HEARD, heard=0.0, harmony=1.0, onset=0.0)
 VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
-    "whole method": (DEFAULT, "lateness", False),
-    "no lateness correction": (DEFAULT, "seams", False),
-    "no seam search at cuts": (DEFAULT, "precise", False),
+    "whole method": (DEFAULT, "attack_delay", False),
+    "no attack delay correction": (DEFAULT, "boundaries", False),
+    "no boundary search at cuts": (DEFAULT, "precise", False),
     "no posterior mean": (DEFAULT, "fine", False),
     "coarse stage only": (DEFAULT, "coarse", False),
-    "no tempo regularisation": (with_stages(loose), "seams", False),
-    "no onset network": (replace(DEFAULT, precise_weights=RISES_ONLY), "seams", False),
+    "no tempo regularisation": (with_stages(loose), "boundaries", False),
+    "no onset network": (replace(DEFAULT, precise_weights=RISES_ONLY), "boundaries", False),
     "no onsets": (
         replace(with_stages(lambda s: replace(s, onset=0.0)), precise_weights=HARMONY_ONLY),
-        "seams",
+        "boundaries",
         False,
     ),
     "no harmony": (
         replace(with_stages(lambda s: replace(s, harmony=0.0)), precise_weights=replace(HEARD, harmony=0.0)),
-        "seams",
+        "boundaries",
         False,
     ),
-    "chroma instead of pitch": (DEFAULT, "seams", True),
-    "no gap states": (NO_GAPS, "seams", False),
+    "chroma instead of pitch": (DEFAULT, "boundaries", True),
+    "no gap states": (NO_GAPS, "boundaries", False),
 }
-"""Name -> configuration, last stage, pitch classes only.  What is left out is left out of the map before the lateness
-correction, which is the last stage."""
+"""Name -> configuration, last stage, pitch classes only.  What is left out is left out of the map before the attack
+delay correction, which is the last stage."""
 
 
 def chains_of(
@@ -117,13 +117,13 @@ def chains_of(
     if last != "coarse":
         fine = compared(mix, orchestra, config.fine)
         chains = tuple(refine(c, fine, config) for c in chains)
-    if last in ("precise", "seams", "lateness"):
+    if last in ("precise", "boundaries", "attack_delay"):
         onsets, precise = precise_comparisons(mix, orchestra, config)
         chains = tuple(settle(c, onsets, config) for c in chains)
         if last != "precise":
             chains = trim_seams(chains, precise, quiet)
-        if last == "lateness":
-            chains = correct(chains, mix, orchestra, config.lateness)
+        if last == "attack_delay":
+            chains = correct(chains, mix, orchestra, config.attack_delay)
     return chains
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from offline_prep.alignment.attack_delay import LONGEST_S, Rises, correct, find_rises, lateness
+from offline_prep.alignment.attack_delay import MAX_EXTRAPOLATION_S, Rises, attack_delay, correct, find_rises
 from offline_prep.alignment.coarse import Chain
-from offline_prep.alignment.config import LatenessConfig
+from offline_prep.alignment.config import AttackDelayConfig
 from offline_prep.alignment.features import HOP_S, N_PITCHES
 
-CONFIG = LatenessConfig()
+CONFIG = AttackDelayConfig()
 FRAMES = 8600
 MIDDLE_S = FRAMES * HOP_S / 2
 IDENTITY = Chain(np.arange(0.0, FRAMES * HOP_S, 0.5), np.arange(0.0, FRAMES * HOP_S, 0.5))
@@ -47,7 +47,7 @@ def test_rises_are_measured_in_both_recordings() -> None:
     assert bool(np.all(np.diff(found.mix_s) >= 0.0))
     assert np.median(found.orchestra_rise_s) == pytest.approx(8 * HOP_S, abs=HOP_S)
     assert np.median(found.mix_rise_s) == pytest.approx(2 * HOP_S, abs=HOP_S)
-    assert float(found.orchestra_rise_s.max()) <= LONGEST_S
+    assert float(found.orchestra_rise_s.max()) <= MAX_EXTRAPOLATION_S
 
 
 def test_the_map_is_moved_towards_earlier_orchestra_where_its_attacks_are_slow() -> None:
@@ -72,16 +72,16 @@ def test_few_rises_say_little() -> None:
     """Nothing without a rise, a part with few, all of it with many."""
     at = np.array([0.0, 50.0, 100.0])
     whole = CONFIG.orchestra * 0.1 - CONFIG.mix * 0.05
-    np.testing.assert_array_equal(lateness(_rises(0, 0.1, 0.05), at, CONFIG), 0.0)
-    few, many = lateness(_rises(10, 0.1, 0.05), at, CONFIG), lateness(_rises(10_000, 0.1, 0.05), at, CONFIG)
+    np.testing.assert_array_equal(attack_delay(_rises(0, 0.1, 0.05), at, CONFIG), 0.0)
+    few, many = attack_delay(_rises(10, 0.1, 0.05), at, CONFIG), attack_delay(_rises(10_000, 0.1, 0.05), at, CONFIG)
     np.testing.assert_allclose(few, whole * 10 / (10 + CONFIG.steady_rises))
     np.testing.assert_allclose(many, whole, rtol=0.02)
 
 
 def test_the_shift_is_bounded() -> None:
     at = np.array([10.0])
-    assert lateness(_rises(10_000, 0.25, 0.0), at, CONFIG)[0] == pytest.approx(CONFIG.most_s)
-    assert lateness(_rises(10_000, 0.0, 0.25), at, CONFIG)[0] == pytest.approx(-CONFIG.most_s)
+    assert attack_delay(_rises(10_000, 0.25, 0.0), at, CONFIG)[0] == pytest.approx(CONFIG.most_s)
+    assert attack_delay(_rises(10_000, 0.0, 0.25), at, CONFIG)[0] == pytest.approx(-CONFIG.most_s)
 
 
 def test_pieces_apart_stay_apart_and_other_pitches_do_not_count() -> None:

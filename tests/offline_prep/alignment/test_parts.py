@@ -1,4 +1,4 @@
-"""Parts of the PO-O map on hand-made input: assembly, seams, joining of chains, bands, verdict."""
+"""Parts of the PO-O map on hand-made input: assembly, boundaries, joining of chains, bands, verdict."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_chains_join_only_when_their_gaps_agree() -> None:
 
 
 def test_a_join_is_never_steeper_than_music() -> None:
-    """0.5 s of mix against 5 s of O: knots beside the seam are given up until the slope is at most 2."""
+    """0.5 s of mix against 5 s of O: knots beside the boundary are given up until the slope is at most 2."""
     (joined,) = join_chains((_line(0.0, 20.0, 0.0), _line(20.5, 40.0, 25.0)), GapConfig())
     slope = np.diff(joined.orchestra_s) / np.diff(joined.mix_s)
     assert slope.min() >= 0.5 and slope.max() <= 2.0
