@@ -2,7 +2,7 @@
 
     dense_sparse_variants.py SCENARIO... [--caches DIR] [--json F]
 
-All variants hear the same stream, read the same classification and go through the same tracker and PO-O map:
+All variants receive the same stream, read the same classification and go through the same tracker and PO-O map:
 
     plain       chroma, hard selection (piano more likely than not), the path can never jump
     features    semitones and onsets instead of chroma
@@ -31,6 +31,7 @@ from follower.evaluation.systems import Settings, Workbench
 from follower.events import Position
 from follower.inference import dense_sparse, tempo_filter
 from follower.inference.base import Frame, Frontier
+from follower.inference.dense_sparse_config import DenseSparseConfig
 from follower.piece.cache import Cache
 from follower.signal.features import FeatureFrames
 from follower.signal.observation import Observation
@@ -69,7 +70,7 @@ class ChromaObserver:
 
 
 def variant(cache: Cache, use_chroma: bool, **changes: float) -> Frontier:
-    config = dataclasses.replace(dense_sparse.DenseSparseConfig(), **changes)  # type: ignore[arg-type]
+    config = dataclasses.replace(DenseSparseConfig(), **changes)  # type: ignore[arg-type]
     parts = dense_sparse.prepare(cache, config)
     if not use_chroma:
         return dense_sparse.DenseSparseFrontier(*parts, config)

@@ -1,7 +1,7 @@
 """Dense-sparse subsequence DTW one column at a time: the frontier of accumulated costs over the selected mix frames.
 
 Rows are selected frames of the full mix, columns are frames of the live piano. The recursion is the notebook's
-`dtw_sparse_subseq` (design 3.1), turned so that a column needs only columns before it. The offline, row-wise form
+`dtw_sparse_subseq`, turned so that a column needs only columns before it. The offline, row-wise form
 with backtracing is `kernels.dense_sparse_offline`.
 
 Row r keeps the columns its successors can still reach, 2 g columns back and the newest, g its gap to the next row:
@@ -44,8 +44,8 @@ def advance(
         gaps: (n,) mix frames from each row to the next, >= 1; the last has no successor.
         weights: (3,) of the dense steps.
         penalties: (3,) of the dense steps, added; the notebook has none.
-        offsets: (n + 1,) row r owns offsets[r]..offsets[r + 1] of `kept` and `queue`, 2 gaps[r] + 1 places.
-        kept: accumulated costs, a ring per row, column c at place c modulo its length; updated.
+        offsets: (n + 1,) row r owns offsets[r]..offsets[r + 1] of `kept` and `queue`, 2 gaps[r] + 1 elements.
+        kept: accumulated costs, a ring per row, column c at index c modulo its length; updated.
         queue: columns with increasing cost a sparse successor may still take, a ring per row; updated.
         heads: (n,) how many columns have ever left each queue; updated. To be zero before the first column.
         tails: (n,) how many have ever entered; updated. To be zero before the first column.
@@ -98,7 +98,7 @@ def advance(
 
 
 @njit(cache=True)
-def place_costs(
+def position_costs(
     column: int,
     total: NDArray[np.float64],
     rows: NDArray[np.int64],
@@ -111,7 +111,7 @@ def place_costs(
     """Write the accumulated cost of being at each frame of the mix, within gaps too.
 
     A path that has left the last row before a gap goes on through the gap's frames, one per column, at the cost it
-    left with, until the gap's end; a path that arrives there at least `margin` cheaper takes its place.
+    left with, until the gap's end; a path that arrives there at least `margin` cheaper replaces it.
 
     Args:
         column: index of the newest column.
@@ -120,7 +120,7 @@ def place_costs(
         gaps: (m,) frames to the next row.
         waiting: (m,) cost with which each gap was entered; updated. To be inf before the first column.
         since: (m,) column in which it was entered; updated.
-        margin: see above.
+        margin: how much cheaper a path must arrive to replace the one inside the gap.
         out: (n,) per frame of the mix, written; inf where no path can be.
     """
     n = out.shape[0]
@@ -139,17 +139,17 @@ def place_costs(
 
 
 @njit(cache=True)
-def beliefs(costs: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
-    """Return the shares of belief (n,) proportional to exp(-cost / temperature); costs of inf get none."""
-    least = np.inf
+def posterior(costs: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
+    """Return the posterior (n,), proportional to exp(-cost / temperature); zero where the cost is inf."""
+    min_cost = np.inf
     for j in range(costs.shape[0]):
-        least = min(least, costs[j])
+        min_cost = min(min_cost, costs[j])
     out = np.zeros(costs.shape[0], np.float32)
-    if np.isinf(least):
+    if np.isinf(min_cost):
         return out
     total = 0.0
     for j in range(costs.shape[0]):
-        share = np.exp((least - costs[j]) / temperature)
+        share = np.exp((min_cost - costs[j]) / temperature)
         out[j] = share
         total += share
     for j in range(costs.shape[0]):
@@ -177,5 +177,5 @@ def warmup() -> None:
         counters.copy(),
         np.empty(n),
     )
-    place_costs(0, np.ones(n), np.arange(n), gaps, np.ones(n), counters, 0.5, np.empty(n))
-    beliefs(np.ones(n), 1.0)
+    position_costs(0, np.ones(n), np.arange(n), gaps, np.ones(n), counters, 0.5, np.empty(n))
+    posterior(np.ones(n), 1.0)

@@ -11,20 +11,16 @@ from numpy.typing import NDArray
 from follower.config import FeatureConfig
 from follower.errors import ConfigError
 from follower.inference.base import Belief, Frame
-from follower.inference.dense_sparse import (
-    DenseSparseConfig,
-    DenseSparseFrontier,
-    IncrementalDenseSparse,
-    _Chain,
-    live_entry,
-    notebook_entry,
-    select_rows,
-)
+from follower.inference.dense_sparse import DenseSparseFrontier
+from follower.inference.dense_sparse_config import DenseSparseConfig
+from follower.inference.dense_sparse_dtw import IncrementalDenseSparse, notebook_entry
+from follower.inference.path_costs import PathCosts
 from follower.inference.piano_classifier import MixClassifier
+from follower.inference.row_selection import select_rows
 from follower.kernels import dense_sparse as kernels
 from follower.piece.gmm import DiagonalGmm
 from follower.signal.observation import LiveObserver, observe_reference
-from tests.naive.dense_sparse import dense_sparse_with_entry, place_costs
+from tests.naive.dense_sparse import dense_sparse_with_entry, position_costs
 from tests.naive.dense_sparse_offline import dense_sparse
 from tests.paths import DATA
 
@@ -79,13 +75,14 @@ def test_any_entry_and_weights_equal_the_oracle(seed: int, n_mix: int, keep: flo
 
 
 @pytest.mark.plain
-def test_live_paths_begin_in_any_row_of_the_first_column() -> None:
+def test_paths_may_begin_in_every_row_of_the_first_column() -> None:
     gaps = np.ones(20, np.int64)
     C = np.ones((20, 6))
     C[np.arange(9, 15), np.arange(6)] = 0.0
     frontier = IncrementalDenseSparse(gaps)
     for column in range(6):
-        totals = frontier.update(C[:, column].copy(), live_entry(20, column))
+        entry = np.zeros(20) if column == 0 else notebook_entry(20)
+        totals = frontier.update(C[:, column].copy(), entry)
     assert totals[14] == 0.0
     assert np.argmin(totals) == 14
 
@@ -212,7 +209,7 @@ def test_a_silence_is_a_rest_where_the_mix_has_none() -> None:
     live = np.concatenate([_silence(60), mix[100:first], _silence(last - first), mix[last:600]])
     frontier = _frontier(mix, activity)
     beliefs = _play(frontier, live)
-    assert first not in frontier._chain.selection.rows
+    assert first not in frontier._costs.selection.rows
     inside = 60 + 150 + 110
     assert beliefs[inside].holding == 0.0
     assert abs(_frame(beliefs[inside]) - (100 + inside - 60)) < 20
@@ -254,19 +251,19 @@ def test_a_changed_classification_changes_the_rows_in_slices() -> None:
     frontier = _frontier(mix, np.full(n, ALL_PIANO, np.float32), rebuild_pause_s=1.0, history_s=3.0)
     live = np.concatenate([_silence(50), mix[100:550]])
     _play(frontier, live[:150])
-    before = frontier._chain
+    before = frontier._costs
     assert len(before.selection.rows) == n
     frontier._classifier._offline_log_odds[:90] = -20.0
     beliefs = []
     advanced = []
     for row in live[150:400]:
-        following = frontier._next_chain
+        following = frontier._rebuild.replacement
         done = 0 if following is None else following.columns
         beliefs.extend(_play(frontier, row[None]))
         if following is not None:
             advanced.append(following.columns - done)
-    assert frontier._chain is not before
-    assert len(frontier._chain.selection.rows) == n - 90
+    assert frontier._costs is not before
+    assert len(frontier._costs.selection.rows) == n - 90
     assert set(advanced[:-1]) == {DenseSparseConfig().rebuild_columns}
     errors = [abs(_frame(b) - (100 + 100 + k)) for k, b in enumerate(beliefs)]
     assert max(errors) < 6
@@ -279,23 +276,23 @@ def test_a_frontier_built_in_slices_equals_one_built_at_once() -> None:
     probability = rng.uniform(size=n).astype(np.float32)
     selection = select_rows(probability, 0.3, 2, 0.5)
     scores = rng.uniform(0, 3, (columns, n)).astype(np.float32)
-    chains = [_Chain(selection, np.zeros(n), DenseSparseConfig()) for _ in range(2)]
-    at_once = [chains[0].update(s, 3.0, 1.0, 1.0).copy() for s in scores]
+    costs = [PathCosts(selection, np.zeros(n), DenseSparseConfig()) for _ in range(2)]
+    at_once = [costs[0].update(s, 3.0, 1.0, 1.0).copy() for s in scores]
     for a, b in ((0, 7), (7, 8), (8, columns)):
         for k in range(a, b):
-            np.testing.assert_array_equal(chains[1].update(scores[k], 3.0, 1.0, 1.0), at_once[k])
+            np.testing.assert_array_equal(costs[1].update(scores[k], 3.0, 1.0, 1.0), at_once[k])
 
 
 @pytest.mark.plain
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 6))
 @settings(max_examples=40, deadline=None)
-def test_rows_and_gaps_cover_the_mix(seed: int, n: int, least: int) -> None:
+def test_rows_and_gaps_cover_the_mix(seed: int, n: int, min_gap: int) -> None:
     probability = np.random.default_rng(seed).uniform(size=n).astype(np.float32)
-    s = select_rows(probability, 0.6, least, 0.25)
+    s = select_rows(probability, 0.6, min_gap, 0.25)
     assert s.rows[0] + s.gaps.sum() == n
     np.testing.assert_array_equal(s.rows[1:], s.rows[:-1] + s.gaps[:-1])
     inner = s.gaps[:-1]
-    assert np.all((inner == 1) | (inner > least))
+    assert np.all((inner == 1) | (inner > min_gap))
     if len(s.rows) < n:
         assert set(np.flatnonzero(probability >= 0.6)) <= set(s.rows.tolist())
 
@@ -303,7 +300,7 @@ def test_rows_and_gaps_cover_the_mix(seed: int, n: int, least: int) -> None:
 @pytest.mark.plain
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 20))
 @settings(max_examples=30, deadline=None)
-def test_places_in_gaps_equal_the_oracle(seed: int, n_mix: int, columns: int) -> None:
+def test_costs_in_gaps_equal_the_oracle(seed: int, n_mix: int, columns: int) -> None:
     rng = np.random.default_rng(seed)
     gaps = _selection(seed, n_mix, 0.5)
     rows = n_mix - gaps.sum() + np.concatenate([[0], np.cumsum(gaps)[:-1]])
@@ -312,14 +309,14 @@ def test_places_in_gaps_equal_the_oracle(seed: int, n_mix: int, columns: int) ->
     out = np.empty(n_mix)
     for column in range(columns):
         totals = np.where(rng.uniform(size=len(rows)) < 0.8, rng.normal(size=len(rows)), np.inf)
-        kernels.place_costs(column, totals, rows, gaps, waiting, since, 0.5, out)
-        expected, history = place_costs(column, totals, rows, gaps, history, 0.5, n_mix)
+        kernels.position_costs(column, totals, rows, gaps, waiting, since, 0.5, out)
+        expected, history = position_costs(column, totals, rows, gaps, history, 0.5, n_mix)
         np.testing.assert_array_equal(out, expected)
 
 
 @pytest.mark.plain
-def test_beliefs_are_shares_of_one() -> None:
+def test_the_posterior_adds_up_to_one() -> None:
     costs = np.array([3.0, np.inf, 1.0, 2.0])
     expected = np.exp(-costs / 2.0) / np.exp(-costs / 2.0).sum()
-    np.testing.assert_allclose(kernels.beliefs(costs, 2.0), expected, rtol=1e-6)
-    np.testing.assert_array_equal(kernels.beliefs(np.full(3, np.inf), 2.0), np.zeros(3, np.float32))
+    np.testing.assert_allclose(kernels.posterior(costs, 2.0), expected, rtol=1e-6)
+    np.testing.assert_array_equal(kernels.posterior(np.full(3, np.inf), 2.0), np.zeros(3, np.float32))

@@ -33,7 +33,7 @@ def dense_sparse_with_entry(
     return D
 
 
-def place_costs(
+def position_costs(
     column: int,
     totals: NDArray[np.float64],
     rows: NDArray[np.int64],
@@ -43,13 +43,13 @@ def place_costs(
     n: int,
 ) -> tuple[NDArray[np.float64], list[tuple[float, int]]]:
     """Cost of being at each of n mix frames, and for each row the cost and column with which its gap was entered."""
-    places: list[list[float]] = [[] for _ in range(n)]
+    costs_at: list[list[float]] = [[] for _ in range(n)]
     updated = []
     for total, row, gap, (cost, since) in zip(totals, rows.tolist(), gaps.tolist(), history, strict=True):
-        places[row].append(total)
+        costs_at[row].append(total)
         if gap > 1:
             if total < cost - margin or column > since + 2 * gap:
                 cost, since = total, column
-            places[min(row + min(column - since, gap - 1), n - 1)].append(cost)
+            costs_at[min(row + min(column - since, gap - 1), n - 1)].append(cost)
         updated.append((cost, since))
-    return np.array([min(p, default=math.inf) for p in places]), updated
+    return np.array([min(p, default=math.inf) for p in costs_at]), updated
