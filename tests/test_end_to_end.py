@@ -18,7 +18,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from follower.cli import main as follower_main
-from follower.evaluation.metrics import Claims, live_errors
+from follower.evaluation.beat_errors import live_errors
+from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import load_scenario
 from follower.events import State
 from follower.piece.cache import FORMAT_VERSION, MANIFEST, load_cache
@@ -145,12 +146,12 @@ class TestReplay:
     def test_follows(self, replayed: Path, short_demo: Path) -> None:
         (at, orchestra, _, rate, _), _ = read_positions(replayed / "positions.csv")
         truth = load_scenario(short_demo).truth
-        error = live_errors(Claims.build(at, orchestra, rate), truth.beat_s, truth.beat_orchestra_s)
+        error = live_errors(Estimates.build(at, orchestra, rate), truth.beat_s, truth.beat_orchestra_s)
         assert np.median(np.abs(error)) < 0.1
         assert np.mean(np.abs(error) > 0.5) < 0.25, "the start is unknown for a second or two, not for longer"
 
     @pytest.mark.parametrize("block", [1000, 4096])
-    def test_any_block_size_gives_the_same_claims(
+    def test_any_block_size_gives_the_same_estimates(
         self, replayed: Path, prepared: Path, short_demo: Path, tmp_path: Path, block: int
     ) -> None:
         arguments = [str(prepared), str(short_demo / "p.wav"), "--speed", "max", "--block", str(block)]
@@ -168,7 +169,7 @@ class TestReplay:
         assert follower_main([*arguments, "--positions", str(tmp_path / "p.csv")]) == 0
         (at, orchestra, _, rate, _), _ = read_positions(tmp_path / "p.csv")
         truth = load_scenario(short_demo).truth
-        error = live_errors(Claims.build(at, orchestra, rate), truth.beat_s, truth.beat_orchestra_s)
+        error = live_errors(Estimates.build(at, orchestra, rate), truth.beat_s, truth.beat_orchestra_s)
         assert np.median(np.abs(error)) < 0.1
 
     def test_a_known_start_claims_from_the_first_note(self, prepared: Path, short_demo: Path, tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ class TestReplay:
         arguments = [str(prepared), str(short_demo / "p.wav"), "--speed", "max", "--start", f"{truth.orchestra_s[0]}"]
         assert follower_main(["replay", *arguments, "--positions", str(tmp_path / "p.csv")]) == 0
         (at, orchestra, _, rate, _), _ = read_positions(tmp_path / "p.csv")
-        error = live_errors(Claims.build(at, orchestra, rate), truth.beat_s[1:], truth.beat_orchestra_s[1:])
+        error = live_errors(Estimates.build(at, orchestra, rate), truth.beat_s[1:], truth.beat_orchestra_s[1:])
         assert np.abs(error).max() < 0.5
 
     def test_silence_waits(self, prepared: Path, tmp_path: Path) -> None:

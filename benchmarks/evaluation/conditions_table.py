@@ -29,7 +29,7 @@ import soundfile
 from conditions import CONDITIONS, rests
 
 from follower.errors import FollowerError, ScenarioError
-from follower.evaluation.metrics import summarise
+from follower.evaluation.beat_errors import summarise
 from follower.evaluation.scenario import find_audio, read_columns
 from follower.events import State
 

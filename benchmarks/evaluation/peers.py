@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from follower.evaluation.scenario import Scenario
-    from follower.evaluation.systems import Outcome
+    from follower.evaluation.systems.outcome import Outcome
     from follower.piece.mix_map import MixMap
 
 Samples = NDArray[np.float32]
@@ -229,8 +229,11 @@ def run_peer(name: str, python: str, live: Samples, reference: Samples) -> tuple
 
 def follow_scenario(name: str, python: str, scenario: Scenario, mix_map: MixMap, known: bool) -> dict[str, Outcome]:
     """A peer on a scenario: errors in the orchestra recording (through our map) and in the full mix."""
-    from follower.evaluation.metrics import Claims, behaviour, live_errors, mix_target
-    from follower.evaluation.systems import Outcome
+    from follower.evaluation.beat_errors import live_errors
+    from follower.evaluation.behaviour import behaviour
+    from follower.evaluation.estimates import Estimates
+    from follower.evaluation.systems.live import mix_target
+    from follower.evaluation.systems.outcome import Outcome
     from offline_prep.audio import load_recording, resample
 
     peer, truth = PEERS[name], scenario.truth
@@ -244,7 +247,7 @@ def follow_scenario(name: str, python: str, scenario: Scenario, mix_map: MixMap,
     at_s, mix_s = (x + cut_s for x, cut_s in zip(places(peer, frames), begin_s, strict=True))
     orchestra_s, slope = np.asarray(mix_map.to_orchestra(mix_s)), np.asarray(mix_map.slope_at(mix_s))
     # No peer claims a rate. Frames are 23 or 33 ms apart, so the full mix's own tempo in between is near enough.
-    in_mix, in_orchestra = Claims.build(at_s, mix_s, np.ones(len(at_s))), Claims.build(at_s, orchestra_s, slope)
+    in_mix, in_orchestra = Estimates.build(at_s, mix_s, np.ones(len(at_s))), Estimates.build(at_s, orchestra_s, slope)
     label = f"{name}, {'known' if known else 'unknown'} start"
     none = np.full(len(truth.beat_s), np.nan)
     return {

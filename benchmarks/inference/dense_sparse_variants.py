@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.evaluation.metrics import Claims, live_errors, summarise
+from follower.evaluation.beat_errors import live_errors, summarise
+from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import load_scenario
-from follower.evaluation.systems import Settings, Workbench
+from follower.evaluation.systems.workbench import Settings, Workbench
 from follower.events import Position
 from follower.inference import dense_sparse, tempo_filter
 from follower.inference.base import Frame, Frontier
@@ -92,7 +93,7 @@ VARIANTS: dict[str, Callable[[Cache], Frontier]] = {
 }
 
 
-def follow(frontier: Frontier, cache: Cache, live: FeatureFrames) -> Claims:
+def follow(frontier: Frontier, cache: Cache, live: FeatureFrames) -> Estimates:
     config = cache.feature_config
     tracker = Tracker(cache, config.sample_rate_hz)
     rows = []
@@ -102,7 +103,7 @@ def follow(frontier: Frontier, cache: Cache, live: FeatureFrames) -> Claims:
             if isinstance(event, Position):
                 rows.append((event.audio_time_s, event.orchestra_time_s, event.rate))
     at, place, rate = np.array(rows, dtype=np.float64).T
-    return Claims.build(at, place, rate)
+    return Estimates.build(at, place, rate)
 
 
 def main() -> None:
@@ -121,8 +122,8 @@ def main() -> None:
             cache = Workbench(scenario, Settings(args.caches or Path(scratch), use_stems=False)).cache
             live = stream_features(load_recording(scenario.piano), cache.feature_config, lambda _stage, _share: None)
             for name, make in VARIANTS.items():
-                claims = follow(make(cache), cache, live)
-                errors[name].append(live_errors(claims, scenario.truth.beat_s, scenario.truth.beat_orchestra_s))
+                estimates = follow(make(cache), cache, live)
+                errors[name].append(live_errors(estimates, scenario.truth.beat_s, scenario.truth.beat_orchestra_s))
             print(f"{scenario.name}: {len(errors['tempo'][-1])} beats", flush=True)
     table: dict[str, Any] = {name: summarise(np.concatenate(parts)).to_json() for name, parts in errors.items()}
     columns = list(next(iter(table.values())))

@@ -6,7 +6,7 @@
     playback.py cpu CACHE PIANO [--stretcher NAME ...]
 
 `quality` needs nothing but this project. `heard` follows each scenario's piano, renders the orchestra and compares the
-place heard at the evaluation beats with the truth, beside the follower's own claims. `cpu` is the processor time of
+place heard at the evaluation beats with the truth, beside the follower's own estimates. `cpu` is the processor time of
 follower and player together per second of music, as shares of one core.
 """
 

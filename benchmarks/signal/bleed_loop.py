@@ -31,9 +31,11 @@ from follower import kernels
 from follower.demo.synth import add_room
 from follower.engine import Engine
 from follower.errors import FollowerError
-from follower.evaluation.metrics import Claims, behaviour, live_errors
+from follower.evaluation.beat_errors import live_errors
+from follower.evaluation.behaviour import behaviour
+from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import Scenario, load_scenario
-from follower.evaluation.systems import Outcome
+from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.table import ALL, behaviour_text, pools, text_table, to_json
 from follower.events import AudioBlock, Event, PlaybackPosition, Position, StateChange
 from follower.piece.cache import Cache, load_cache
@@ -127,7 +129,7 @@ def closed_loop(
 
 
 def measured(scenario: Scenario, events: list[Position | StateChange], compute_s: float) -> Outcome:
-    """The live metric on the claims."""
+    """The live metric on the estimates."""
     positions = [e for e in events if isinstance(e, Position)]
     rows = np.array(
         [
@@ -136,12 +138,12 @@ def measured(scenario: Scenario, events: list[Position | StateChange], compute_s
         ]
     ).reshape(-1, 4)
     states = np.array([str(p.state) for p in positions], np.str_)
-    claims = Claims.build(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], states)
+    estimates = Estimates.build(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], states)
     truth = scenario.truth
-    newest = claims.newest(truth.beat_s)
-    confidence = np.where(newest >= 0, claims.confidence[newest], np.nan)
-    error = live_errors(claims, truth.beat_s, truth.beat_orchestra_s)
-    return Outcome(error, confidence, behaviour(claims, truth.piano_s, truth.orchestra_s), compute_s)
+    newest = estimates.newest(truth.beat_s)
+    confidence = np.where(newest >= 0, estimates.confidence[newest], np.nan)
+    error = live_errors(estimates, truth.beat_s, truth.beat_orchestra_s)
+    return Outcome(error, confidence, behaviour(estimates, truth.piano_s, truth.orchestra_s), compute_s)
 
 
 def run_scenario(scenario: Scenario, cache: Cache, levels_db: list[float], modes: list[str]) -> dict[str, Outcome]:

@@ -26,9 +26,10 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from follower.evaluation.metrics import Claims, live_errors
+from follower.evaluation.beat_errors import live_errors
+from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import load_scenario
-from follower.evaluation.systems import Settings, Workbench
+from follower.evaluation.systems.workbench import Settings, Workbench
 from follower.events import Position
 from follower.inference.base import DEFAULT_METHOD, METHODS, Frame, create_frontier
 from follower.piece.cache import Cache
@@ -103,9 +104,9 @@ def main() -> None:
                 for i in np.flatnonzero(judged)
                 if known[i][1].silent_s == 0
             ]
-            claims = Claims.build(at, orchestra_s, np.array([p.rate for p, _ in known]))
-            error = np.abs(live_errors(claims, truth.beat_s, truth.beat_orchestra_s))
-            for k, e in zip(claims.newest(truth.beat_s), error, strict=True):
+            estimates = Estimates.build(at, orchestra_s, np.array([p.rate for p, _ in known]))
+            error = np.abs(live_errors(estimates, truth.beat_s, truth.beat_orchestra_s))
+            for k, e in zip(estimates.newest(truth.beat_s), error, strict=True):
                 if k >= 0:
                     sure = float(bench.cache.mix_map.confidence_at(mix_s[k]))
                     right.append((name, float(e), right_row(known[k][1], sure)))

@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from follower.demo.plot import plot_demo, read_track
     from follower.demo.render import demo_scenario
     from follower.evaluation.scenario import load_scenario
-    from follower.evaluation.systems import DEFAULT_SYSTEM, SYSTEMS, Settings, Workbench
+    from follower.evaluation.systems.registry import DEFAULT_SYSTEM, SYSTEMS
+    from follower.evaluation.systems.workbench import Settings, Workbench
     from follower.evaluation.table import pools, text_table
     from follower.inference.base import DEFAULT_METHOD
 

@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from follower.evaluation.parallel import evaluate_scenarios
     from follower.evaluation.plots import plot_evaluation
     from follower.evaluation.scenario import load_scenario
-    from follower.evaluation.systems import DEFAULT_SYSTEM, Settings, system_name
+    from follower.evaluation.systems.registry import DEFAULT_SYSTEM, system_name
+    from follower.evaluation.systems.workbench import Settings
     from follower.evaluation.table import ALL, behaviour_text, confidence_table, pools, text_table, to_json
 
     if args.jobs < 1:

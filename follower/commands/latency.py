@@ -1,4 +1,4 @@
-"""`follower latency`: how late is what the follower says?"""
+"""`follower latency`: how late is what the follower reports?"""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from follower.errors import InputError, OutputError
 from follower.protocol.address import LOOPBACK, Address
 
 if TYPE_CHECKING:
-    from follower.evaluation.latency import Delays, Emitted, Figures, Musical
+    from follower.evaluation.latency.delays import Delays, Figures
+    from follower.evaluation.latency.musical import Musical
+    from follower.evaluation.latency.probes import Emitted
 
 TARGETS = {"compute": 5.0, "osc": 10.0, "websocket": 10.0}
-"""p99 in ms (issue 5), on a 12 minute reference."""
+"""p99 in ms, on a 12 minute reference."""
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -46,7 +48,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
-    from follower.evaluation.latency import Figures, plot
+    from follower.evaluation.latency.delays import Figures
+    from follower.evaluation.latency.histograms import plot_delays
 
     if not args.seconds > 0:
         raise InputError(f"--seconds is {args.seconds}; give a number above 0")
@@ -70,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         except OSError as e:
             raise OutputError(f"cannot write {args.json}: {e.strerror or e}; choose a file you may write") from e
     if args.plot is not None:
-        plot(measured, args.plot, f"{args.piano.name}, {args.method}, {args.load} busy processes beside it")
+        plot_delays(measured, args.plot, f"{args.piano.name}, {args.method}, {args.load} busy processes beside it")
     return 0
 
 
@@ -78,7 +81,10 @@ def _measure(args: argparse.Namespace) -> tuple[Delays, Emitted]:
     """Run in real time into a receiver in another process."""
     from follower import kernels
     from follower.engine import Engine
-    from follower.evaluation.latency import Emitted, ReceiverProcess, TimedSource, cpu_load, delays
+    from follower.evaluation.latency.delays import delays
+    from follower.evaluation.latency.load import cpu_load
+    from follower.evaluation.latency.probes import Emitted, TimedSource
+    from follower.evaluation.latency.receiver_process import ReceiverProcess
     from follower.files.source import FileSource
     from follower.osc.sink import OscSink
     from follower.piece.cache import load_cache
@@ -103,7 +109,7 @@ def _measure(args: argparse.Namespace) -> tuple[Delays, Emitted]:
 
 
 def _musical(scenario: Path, emitted: Emitted) -> Musical:
-    from follower.evaluation.latency import musical_delay
+    from follower.evaluation.latency.musical import musical_delay
     from follower.evaluation.scenario import load_scenario
 
     truth = load_scenario(scenario).truth
@@ -121,10 +127,10 @@ def _print(figures: dict[str, Figures], musical: Musical | None, positions: int,
     print(f"{positions} positions in real time, {load} busy processes beside it")
     print(f"{'ms':12} {'count':>6} {'p50':>8} {'p95':>8} {'p99':>8} {'max':>8}  p99 target")
     for name, f in figures.items():
-        verdict = ""
+        target = ""
         if name in TARGETS:
-            verdict = f"  {TARGETS[name]:g} {'met' if f.p99_ms < TARGETS[name] else 'MISSED'}"
-        print(f"{name:12} {f.count:6d} {f.p50_ms:8.2f} {f.p95_ms:8.2f} {f.p99_ms:8.2f} {f.max_ms:8.2f}{verdict}")
+            target = f"  {TARGETS[name]:g} {'met' if f.p99_ms < TARGETS[name] else 'MISSED'}"
+        print(f"{name:12} {f.count:6d} {f.p50_ms:8.2f} {f.p95_ms:8.2f} {f.p99_ms:8.2f} {f.max_ms:8.2f}{target}")
     if musical is not None:
         print(
             f"musical delay over {musical.count} positions: bias {musical.bias_ms:+.1f} ms, "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import OutputError, ScenarioError
-from follower.evaluation.metrics import TOLERANCES_MS
+from follower.evaluation.beat_errors import TOLERANCES_MS
 from follower.events import Position
 from follower.playback.render import Course
 

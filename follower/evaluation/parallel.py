@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from follower.evaluation.scenario import Scenario
-from follower.evaluation.systems import SYSTEMS, Outcome, Settings, Workbench, cache_name
+from follower.evaluation.systems.outcome import Outcome
+from follower.evaluation.systems.registry import SYSTEMS
+from follower.evaluation.systems.workbench import Settings, Workbench, cache_name
 
 
 @dataclass(frozen=True)

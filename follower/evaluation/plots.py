@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from follower.errors import OutputError
-from follower.evaluation.metrics import TOLERANCES_MS
+from follower.evaluation.beat_errors import TOLERANCES_MS
 from follower.evaluation.table import Pooled
 
 CURVE_MS = np.unique(np.round(np.geomspace(10, 5000, 400)))

@@ -24,8 +24,8 @@ class Truth:
         orchestra_s: shape (K,).
         mix_s: shape (K,); NaN where unknown.
         beat_s: evaluation beats in the piano recording, shape (B,): those at which piano and orchestra sound.
-        beat_orchestra_s: their place in the orchestra recording.
-        beat_mix_s: their place in the full mix; NaN where unknown.
+        beat_orchestra_s: their positions in the orchestra recording.
+        beat_mix_s: their positions in the full mix; NaN where unknown.
     """
 
     piano_s: NDArray[np.float64]
@@ -72,8 +72,8 @@ class Scenario:
 def load_scenario(folder: Path) -> Scenario:
     """Find the recordings and read the annotations of a scenario folder.
 
-    With `truth.csv` the evaluation beats are those of `p.beats` at which both instruments sound, as the judge's
-    `score.py` takes them. Without it, they are the beats whose measure `p.beats` and `o.beats` share.
+    With `truth.csv` the evaluation beats are those of `p.beats` at which both instruments sound.
+    Without it, they are the beats whose measure `p.beats` and `o.beats` share.
 
     Raises:
         ScenarioError: the folder lacks a file, or one has a wrong content.
@@ -155,14 +155,14 @@ def _map_truth(folder: Path, truth: Truth) -> MapTruth | None:
         known = np.isfinite(truth.beat_mix_s)
         return MapTruth(truth.beat_mix_s[known], truth.beat_orchestra_s[known]) if known.any() else None
     at_beat = dict(zip(*_beats(folder / "p.beats"), strict=True))
-    places = []
+    starts = []
     for name in ("po", "o"):
         start, measure = _beats(folder / f"{name}.beats")
-        places.append(dict(zip(measure, start, strict=True)))
+        starts.append(dict(zip(measure, start, strict=True)))
     pairs = [
-        (places[0][m], places[1][m])
+        (starts[0][m], starts[1][m])
         for m in (at_beat[b] for b in truth.beat_s.tolist())
-        if m in places[0] and m in places[1]
+        if m in starts[0] and m in starts[1]
     ]
     if not pairs:
         return None

@@ -11,19 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.evaluation.metrics import (
-    TOLERANCES_MS,
-    Behaviour,
-    CalibrationBin,
-    CoverageRow,
-    Summary,
-    calibration,
-    coverage,
-    finite_or_none,
-    pool_behaviour,
-    summarise,
-)
-from follower.evaluation.systems import Outcome
+from follower.evaluation.beat_errors import TOLERANCES_MS, Summary, summarise
+from follower.evaluation.behaviour import Behaviour, pool_behaviour
+from follower.evaluation.calibration import CalibrationBin, CoverageRow, calibration, coverage
+from follower.evaluation.json_numbers import finite_or_none
+from follower.evaluation.systems.outcome import Outcome
 
 ALL = "all"
 
@@ -66,7 +58,7 @@ Results = Mapping[str, Mapping[str, Outcome]]
 
 
 def pool(outcomes: Sequence[Outcome]) -> Pooled:
-    """Put the outcomes of one system together; at least one."""
+    """Put the outcomes of one system together; one or more."""
     error = np.concatenate([o.error_s for o in outcomes])
     confidence = np.concatenate([o.confidence for o in outcomes])
     with_confidence = bool(np.isfinite(confidence).any())
@@ -129,7 +121,7 @@ def text_table(results: Results, pooled: Mapping[str, Mapping[str, Pooled]]) -> 
 
 
 def behaviour_text(pooled: Mapping[str, Pooled]) -> str:
-    """What the systems that claim over time do at pauses and jumps, and how smoothly they move."""
+    """What the systems that report over time do at pauses and jumps, and how smoothly they move."""
     lines: list[str] = []
     for system, result in pooled.items():
         b = result.behaviour
@@ -153,7 +145,7 @@ def confidence_table(pooled: Mapping[str, Pooled]) -> str:
     for system, result in pooled.items():
         if not result.coverage:
             continue
-        lines.append(f"{system}: claims above a confidence")
+        lines.append(f"{system}: estimates above a confidence")
         lines.append(f"  {'at least':>8}{'covered %':>11}{'median ms':>11}{'>200 %':>8}{'>500 %':>8}{'>2000 %':>9}")
         lines += [
             f"  {c.confidence:>8.2f}{c.coverage_pct:>11.1f}{_number(c.median_ms, 1):>11}{_number(c.over_200_pct, 2):>8}"

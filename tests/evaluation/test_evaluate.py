@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from follower.cli import main
-from follower.evaluation.systems import Settings
+from follower.evaluation.systems.workbench import Settings
 
 
 @pytest.fixture(autouse=True)

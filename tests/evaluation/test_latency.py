@@ -15,7 +15,11 @@ import soundfile
 
 from follower.commands import latency as command
 from follower.errors import InputError, OutputError
-from follower.evaluation.latency import Delays, Emitted, Figures, TimedSource, cpu_load, delays, musical_delay, plot
+from follower.evaluation.latency.delays import Delays, Figures, delays
+from follower.evaluation.latency.histograms import plot_delays
+from follower.evaluation.latency.load import cpu_load
+from follower.evaluation.latency.musical import musical_delay
+from follower.evaluation.latency.probes import Emitted, TimedSource
 from follower.events import AudioBlock, Notice
 from follower.session.source import Source
 from tests.live_fakes import BLOCK, RATE_HZ, FakeEngine, audio, position
@@ -106,12 +110,12 @@ def test_the_load_runs_meanwhile_and_ends() -> None:
 
 def test_plot(tmp_path: Path) -> None:
     measured = Delays(np.array([1.0, 2.0]), np.array([1.0, 1.0]), np.array([3.0]), np.zeros(0), 2)
-    plot(measured, tmp_path / "h.png", "title")
+    plot_delays(measured, tmp_path / "h.png", "title")
     assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(OutputError, match="choose a file"):
-        plot(measured, tmp_path / "none" / "h.png", "title")
+        plot_delays(measured, tmp_path / "none" / "h.png", "title")
     with pytest.raises(InputError, match="longer recording"):
-        plot(Delays(*[np.zeros(0)] * 4, 0), tmp_path / "h.png", "title")
+        plot_delays(Delays(*[np.zeros(0)] * 4, 0), tmp_path / "h.png", "title")
 
 
 def test_the_whole_measurement(

@@ -22,7 +22,7 @@ TRUTH = "p,o,po,measure,both\n1.0,10,30,1,1\n2.0,12,31,1.5,1\n3.0,14,32,2,0\n4.0
 P_BEATS = "start,measure\n0.5,0.75\n1.5,1.25\n2.5,1.75\n3.5,2.25\n4.5,2.75\n"
 
 
-def test_evaluation_beats_are_the_judges(tmp_path: Path) -> None:
+def test_evaluation_beats_are_those_at_which_both_sound(tmp_path: Path) -> None:
     """A beat counts where both sound in the first row of truth at or after it, within the rows."""
     scenario = load_scenario(_write(tmp_path / "a", truth_csv=TRUTH, p_beats=P_BEATS))
     np.testing.assert_array_equal(scenario.truth.beat_s, [1.5, 3.5])

@@ -13,10 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.errors import AlignmentError, AudioFileError, ConfigError, OutputError, ScenarioError
-from follower.evaluation import parallel, systems
-from follower.evaluation.metrics import summarise
+from follower.evaluation import parallel
+from follower.evaluation.beat_errors import summarise
 from follower.evaluation.scenario import Scenario, load_scenario
-from follower.evaluation.systems import SYSTEMS, Settings, Workbench, cache_name, system_name
+from follower.evaluation.systems import workbench
+from follower.evaluation.systems.registry import SYSTEMS, system_name
+from follower.evaluation.systems.workbench import Settings, Workbench, cache_name
 from follower.inference.base import METHODS
 from offline_prep.notebook.files import process_scenario, verify_result_folder
 
@@ -27,8 +29,8 @@ def bench(short_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Workben
     return Workbench(load_scenario(short_demo), Settings(folder / "caches", out=folder / "out"))
 
 
-def _judge(scenario: Scenario, positions: Path) -> NDArray[np.float64]:
-    """The judge's formula on a file: the newest row up to each beat, advanced at its rate."""
+def _errors_of_file(scenario: Scenario, positions: Path) -> NDArray[np.float64]:
+    """The live metric on a file: the newest row up to each beat, advanced at its rate."""
     with positions.open(newline="") as f:
         rows = [(float(r["audio_time_s"]), float(r["orchestra_time_s"]), float(r["rate"])) for r in csv.DictReader(f)
                 if r["orchestra_time_s"]]  # fmt: skip
@@ -43,7 +45,7 @@ def _judge(scenario: Scenario, positions: Path) -> NDArray[np.float64]:
 def test_live_errors_are_those_of_the_written_positions(bench: Workbench, method: str) -> None:
     outcome = SYSTEMS[f"live:{method}"](bench)
     positions = bench.settings.out / bench.scenario.name / f"live-{method}" / "positions.csv"  # type: ignore[operator]
-    errors = _judge(bench.scenario, positions)
+    errors = _errors_of_file(bench.scenario, positions)
     np.testing.assert_array_equal(outcome.error_s, errors)
     assert summarise(outcome.error_s).to_json() == summarise(errors).to_json()
     known = np.isfinite(outcome.error_s)
@@ -105,14 +107,14 @@ def test_a_system_without_a_path_has_infinite_errors_and_says_why(
 
 def test_a_known_start_is_told_to_the_engine(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[float | None] = []
-    real = systems.Engine
+    real = workbench.Engine
 
     def spy(*args: object) -> object:
         starts.append(args[3])  # type: ignore[arg-type]
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(systems, "Engine", spy)
-    monkeypatch.setattr(systems, "run", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr(workbench, "Engine", spy)
+    monkeypatch.setattr(workbench, "run", lambda *_args, **_kwargs: None)
     first = float(bench.scenario.truth.orchestra_s[0])
     for settings in (
         bench.settings,

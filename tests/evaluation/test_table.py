@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from follower.errors import OutputError
-from follower.evaluation.metrics import Claims, behaviour
+from follower.evaluation.behaviour import behaviour
+from follower.evaluation.estimates import Estimates
 from follower.evaluation.plots import plot_evaluation
-from follower.evaluation.systems import Outcome
+from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.table import ALL, behaviour_text, confidence_table, pool, pools, text_table, to_json
 
 
 def _outcome(error: list[float], confidence: float = math.nan, notes: tuple[str, ...] = ()) -> Outcome:
     at = np.arange(0, 10, 0.05)
-    shown = behaviour(Claims.build(np.array([1.0]), np.array([1.0]), np.array([1.0])), at, at)
+    shown = behaviour(Estimates.build(np.array([1.0]), np.array([1.0]), np.array([1.0])), at, at)
     known = shown if math.isfinite(confidence) else None
     return Outcome(np.array(error), np.where(np.isfinite(error), confidence, np.nan), known, 1.5, notes)
 
@@ -54,7 +55,7 @@ def test_the_text_has_a_line_per_scenario_system_and_pool() -> None:
 
 def test_confidences_have_their_own_table() -> None:
     text = confidence_table(pools(RESULTS, [])[ALL])
-    assert "live:tempo: claims above a confidence" in text
+    assert "live:tempo: estimates above a confidence" in text
     assert "naive" not in text
 
 

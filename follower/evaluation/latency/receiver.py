@@ -1,8 +1,8 @@
-"""A listener in a process of its own: when did each position arrive, parsed, by OSC and by WebSocket?
+"""A receiver in a process of its own: when did each position arrive, parsed, by OSC and by WebSocket?
 
-`python -m follower.evaluation.receiver WS_PORT` prints `{"osc_port": N}`, listens until its standard input ends, then
-prints `{"osc": [[seq, monotonic seconds], ...], "websocket": ...}`. The monotonic clock is the same in all processes of
-a machine.
+`python -m follower.evaluation.latency.receiver WS_PORT` prints `{"osc_port": N}`, listens until its standard input
+ends, then prints `{"osc": [[seq, monotonic seconds], ...], "websocket": ...}`. The monotonic clock is the same in all
+processes of a machine.
 """
 
 from __future__ import annotations

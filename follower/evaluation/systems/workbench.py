@@ -1,0 +1,187 @@
+"""A scenario being evaluated: cache, features, runs of the engine and offline alignments, each computed once."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from follower.engine import Engine
+from follower.errors import OutputError
+from follower.evaluation.scenario import Scenario
+from follower.events import Event, Position
+from follower.files.csv_positions import HEADER, position_row
+from follower.files.source import FileSource
+from follower.piece.cache import Cache, load_cache
+from follower.session.runner import run
+
+if TYPE_CHECKING:
+    from offline_prep.notebook.features import NotebookFeatures
+    from offline_prep.notebook.system import NaiveResult, NotebookResult
+
+HOP_SAMPLES: Final = 512
+"""Of the notebook's features."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How scenarios are evaluated.
+
+    Attributes:
+        cache_folder: where prepared caches are kept between runs.
+        start_known: give the engine the orchestra position at which the pianist begins.
+        start_offset_s: what is added to the true start, to see how exact it has to be.
+        use_stems: prepare with the separated stems where a scenario has them.
+        rebuild: prepare again even when nothing changed.
+        out: folder for the results of each scenario and system; None writes none.
+    """
+
+    cache_folder: Path
+    start_known: bool = False
+    start_offset_s: float = 0.0
+    use_stems: bool = True
+    rebuild: bool = False
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """Positions of one run of the engine, as the CSV sink writes them; unknown positions are NaN. All of shape (n,)."""
+
+    audio_time_s: NDArray[np.float64]
+    orchestra_s: NDArray[np.float64]
+    mix_s: NDArray[np.float64]
+    rate: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    state: NDArray[np.str_]
+    compute_s: float
+
+
+class Workbench:
+    """A scenario being evaluated: everything that several systems share is computed once.
+
+    Args:
+        scenario: loaded.
+        settings: see `Settings`.
+    """
+
+    def __init__(self, scenario: Scenario, settings: Settings) -> None:
+        self.scenario = scenario
+        self.settings = settings
+        self._live: dict[str, LiveRun] = {}
+
+    @cached_property
+    def cache(self) -> Cache:
+        """The prepared piece, built where it is missing or out of date."""
+        from offline_prep.build import Inputs, build_cache
+
+        stems = self.scenario.stems if self.settings.use_stems else None
+        inputs = Inputs(self.scenario.orchestra, self.scenario.mix, *(stems or (None, None)))
+        folder = self.settings.cache_folder / cache_name(self.scenario, self.settings)
+        build_cache(inputs, folder, force=self.settings.rebuild)
+        return load_cache(folder)
+
+    @cached_property
+    def piano_features(self) -> NotebookFeatures:
+        """The notebook's features of the piano recording."""
+        return _notebook_features(self.scenario.piano)
+
+    @cached_property
+    def orchestra_features(self) -> NotebookFeatures:
+        """The notebook's features of the orchestra recording."""
+        from offline_prep.notebook.features import NotebookFeatures
+
+        return NotebookFeatures(self.cache.arrays["o_chroma"], self.cache.arrays["o_mfcc"])
+
+    @cached_property
+    def mix_features(self) -> NotebookFeatures:
+        """The notebook's features of the full mix."""
+        from offline_prep.notebook.features import NotebookFeatures
+
+        return NotebookFeatures(self.cache.arrays["po_chroma"], self.cache.arrays["po_mfcc"])
+
+    @cached_property
+    def notebook(self) -> NotebookResult:
+        """The notebook's system; raises `AlignmentError` where it finds no path."""
+        from offline_prep.notebook.system import OfflineStage, notebook_alignment
+
+        offline = OfflineStage(self.orchestra_features, self.mix_features, self.cache.gmms["gmm_o"])
+        return notebook_alignment(self.piano_features, offline, HOP_SAMPLES)
+
+    @cached_property
+    def naive(self) -> NaiveResult:
+        """The naive pairwise system; raises `AlignmentError` where it finds no path."""
+        from offline_prep.notebook.system import naive_alignment
+
+        return naive_alignment(self.piano_features, self.orchestra_features, self.mix_features, HOP_SAMPLES)
+
+    def live(self, method: str) -> LiveRun:
+        """The engine on the piano recording, streamed as `follower replay` streams it."""
+        if method not in self._live:
+            self._live[method] = self._run_live(method)
+        return self._live[method]
+
+    def _run_live(self, method: str) -> LiveRun:
+        rows: list[tuple[str, ...]] = []
+
+        def keep(event: Event) -> None:
+            if isinstance(event, Position):
+                rows.append(position_row(event))
+
+        cache = self.cache
+        with FileSource(self.scenario.piano, speed=None) as source:
+            engine = Engine(cache, source.sample_rate_hz, method, self._start_s(cache))
+            begin = time.perf_counter()
+            run(source, engine, [], on_event=keep)
+            compute_s = time.perf_counter() - begin
+        self.write_rows(f"live-{method}", rows)
+        numbers = np.array([[float(x or "nan") for x in row[:-1]] for row in rows], dtype=np.float64)
+        at, orchestra, mix, rate, confidence = numbers.reshape(-1, len(HEADER) - 1).T
+        return LiveRun(at, orchestra, mix, rate, confidence, np.array([row[-1] for row in rows], np.str_), compute_s)
+
+    def _start_s(self, cache: Cache) -> float | None:
+        if not self.settings.start_known:
+            return None
+        start_s = float(self.scenario.truth.orchestra_s[0]) + self.settings.start_offset_s
+        return min(max(start_s, 0.0), cache.orchestra_duration_s)
+
+    def result_folder(self, system: str) -> Path | None:
+        """Folder for the results of a system on this scenario, made if need be; None when none are wanted."""
+        if self.settings.out is None:
+            return None
+        folder = self.settings.out / self.scenario.name / system
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise OutputError(f"cannot make {folder}: {e.strerror or e}; choose a folder you may write") from e
+        return folder
+
+    def write_rows(self, system: str, rows: list[tuple[str, ...]]) -> None:
+        """Write positions.csv, as the CSV sink does, where results are wanted."""
+        folder = self.result_folder(system)
+        if folder is not None:
+            lines = [",".join(row) for row in (HEADER, *rows)]
+            (folder / "positions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def cache_name(scenario: Scenario, settings: Settings) -> str:
+    """Folder name of a scenario's cache: the same for scenarios that share their recordings of orchestra and mix."""
+    recordings = [scenario.orchestra, scenario.mix]
+    if settings.use_stems and scenario.stems is not None:
+        recordings += scenario.stems
+    paths = "\n".join(str(path.resolve()) for path in recordings)
+    return f"{scenario.mix.resolve().parent.name}-{hashlib.sha256(paths.encode()).hexdigest()[:10]}"
+
+
+def _notebook_features(path: Path) -> NotebookFeatures:
+    from offline_prep.audio import load_recording, resample
+    from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
+
+    recording = load_recording(path)
+    return notebook_features(resample(recording.samples, recording.sample_rate_hz, NOTEBOOK_RATE_HZ), HOP_SAMPLES)
