@@ -119,13 +119,13 @@ class Engine:
             heard_s = self._heard_hops * self._hop_s
             arrived = self._framed_sample - (self._first_sample or 0) - self._lost_samples
             behind_s = arrived / self.sample_rate_hz - heard_s
-            heard_place_s = self._loudspeakers.place_s(self._framed_sample - behind_s * self.sample_rate_hz)
-            frame = Frame(self._bleed.process(pitch, heard_place_s), mfcc, float(rms))
+            played_s = self._loudspeakers.position_s(self._framed_sample - behind_s * self.sample_rate_hz)
+            frame = Frame(self._bleed.process(pitch, played_s), mfcc, float(rms))
             belief = self._frontier.update(frame, self._tracker.mix_s)
             told = self._tracker.update(belief, self._framed_sample, behind_s)
             for event in told:
                 if isinstance(event, Position):
-                    self._loudspeakers.claim(event)
+                    self._loudspeakers.on_position(event)
             events.extend(told)
         return events
 
@@ -156,7 +156,7 @@ class Engine:
             case PlaybackPosition(orchestra_time_s=at_s, rate=rate):
                 if not (math.isfinite(at_s) and math.isfinite(rate)):
                     raise InputError(f"the playback position is {at_s:g} s at rate {rate:g}; give finite numbers")
-                self._loudspeakers.tell(command, self._next_sample)
+                self._loudspeakers.report(command, self._next_sample)
         return []
 
     def finish(self) -> list[Event]:

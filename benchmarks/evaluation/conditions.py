@@ -25,7 +25,7 @@ from follower.demo.synth import PianoSynth, PianoTimbre, add_room, pink_noise
 from follower.errors import FollowerError, ScenarioError
 from follower.evaluation.scenario import Scenario, load_scenario, read_columns
 from follower.playback.recording import OrchestraRecording
-from follower.playback.stretcher import FASTEST_RATE, SLOWEST_RATE
+from follower.playback.stretcher import MAX_RATE, MIN_RATE
 from follower.playback.stretchers import DEFAULT_STRETCHER, make_stretcher
 from offline_prep.audio import load_recording, resample
 
@@ -104,14 +104,14 @@ def stretched(samples: Samples, old: NDArray[np.float64], new: NDArray[np.float6
     source = OrchestraRecording.from_samples(samples.astype(np.float32), RATE_HZ)
     stretcher = make_stretcher(DEFAULT_STRETCHER, source)
     first_rate = (old[1] - old[0]) / (new[1] - new[0])
-    stretcher.start(old[0] * RATE_HZ, float(np.clip(first_rate, SLOWEST_RATE, FASTEST_RATE)))
+    stretcher.start(old[0] * RATE_HZ, float(np.clip(first_rate, MIN_RATE, MAX_RATE)))
     out = []
     for at in np.arange(new[0], new[-1], STEP_S):
         # Aim where the source should be a little after what is already decided.
         decided = stretcher.committed
         ahead = at + decided.output_samples / RATE_HZ + AIM_S
         wanted = np.interp(ahead, new, old) * RATE_HZ
-        rate = float(np.clip((wanted - decided.source_sample) / (AIM_S * RATE_HZ), SLOWEST_RATE, FASTEST_RATE))
+        rate = float(np.clip((wanted - decided.source_sample) / (AIM_S * RATE_HZ), MIN_RATE, MAX_RATE))
         out.append(stretcher.pull(round((at + STEP_S) * RATE_HZ) - round(at * RATE_HZ), rate)[:, 0])
     return np.concatenate(out).astype(np.float64)
 

@@ -127,7 +127,7 @@ def drift(minutes: float, ppm: float) -> None:
     n = round((60 * minutes + 20) * rate_hz)
     recording = OrchestraRecording.from_samples((0.1 * rng.standard_normal(n)).astype(np.float32), rate_hz)
     player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
-    feed = OutputBuffer(player, request)
+    buffer = OutputBuffer(player, request)
     out = np.empty((request, 2), np.float32)
     place_heard: list[tuple[float, float]] = []
     frames = hops = 0
@@ -137,20 +137,20 @@ def drift(minutes: float, ppm: float) -> None:
         if hop_s < callback_s:
             hops += 1
             position = Position(hops, hops * 512, 22050, hop_s, None, 1.0, 0.9, State.FOLLOWING, hop_s)
-            feed.hear(position)
+            buffer.on_event(position)
             continue
-        feed.consume(out, callback_s + latency_s + rng.uniform(0.0, 0.002))
+        buffer.consume(out, callback_s + latency_s + rng.uniform(0.0, 0.002))
         frames += request
-        feed.produce()
-        if player.block_place_s is not None:
+        buffer.produce()
+        if player.block_position_s is not None:
             # The newest block is the last in the queue.
-            begins = frames + feed.queued_frames - player.block_samples
-            place_heard.append((begins / (rate_hz * (1 + ppm * 1e-6)) + latency_s, player.block_place_s))
+            begins = frames + buffer.queued_frames - player.block_samples
+            place_heard.append((begins / (rate_hz * (1 + ppm * 1e-6)) + latency_s, player.block_position_s))
     at_s, place_s = np.array(place_heard).T
     error_ms = 1e3 * (place_s - at_s)[len(at_s) // 100 :]
     print(
-        f"{minutes:g} min at {ppm:+g} ppm: {feed.drop_outs} drop-outs, error {error_ms.min():+.2f} .. "
-        f"{error_ms.max():+.2f} ms, drift found {feed.drift_ppm:+.0f} ppm, {player.counts.entries} entries, "
+        f"{minutes:g} min at {ppm:+g} ppm: {buffer.drop_outs} drop-outs, error {error_ms.min():+.2f} .. "
+        f"{error_ms.max():+.2f} ms, drift found {buffer.drift_ppm:+.0f} ppm, {player.counts.entries} entries, "
         f"{player.counts.jumps} jumps, {time.process_time() - begin:.0f} s of processor time"
     )
 

@@ -114,11 +114,11 @@ def closed_loop(
             first = k * player.block_samples
             at_s = (begin + first) / rate_hz
             while heard < len(events) and events[heard].audio_sample / rate_hz <= at_s - OUTPUT_LATENCY_S:
-                player.hear(events[heard], events[heard].audio_sample / rate_hz)
+                player.on_event(events[heard], events[heard].audio_sample / rate_hz)
                 heard += 1
             sound[first : first + player.block_samples] = player.block(at_s)[:, 0]
             if mode == "told" and k == 0:
-                place_s = player.block_place_s
+                place_s = player.block_position_s
                 engine.command(
                     PlaybackPosition(0.0, 0.0) if place_s is None else PlaybackPosition(place_s, player.control.rate)
                 )

@@ -119,11 +119,11 @@ def play_sinks(
     limiter = Limiter(OUTPUT_CHANNELS, recording.sample_rate_hz) if args.limiter else None
     rate_hz = recording.sample_rate_hz
     latency_s = args.play_latency / 1e3
-    feed = OutputBuffer(
+    buffer = OutputBuffer(
         _player(args, recording), device.gathered(rate_hz, latency_s), args.volume, args.balance, limiter
     )
     print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
-    return [_ReportingOutput(device.OrchestraOutput(feed, device.opener(output, rate_hz, latency_s), tell))]
+    return [_ReportingOutput(device.OrchestraOutput(buffer, device.opener(output, rate_hz, latency_s), tell))]
 
 
 def render_sinks(args: argparse.Namespace, cache: Cache, piano: Path) -> list[Sink]:
@@ -188,11 +188,11 @@ class _ReportingOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._output.__exit__(kind, error, trace)
-        feed = self._output.feed
-        counts = feed.player.counts
+        buffer = self._output.buffer
+        counts = buffer.player.counts
         print(
             f"orchestra: {counts.entries} entries, {counts.jumps} jumps, {counts.holds} fades, "
-            f"{feed.drop_outs} drop-outs, drift {feed.drift_ppm:+.0f} ppm, output lost {self._output.losses} times",
+            f"{buffer.drop_outs} drop-outs, drift {buffer.drift_ppm:+.0f} ppm, output lost {self._output.losses} times",
             file=sys.stderr,
         )
 

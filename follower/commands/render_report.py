@@ -32,7 +32,7 @@ def draw_report(course: Course, positions: Sequence[Position], piano: Path, out:
     FigureCanvasAgg(figure)
     errors, rates = figure.subplots(2, 1, sharex=True)
     claimed_at, claimed = _claims(positions)
-    control_ms = 1e3 * (course.place_s - np.interp(course.at_s, claimed_at, claimed, left=np.nan, right=np.nan))
+    control_ms = 1e3 * (course.position_s - np.interp(course.at_s, claimed_at, claimed, left=np.nan, right=np.nan))
     errors.plot(course.at_s, _shown(control_ms), color="0.7", linewidth=0.8, label="player minus follower")
     title = "player against follower (no truth beside the piano recording)"
     truth = _truth(piano)
@@ -46,7 +46,7 @@ def draw_report(course: Course, positions: Sequence[Position], piano: Path, out:
     errors.set(ylabel="error (ms), late below 0", title=title)
     errors.grid(linestyle="--", alpha=0.5)
     errors.legend(loc="upper right")
-    playing = np.isfinite(course.place_s)
+    playing = np.isfinite(course.position_s)
     rates.plot(course.at_s, np.where(playing, course.rate, np.nan), label="rate of the orchestra")
     rates.set(xlabel="time of the piano (s); vertical lines: entries and jumps", ylabel="rate")
     rates.grid(linestyle="--", alpha=0.5)

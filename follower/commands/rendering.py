@@ -136,7 +136,7 @@ class RenderSink:
                 self._stereo.write(np.stack([left, orchestra], axis=1))
             if self._mix is not None:
                 late = _write_late(self._mix, limiter.process((left + orchestra)[:, np.newaxis]), late)
-            kept.append(RenderedBlock(block.at_s, block.place_s, block.rate, block.event, block.sound[:0]))
+            kept.append(RenderedBlock(block.at_s, block.position_s, block.rate, block.event, block.sound[:0]))
         if self._mix is not None:
             _write_late(self._mix, limiter.process(np.zeros((limiter.latency_samples, 1), np.float32)), late)
         return kept

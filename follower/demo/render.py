@@ -1,4 +1,4 @@
-"""From the notes to a scenario folder: three performances of one piece, with exact beats (design section 2).
+"""From the notes to a scenario folder: three performances of one piece, with exact beats.
 
 The three recordings differ as real ones do: own tempo and rubato, instruments, tuning, room, level, sampling rate
 and noise. Beats come from the very curves that place the notes, so they are exact.

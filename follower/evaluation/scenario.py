@@ -1,4 +1,4 @@
-"""A scenario folder: three recordings and where they belong together (design section 2)."""
+"""A scenario folder: three recordings and where they belong together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions as CSV (design section 2), the file the evaluation reads."""
+"""Positions as CSV, the file the evaluation reads."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which frames of the full mix have piano: mixtures on MFCC, the piano's learned while it plays.
 
-The notebook fits a mixture to the whole live recording and compares it with the orchestra's (design 3.1). Live, the
+The notebook fits a mixture to the whole live recording and compares it with the orchestra's. Live, the
 piano's mixture starts from a prior made at prep time and learns from every frame the pianist plays, and the scores
 of the full mix's frames follow it in slices of fixed size, so a hop's work does not depend on the length of anything.
 """

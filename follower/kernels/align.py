@@ -1,4 +1,4 @@
-"""One step of the tempo-regularised segmental alignment (design section 3.2); oracle: tests/naive/align.py.
+"""One step of the tempo-regularised segmental alignment; oracle: tests/naive/align.py.
 
 The path is a chain of straight segments.  Each covers `T` rows (frames of the mix) and a whole number of columns
 (frames of the orchestra recording), its *displacement*; changing the displacement costs `|log(new / old)|`.  A state

@@ -1,6 +1,6 @@
 """Subsequence DTW whose rows are either dense or sparse: the notebook's two alignments in one recursion.
 
-Source: `dtw_sparse_subseq` of the notebook (design section 3.1). The plain subsequence DTW of its first pass is the
+Source: `dtw_sparse_subseq` of the notebook. The plain subsequence DTW of its first pass is the
 case in which every row is dense. The incremental, column-wise form for live use is `kernels.dense_sparse`.
 """
 

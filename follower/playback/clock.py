@@ -10,7 +10,7 @@ SETTLING_S = 20.0
 """The bandwidth narrows as this over the time since the last reset, between the two bounds."""
 RESET_S = 0.1
 """A stamp this far off means lost or inserted samples: the time is taken anew, the speed is kept."""
-LARGEST_DRIFT = 2e-3
+MAX_DRIFT = 2e-3
 
 
 class ClockModel:
@@ -55,7 +55,7 @@ class ClockModel:
         omega = min(omega, 0.5)
         self._time_s += span_s + math.sqrt(2.0) * omega * error_s
         period_s = self._period_s * (1.0 + omega * omega * error_s / span_s)
-        bound = LARGEST_DRIFT * self._nominal_s
+        bound = MAX_DRIFT * self._nominal_s
         self._period_s = max(self._nominal_s - bound, min(self._nominal_s + bound, period_s))
 
     @property

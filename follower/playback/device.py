@@ -17,16 +17,16 @@ from follower.events import Event, PlaybackPosition, Position, Session, StateCha
 from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
 
 BLOCK_SAMPLES = 256
-LEAST_GATHERED = 1024
-"""Sound servers may ask for several blocks at once; so many frames are always ready for that."""
+MIN_GATHERED_FRAMES = 1024
+"""Sound servers may ask for several blocks at once; this many frames are always ready for that."""
 DEFAULT_LATENCY_S = 0.06
 """Sound servers run dry below; it costs 2 ms of accuracy against none (docs/playback.md)."""
 WAKE_S = 0.05
-"""The producer looks after the ring at least this often, even when no callback wakes it."""
+"""The producer fills the ring after this time at the latest, even when no callback wakes it."""
 GONE_AFTER_S = 1.5
-"""A device that asks for nothing for so long is taken for lost."""
+"""A device that asks for nothing for this long counts as lost."""
 FIRST_CALLBACK_S = 5.0
-"""One that was just opened may take so long."""
+"""Time a device just opened may take until its first callback."""
 RETRY_S = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts to reopen a lost device; the last one repeats for as long as the session lasts."""
 
@@ -108,7 +108,7 @@ def opener(device: portaudio.Device, sample_rate_hz: int, latency_s: float = DEF
 
 def gathered(sample_rate_hz: int, latency_s: float = DEFAULT_LATENCY_S) -> int:
     """Return how many frames may be asked for at once; drivers fill up to twice the latency asked for."""
-    return max(LEAST_GATHERED, round(2.0 * latency_s * sample_rate_hz))
+    return max(MIN_GATHERED_FRAMES, round(2.0 * latency_s * sample_rate_hz))
 
 
 def supports(device: portaudio.Device, sample_rate_hz: int) -> bool:
@@ -129,23 +129,23 @@ class OrchestraOutput:
     microphone's stream: what comes back must come back as the same device.
 
     Args:
-        feed: what is played.
+        buffer: what is played.
         open_stream: opens the sound card, see `opener`.
-        tell: called with what sounded when the audio of each position was captured, so that the follower can discount
-            it; None where no microphone hears the loudspeakers.
+        report: called with what sounded when the audio of each position was captured, so that the follower can discount
+            it; None where no microphone picks up the loudspeakers.
         clock: monotonic seconds, the same as of the positions' capture times.
     """
 
     def __init__(
         self,
-        feed: OutputBuffer,
+        buffer: OutputBuffer,
         open_stream: StreamOpener,
-        tell: Callable[[PlaybackPosition], None] | None = None,
+        report: Callable[[PlaybackPosition], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.feed = feed
+        self.buffer = buffer
         self._open_stream = open_stream
-        self._tell = tell
+        self._report = report
         self._clock = clock
         self._stream: OutputStream | None = None
         self._wake = threading.Event()
@@ -192,9 +192,9 @@ class OrchestraOutput:
     def send(self, event: Event) -> None:
         """Take a position or a state; never blocks."""
         if isinstance(event, Position | StateChange):
-            self.feed.hear(event)
-        if self._tell is not None and isinstance(event, Position):
-            self._tell(self.feed.sounding(event.capture_time_s))
+            self.buffer.on_event(event)
+        if self._report is not None and isinstance(event, Position):
+            self._report(self.buffer.sounding(event.capture_time_s))
 
     @property
     def dropped(self) -> int:
@@ -205,12 +205,12 @@ class OrchestraOutput:
         """Copy from the ring (PortAudio's thread)."""
         del frames
         if status.output_underflow:
-            self.feed.drop_outs += 1
+            self.buffer.drop_outs += 1
         self._asked_s, self._patience_s = self._clock(), GONE_AFTER_S
         lag_s = times.outputBufferDacTime - times.currentTime
         # Some host interfaces leave the times 0 or on different clocks: then the driver's latency must do.
         known = times.outputBufferDacTime > 0.0 and 0.0 <= lag_s < 1.0
-        self.feed.consume(out, self._asked_s + (lag_s if known else self._latency_s))
+        self.buffer.consume(out, self._asked_s + (lag_s if known else self._latency_s))
         self._wake.set()
 
     def _start(self) -> None:
@@ -243,7 +243,7 @@ class OrchestraOutput:
         """Keep the ring filled, or try to get a lost device back."""
         if self._stream is not None:
             if self._clock() - self._asked_s < self._patience_s:
-                self.feed.produce()
+                self.buffer.produce()
                 return
             self._release()
             self.losses += 1
@@ -251,7 +251,7 @@ class OrchestraOutput:
             self._retry_at_s = self._clock()
         if self._clock() < self._retry_at_s:
             return
-        self.feed.restart()
+        self.buffer.restart()
         try:
             self._start()
         except DeviceError:

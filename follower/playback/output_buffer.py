@@ -1,7 +1,7 @@
 """Between the player and a sound card: ring buffer, clocks, volume. No thread and no device, so time can be simulated.
 
-`produce` belongs to one thread, `consume` to the sound card's callback, `hear` to the follower's loop; none waits for
-another.
+`produce` belongs to one thread, `consume` to the sound card's callback, `on_event` to the follower's loop; none waits
+for another.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from follower.playback.player import OrchestraPlayer
 OUTPUT_CHANNELS = 2
 FILL_S = 0.040
 """Sound kept ready for the callback: bridges a producer that is late by so much."""
-LARGEST_BACKLOG = 64
+MAX_BACKLOG = 64
 """Positions and stamps that may wait; the oldest go."""
 REMEMBERED_BLOCKS = 256
-"""Of the player, 1.5 s: from the block just made, not yet heard, to the one that the microphone hears now."""
+"""Of the player, 1.5 s: from the block just made, not yet played, to the one that the microphone receives now."""
 SILENCE = PlaybackPosition(0.0, 0.0)
 
 
@@ -74,7 +74,7 @@ class OutputBuffer:
 
     Args:
         player: the orchestra, at the sound card's rate.
-        largest_request: most frames a callback asks for.
+        max_request: maximum frames a callback asks for.
         volume_db: gain.
         balance: -1 (left) .. 1 (right).
         limiter: keeps peaks under full scale; None leaves them.
@@ -83,7 +83,7 @@ class OutputBuffer:
     def __init__(
         self,
         player: OrchestraPlayer,
-        largest_request: int,
+        max_request: int,
         volume_db: float = 0.0,
         balance: float = 0.0,
         limiter: Limiter | None = None,
@@ -93,15 +93,15 @@ class OutputBuffer:
         self._limiter = limiter
         gain = 10.0 ** (volume_db / 20.0)
         self._gains = gain * np.array([min(1.0, 1.0 - balance), min(1.0, 1.0 + balance)], np.float32)
-        self._target = largest_request + max(round(FILL_S * player.sample_rate_hz), player.block_samples)
+        self._target = max_request + max(round(FILL_S * player.sample_rate_hz), player.block_samples)
         self._ring = SampleRing(2 * (self._target + player.block_samples), OUTPUT_CHANNELS)
         self._write_silence()
         # Silence the callback put in counts as output too: the output clock runs on.
         self._missing = 0
         self._output_clock = ClockModel(player.sample_rate_hz)
         self._input_clock: ClockModel | None = None
-        self._events: deque[Position | StateChange] = deque(maxlen=LARGEST_BACKLOG)
-        self._stamps: deque[tuple[int, float]] = deque(maxlen=LARGEST_BACKLOG)
+        self._events: deque[Position | StateChange] = deque(maxlen=MAX_BACKLOG)
+        self._stamps: deque[tuple[int, float]] = deque(maxlen=MAX_BACKLOG)
         # When a block is heard, and what it plays; None is silence.
         self._played: deque[tuple[float, float | None, float]] = deque(maxlen=REMEMBERED_BLOCKS)
 
@@ -115,8 +115,8 @@ class OutputBuffer:
         """Frames that wait for the callback."""
         return self._ring.filled
 
-    def hear(self, event: Position | StateChange) -> None:
-        """Take the follower's newest word (any thread)."""
+    def on_event(self, event: Position | StateChange) -> None:
+        """Take the follower's newest position or state (any thread)."""
         self._events.append(event)
 
     def consume(self, out: NDArray[np.float32], heard_at_s: float) -> None:
@@ -128,9 +128,11 @@ class OutputBuffer:
 
     def sounding(self, at_s: float) -> PlaybackPosition:
         """Return what leaves the loudspeaker at an instant of the monotonic clock (any thread); rate 0 is silence."""
-        for heard_at_s, place_s, rate in reversed(tuple(self._played)):  # the copy is made at once
+        for heard_at_s, position_s, rate in reversed(tuple(self._played)):  # the copy is made at once
             if heard_at_s <= at_s:
-                return SILENCE if place_s is None else PlaybackPosition(place_s + rate * (at_s - heard_at_s), rate)
+                return (
+                    SILENCE if position_s is None else PlaybackPosition(position_s + rate * (at_s - heard_at_s), rate)
+                )
         return SILENCE
 
     def restart(self) -> None:
@@ -157,7 +159,7 @@ class OutputBuffer:
                 self.player.clock_stretch = self._output_clock.stretch
                 heard_at_s = self._output_clock.time_s(self._ring.written + self._missing + late)
                 sound = self.player.block(heard_at_s)
-                self._played.append((heard_at_s, self.player.block_place_s, self.player.control.rate))
+                self._played.append((heard_at_s, self.player.block_position_s, self.player.control.rate))
                 stereo = (sound[:, [0, -1]] if sound.shape[1] <= OUTPUT_CHANNELS else _mono(sound)) * self._gains
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
@@ -172,7 +174,7 @@ class OutputBuffer:
         if isinstance(event, Position):
             self._input_clock.stamp(event.audio_sample, event.capture_time_s)
         if self._input_clock.known:
-            self.player.hear(event, self._input_clock.time_s(event.audio_sample))
+            self.player.on_event(event, self._input_clock.time_s(event.audio_sample))
 
 
 def _mono(sound: NDArray[np.float32]) -> NDArray[np.float32]:

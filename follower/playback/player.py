@@ -21,7 +21,7 @@ HOLD_FADE_S = 0.300
 
 @dataclass
 class PlayerCounts:
-    """What was heard as an event: entries, jumps, and fades to silence."""
+    """What the listener notices as an event: entries, jumps, and fades to silence."""
 
     entries: int = 0
     jumps: int = 0
@@ -96,15 +96,15 @@ class OrchestraPlayer:
         )
         self.counts = PlayerCounts()
         self.clock_stretch = 1.0
-        """Seconds of the clock of `hear` per nominal second of output: a sound card's drift."""
+        """Seconds of the clock of `on_event` per nominal second of output: a sound card's drift."""
         self._voices = [_Voice(make_stretcher()), _Voice(make_stretcher())]
         self._leading: _Voice | None = None
         self._block_place_s: float | None = None
 
-    def hear(self, event: Position | StateChange, at_s: float) -> None:
-        """Take the follower's newest word; `at_s` is its instant on the clock of `block`."""
+    def on_event(self, event: Position | StateChange, at_s: float) -> None:
+        """Take the follower's newest position or state; `at_s` is its instant on the clock of `block`."""
         if isinstance(event, Position):
-            self.control.claim(event, at_s)
+            self.control.on_position(event, at_s)
         else:
             self.control.change_state(event.state)
 
@@ -114,18 +114,18 @@ class OrchestraPlayer:
         return any(v.sounds for v in self._voices)
 
     @property
-    def block_place_s(self) -> float | None:
-        """Place in the recording (s) of the newest block's first sample; None while silent or fading out."""
+    def block_position_s(self) -> float | None:
+        """Position in the recording (s) of the newest block's first sample; None while silent or fading out."""
         return self._block_place_s
 
     def block(self, heard_at_s: float) -> NDArray[np.float32]:
         """Return the next `block_samples` samples, shape (block_samples, channels).
 
         Args:
-            heard_at_s: instant at which the block's first sample leaves the loudspeaker, on the clock of `hear`.
+            heard_at_s: instant at which the block's first sample leaves the loudspeaker, on the clock of `on_event`.
         """
         n = self.block_samples
-        self._obey(heard_at_s)
+        self._apply_order(heard_at_s)
         leading = self._leading
         self._block_place_s = None if leading is None else leading.stretcher.source_sample / self.sample_rate_hz
         out = np.zeros((n, self.channels), np.float32)
@@ -134,24 +134,24 @@ class OrchestraPlayer:
                 out += voice.block(n, self.control.rate * self.clock_stretch)
         return out
 
-    def _obey(self, heard_at_s: float) -> None:
+    def _apply_order(self, heard_at_s: float) -> None:
         if self._leading is None:
             order = self.control.silent_order(heard_at_s)
         else:
-            ahead, place = self._leading.stretcher.committed
+            ahead, committed = self._leading.stretcher.committed
             order = self.control.playing_order(
                 heard_at_s,
                 heard_at_s + ahead / self.sample_rate_hz * self.clock_stretch,
-                place / self.sample_rate_hz,
+                committed / self.sample_rate_hz,
                 self.block_samples / self.sample_rate_hz,
             )
         match order.action:
             case Action.ENTER:
-                self._begin(order.place_s, order.rate, ENTRY_FADE_S)
+                self._begin(order.position_s, order.rate, ENTRY_FADE_S)
                 self.counts.entries += 1
             case Action.JUMP:
                 self._fade_out(JUMP_FADE_S)
-                self._begin(order.place_s, order.rate, JUMP_FADE_S)
+                self._begin(order.position_s, order.rate, JUMP_FADE_S)
                 self.counts.jumps += 1
             case Action.FADE:
                 self._fade_out(HOLD_FADE_S)
@@ -160,7 +160,7 @@ class OrchestraPlayer:
                 pass
 
     def silence(self) -> None:
-        """Stop at once, when nobody hears it: the next block may enter again."""
+        """Stop at once, while there is no output: the next block may enter again."""
         for voice in self._voices:
             voice.cut()
         self._leading = None
@@ -171,10 +171,10 @@ class OrchestraPlayer:
             self._leading.fade(0.0, round(duration_s * self.sample_rate_hz))
             self._leading = None
 
-    def _begin(self, place_s: float, rate: float, fade_s: float) -> None:
-        # The quieter voice: should both still fade, what is cut off is the least heard.
+    def _begin(self, position_s: float, rate: float, fade_s: float) -> None:
+        # The quieter voice: should both still fade, what is cut off is the softer one.
         voice = min(self._voices, key=lambda v: v.gain)
         voice.gain = 0.0
-        voice.stretcher.start(place_s * self.sample_rate_hz, rate)
+        voice.stretcher.start(position_s * self.sample_rate_hz, rate)
         voice.fade(1.0, round(fade_s * self.sample_rate_hz))
         self._leading = voice

@@ -90,7 +90,7 @@ def load_orchestra(path: Path) -> OrchestraRecording:
         data, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as e:
         raise AudioFileError(
-            f"cannot read the orchestra recording {path} ({e}); give its place with --orchestra FILE"
+            f"cannot read the orchestra recording {path} ({e}); say where it is with --orchestra FILE"
         ) from e
     return OrchestraRecording.from_samples(data.T, int(rate))
 

@@ -1,4 +1,4 @@
-"""What a time stretcher is, and which ones there are."""
+"""What a time stretcher is: the protocol, and the bounds of its rate."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-SLOWEST_RATE = 0.4
-FASTEST_RATE = 2.5
+MIN_RATE = 0.4
+MAX_RATE = 2.5
 
 
 class Committed(NamedTuple):
@@ -16,7 +16,7 @@ class Committed(NamedTuple):
 
     Attributes:
         output_samples: output samples from the next one pulled to this point.
-        source_sample: place in the recording (samples, fractional) heard there.
+        source_sample: position in the recording (samples, fractional) heard there.
     """
 
     output_samples: float
@@ -35,12 +35,12 @@ class Stretcher(Protocol):
     def pull(self, n: int, rate: float) -> NDArray[np.float32]:
         """Return the next `n` output samples, shape (n, channels), n >= 0.
 
-        `rate` (source samples per output sample, `SLOWEST_RATE`..`FASTEST_RATE`) acts from `committed` on.
+        `rate` (source samples per output sample, `MIN_RATE`..`MAX_RATE`) acts from `committed` on.
         """
 
     @property
     def source_sample(self) -> float:
-        """Place in the recording (samples, fractional) of the next output sample."""
+        """Position in the recording (samples, fractional) of the next output sample."""
 
     @property
     def committed(self) -> Committed:

@@ -1,8 +1,8 @@
 """The default stretcher: a phase-locked vocoder that reads the recording directly and leaves attacks unstretched.
 
-Frames are placed every synthesis hop; each takes the source at the wanted place. Because the recording is at hand, the
-source one synthesis hop earlier is analysed too, so that phases advance exactly at any rate (no phase unwrapping), and
-the rate may change at every frame. Round an attack the source runs one to one through the frames that hold it
+Frames are placed every synthesis hop; each takes the source at the wanted position. Because the recording is at hand,
+the source one synthesis hop earlier is analysed too, so that phases advance exactly at any rate (no phase unwrapping),
+and the rate may change at every frame. Round an attack the source runs one to one through the frames that hold it
 (otherwise they would repeat or swallow it), and what is new in the attack's spectrum keeps the source's own phases.
 """
 
@@ -23,7 +23,7 @@ OVERLAP = 8
 LOCK_SHARE = 0.30
 """Half width of the unstretched zone round an attack, as a share of the frame."""
 LOCK_REACH = 3.0
-"""The place is back on its straight line this many half widths from the attack (above 2.5 it never runs back)."""
+"""The position is back on its straight line this many half widths from the attack (above 2.5 it never runs back)."""
 FRESH_RISE = 4.0
 """Power rise across an attack that makes a bin part of it."""
 
@@ -60,9 +60,9 @@ class VocoderStretcher:
         self._attacks: list[int] = [int(a) for a in recording.attacks]
         self._sum = np.zeros((channels, self._frame), np.float32)
         self._ready = np.zeros((channels, 0), np.float32)
-        # Nominal places in the recording of the last frames' centres, one synthesis hop apart; the last entry is
+        # Nominal positions in the recording of the last frames' centres, one synthesis hop apart; the last entry is
         # the frame to come.
-        self._places = [0.0]
+        self._positions = [0.0]
 
     def start(self, source_sample: float, rate: float) -> None:
         """Forget everything; the next output sample is `source_sample` of the recording, played at `rate`."""
@@ -72,7 +72,7 @@ class VocoderStretcher:
         # A sample is complete when OVERLAP frames have covered it: all but the last of those are laid here, and what
         # they complete before `source_sample` is dropped.
         first = 1 - OVERLAP // 2
-        self._places = [source_sample + rate * self._hop * k for k in (first - 1, first)]
+        self._positions = [source_sample + rate * self._hop * k for k in (first - 1, first)]
         for k in range(OVERLAP - 1):
             self._add_frame(rate, self._keep_all if k == 0 else self._keep_none)
         self._ready = self._ready[:, :0]
@@ -87,20 +87,20 @@ class VocoderStretcher:
 
     @property
     def source_sample(self) -> float:
-        """Place in the recording (samples, fractional) of the next output sample."""
-        k = len(self._places) - 1 - self.committed.output_samples / self._hop
-        low = min(max(math.floor(k), 0), len(self._places) - 2)
-        return self._places[low] + (k - low) * (self._places[low + 1] - self._places[low])
+        """Position in the recording (samples, fractional) of the next output sample."""
+        k = len(self._positions) - 1 - self.committed.output_samples / self._hop
+        low = min(max(math.floor(k), 0), len(self._positions) - 2)
+        return self._positions[low] + (k - low) * (self._positions[low + 1] - self._positions[low])
 
     @property
     def committed(self) -> Committed:
         """Up to where the output is decided: the centre of the frame to come."""
-        return Committed(self._frame / 2 + self._ready.shape[1], self._places[-1])
+        return Committed(self._frame / 2 + self._ready.shape[1], self._positions[-1])
 
     def _add_frame(self, rate: float, keep: NDArray[np.bool_]) -> None:
-        """Overlap-add the frame at the next place, and complete one hop of output."""
-        place = self._places[-1]
-        centre, attack = self._beside_attack(place, rate)
+        """Overlap-add the frame at the next position, and complete one hop of output."""
+        nominal = self._positions[-1]
+        centre, attack = self._beside_attack(nominal, rate)
         if attack >= 0:
             if attack != self._attack:
                 self._attack_bins = self._new_bins(attack)
@@ -117,8 +117,8 @@ class VocoderStretcher:
         self._ready = np.concatenate([self._ready, self._sum[:, : self._hop]], axis=1)
         self._sum[:, : -self._hop] = self._sum[:, self._hop :]
         self._sum[:, -self._hop :] = 0.0
-        self._places.append(place + rate * self._hop)
-        del self._places[: -(OVERLAP + 2)]
+        self._positions.append(nominal + rate * self._hop)
+        del self._positions[: -(OVERLAP + 2)]
 
     def _spectra(self, first: int, second: int) -> NDArray[np.complex64]:
         """Return the spectra of the two frames beginning there, shape (2, channels, bins)."""
@@ -132,19 +132,19 @@ class VocoderStretcher:
         new: NDArray[np.bool_] = np.sum(np.abs(behind) ** 2, axis=0) > FRESH_RISE * np.sum(np.abs(before) ** 2, axis=0)
         return new
 
-    def _beside_attack(self, place: float, rate: float) -> tuple[float, int]:
-        """Bend a nominal place so that it runs one to one round the nearest attack; return it and the attack or -1.
+    def _beside_attack(self, nominal: float, rate: float) -> tuple[float, int]:
+        """Bend a nominal position so that it runs one to one round the nearest attack; return it and the attack or -1.
 
         With x the nominal distance from the attack: x / rate within `lock * rate` of it, then straight back to x at
         `LOCK_REACH` times that, or at half the way to the next attack.
         """
-        k = bisect_left(self._attacks, place)
+        k = bisect_left(self._attacks, nominal)
         near = self._attacks[max(k - 1, 0) : k + 1]
         if not near:
-            return place, -1
-        attack = min(near, key=lambda a: abs(a - place))
-        x = place - attack
-        i = k if attack >= place else k - 1
+            return nominal, -1
+        attack = min(near, key=lambda a: abs(a - nominal))
+        x = nominal - attack
+        i = k if attack >= nominal else k - 1
         neighbour = i - 1 if x < 0 else i + 1
         room = abs(self._attacks[neighbour] - attack) / 2 if 0 <= neighbour < len(self._attacks) else math.inf
         reach = min(LOCK_REACH * self._lock * rate, room)
@@ -152,6 +152,6 @@ class VocoderStretcher:
         if abs(x) <= zone:
             return attack + x / rate, attack
         if abs(x) >= reach:
-            return place, -1
+            return nominal, -1
         bent = zone / rate + (abs(x) - zone) * (reach - zone / rate) / (reach - zone)
         return attack + math.copysign(bent, x), -1

@@ -1,10 +1,10 @@
 """Takes out of the live piano what the loudspeakers play into the microphone: the orchestra recording, which we know.
 
-A loudspeaker that follows the follower confirms whatever the follower believes: it hides the pianist's pauses and
-holds the belief back at jumps. `BleedCanceller` estimates how strongly each register of the orchestra recording
+A loudspeaker that follows the follower confirms whatever position it has: it hides the pianist's pauses and delays
+the answer to jumps. `BleedCanceller` estimates how strongly each register of the orchestra recording
 arrives at the microphone, by minimum statistics, and subtracts the power it predicts.
 
-Bleed only adds power, so the ratio of what is heard to what is played never falls far below the transfer. Without
+Bleed only adds power, so the ratio of what is received to what is played never falls far below the transfer. Without
 bleed it does, in every gap of the piano, however alike the harmonies are. So the transfer is a low quantile of
 that ratio, and where hardly anything of the live sound can be bleed, nothing is subtracted at all.
 """
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from follower.config import JsonConfig, require
 
 TINY_POWER = 1e-18
-LOWEST_DB = -60
-"""Of the ratio's histogram, in bins of 1 dB; a transfer there is none."""
+MIN_DB = -60
+"""Lower end of the ratio's histogram, in bins of 1 dB; a transfer in its lowest bins counts as none."""
 N_BINS = 100
 
 
@@ -30,25 +30,26 @@ class BleedConfig(JsonConfig):
     """The canceller's constants.
 
     Attributes:
-        slack_frames: the place told may be wrong by so many frames: the prediction is the loudest near it, and a
-            semitone surely sounds only as loudly as in the softest.
-        decay_s: time in which it falls by 60 dB: the room. So long after the loudspeakers fell silent all is over,
-        fade_s: but for this long it does not fall: the player fades out, and what it played is still on its way.
+        slack_frames: tolerance of the playback position: the prediction is the loudest level within this many frames
+            of it, and a semitone certainly sounds only as loudly as the softest.
+        decay_s: RT60 of the room, applied to predicted bleed; the prediction ends this long after playback stopped.
+        fade_s: time after playback stopped during which the prediction does not fall yet: the player fades out, and
+            what it played is still on its way.
         memory_s: time constant with which ratios are forgotten.
         registers: number of groups of semitones that share a transfer; between their centres it is interpolated.
-        shared: weight of the other registers' ratios in each.
-        quantile: of the ratio, taken for the transfer,
-        bias_db: raised by this: how far the quantile lies below what is heard on average.
+        shared: weight of the other registers' ratios in each register.
+        quantile: quantile of the ratio that is the estimate of the transfer.
+        bias_db: how far that quantile lies below the mean ratio; added to it.
         loud: share of the recording's loud level (70th percentile) that a semitone must reach to be counted.
-        settle_s: after the loudspeakers begin, ratios count from here on.
-        enough: counted ratios a register needs.
-        level_s: time constant of the levels that tell whether there is bleed at all.
-        none_below: share of the live power that bleed must exceed to be subtracted,
-        surely_above: and must reach to be subtracted in full.
-        factor: the predicted power is subtracted this many times.
-        gate_factor: and so many times to find out whether anything but bleed is heard:
-        gate_from: what remains, over the prediction, below which the hop is silent,
-        gate_full: and from which it passes unchanged.
+        settle_s: ratios count from this long after the loudspeakers began.
+        enough: number of counted ratios a register needs.
+        level_s: time constant of the levels that decide whether there is bleed at all.
+        none_below: share of the live power up to which bleed is not subtracted.
+        surely_above: share of the live power from which bleed is subtracted in full.
+        factor: multiple of the predicted power that is subtracted.
+        gate_factor: multiple of the predicted power that is subtracted to decide whether anything but bleed sounds.
+        gate_from: ratio of the remaining power to the prediction up to which the hop is silent.
+        gate_full: ratio of the remaining power to the prediction from which the hop passes unchanged.
     """
 
     slack_frames: int = 3
@@ -115,7 +116,7 @@ class BleedCanceller:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard; the same as a fresh canceller."""
+        """Forget everything received; the same as a fresh canceller."""
         self._predicted = np.zeros(self._n)
         self._surely_played = np.zeros(self._n)
         self._counts = np.zeros((len(self._centre), N_BINS))
@@ -133,7 +134,7 @@ class BleedCanceller:
 
     @property
     def share(self) -> float:
-        """0..1, how much of the prediction is subtracted: 0 when no bleed is heard."""
+        """0..1, how much of the prediction is subtracted: 0 when there is no bleed."""
         return self._share
 
     def process(self, pitch: NDArray[np.float32], orchestra_time_s: float | None) -> NDArray[np.float32]:
@@ -179,14 +180,14 @@ class BleedCanceller:
         c = self._config
         loud = self._surely_played > self._loud
         ratio_db = 10 * np.log10(np.maximum(power[loud], TINY_POWER)) - 20 * np.log10(self._surely_played[loud])
-        bins = np.clip(np.floor(ratio_db) - LOWEST_DB, 0, N_BINS - 1).astype(np.int64)
+        bins = np.clip(np.floor(ratio_db) - MIN_DB, 0, N_BINS - 1).astype(np.int64)
         self._counts *= self._kept
         np.add.at(self._counts, (self._register[loud], bins), 1.0)
         below = np.cumsum(self._counts + c.shared * np.sum(self._counts, axis=0), axis=1)
         total = below[:, -1:]
         lowest = np.argmax(below >= c.quantile * total, axis=1)
         known = (total[:, 0] >= c.enough) & (lowest > 1)
-        amplitude = np.where(known, 10 ** ((lowest + 1.0 + LOWEST_DB + c.bias_db) / 20), 0.0)
+        amplitude = np.where(known, 10 ** ((lowest + 1.0 + MIN_DB + c.bias_db) / 20), 0.0)
         self._transfer = np.interp(np.arange(self._n), self._centre, amplitude)
 
     def _weigh(self, bleed_power: float, live_power: float) -> None:

@@ -1,4 +1,4 @@
-"""Causal audio features, the same live and at prep time (design 3.2).
+"""Causal audio features, the same live and at prep time.
 
 `Framer` is the only place that re-blocks audio. `FeatureStream` puts a streaming resampler before it and computes
 every frame by itself, in the same order of operations however the audio was cut, so that a whole file, random

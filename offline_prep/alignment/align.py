@@ -1,12 +1,12 @@
-"""The PO-O map: align the orchestra recording to the full mix (design section 3.2, benchmarks/README.md "PO-O map").
+"""The PO-O map: align the orchestra recording to the full mix (benchmarks/README.md "PO-O map").
 
-1. Pitchgrams of both recordings, each at its own tuning (`align_features`).
-2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`align_coarse`).
-3. Coarse pass with gap states: which parts belong together, where O was cut (`align_coarse`).
-4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`align_fine`), which compares the
-   onsets that a small network hears (`align_onset_net`).
-5. Ends of the matched pieces (`align_seams`), confidence (`align_confidence`), what slow attacks shift taken out
-   (`align_attack_delay`), one monotone map (`align_assembly`) and a verdict (`align_verdict`).
+1. Pitchgrams of both recordings, each at its own tuning (`features`).
+2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`coarse`).
+3. Coarse pass with gap states: which parts belong together, where O was cut (`coarse`).
+4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`fine`), which compares the
+   onsets that a small network detects (`onset_network`).
+5. Ends of the matched pieces (`boundaries`), confidence (`confidence`), what slow attacks shift taken out
+   (`attack_delay`), one monotone map (`assembly`), and how well the recordings fit (`quality`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from follower.errors import AlignmentError, InputError
 from follower.piece.mix_map import MixMap
 from offline_prep.alignment.assembly import assemble
 from offline_prep.alignment.attack_delay import correct
-from offline_prep.alignment.boundaries import trim_seams
+from offline_prep.alignment.boundaries import trim_ends
 from offline_prep.alignment.coarse import Chain, coarse_path, distinctness, overview, quiet_frames
 from offline_prep.alignment.confidence import chain_confidence
 from offline_prep.alignment.config import AlignConfig, StageConfig
@@ -37,10 +37,10 @@ from offline_prep.alignment.features import (
 )
 from offline_prep.alignment.fine import refine, settle
 from offline_prep.alignment.onset_network import compare_onsets, onset_net
-from offline_prep.alignment.quality import Quality, judge
+from offline_prep.alignment.quality import Quality, assess
 from offline_prep.audio import resample
 
-SHORTEST_S = 3.0
+MIN_DURATION_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Alignment:
     Attributes:
         mix_map: knots at most 0.1 s apart on the mix axis, from mix 0 to its end, with confidence and cuts.
         chains: the matched pieces in seconds, as found.
-        verdict: fit and messages for the user.
+        quality: fit and messages for the user.
         confidence: mean confidence over the matched parts.
         distinctness: how many times better the recordings match than in a wrong key.
         orchestra_tuning: semitones above A = 440 Hz, -0.5..0.5.
@@ -62,7 +62,7 @@ class Alignment:
 
     mix_map: MixMap
     chains: tuple[Chain, ...]
-    verdict: Quality
+    quality: Quality
     confidence: float
     distinctness: float
     orchestra_tuning: float
@@ -74,8 +74,8 @@ class Alignment:
     def report(self) -> dict[str, Any]:
         """Plain JSON for the cache's manifest."""
         return {
-            "fit": str(self.verdict.fit),
-            "warnings": list(self.verdict.messages),
+            "fit": str(self.quality.fit),
+            "warnings": list(self.quality.messages),
             "confidence": round(self.confidence, 4),
             "distinctness": round(self.distinctness, 3),
             "orchestra_tuning_semitones": round(self.orchestra_tuning, 4),
@@ -119,7 +119,7 @@ def align_recordings(
 
     Example:
         >>> alignment = align_recordings(o, po, 22050)  # doctest: +SKIP
-        >>> alignment.mix_map.to_orchestra(12.5), alignment.verdict.fit  # doctest: +SKIP
+        >>> alignment.mix_map.to_orchestra(12.5), alignment.quality.fit  # doctest: +SKIP
     """
     config = config or AlignConfig()
     progress("features", 0.0)
@@ -175,12 +175,12 @@ def align_recordings(
         confidence[inside] = np.interp(mix_s[inside], time, value)
     overall = matched.mean_confidence()
     covered = sum(float(c.mix_s[-1] - c.mix_s[0]) for c in matched.chains) * SAMPLE_RATE_HZ / min(len(po), len(o))
-    verdict = judge(distinct, covered, overall, transposition, transposition + mix_tuning - o_tuning)
+    quality = assess(distinct, covered, overall, transposition, transposition + mix_tuning - o_tuning)
     progress("done", 1.0)
     return Alignment(
         MixMap(orchestra_s, mix_s, np.clip(confidence, 0.0, 1.0)),
         matched.chains,
-        verdict,
+        quality,
         overall,
         distinct,
         o_tuning,
@@ -212,7 +212,7 @@ class _Matched:
         chains = tuple(refine(c, comparison, config) for c in coarse)
         progress("precise", 0.7)
         onsets, comparison = precise_comparisons(mix, orchestra, config)
-        chains = trim_seams(tuple(settle(c, onsets, config) for c in chains), comparison, quiet)
+        chains = trim_ends(tuple(settle(c, onsets, config) for c in chains), comparison, quiet)
         confidence = tuple(chain_confidence(c, comparison) for c in chains)
         return cls(correct(chains, mix, orchestra, config.attack_delay), confidence)
 
@@ -249,9 +249,9 @@ def frame_rms(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 def _prepared(name: str, samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
     if samples.ndim != 1:
         raise InputError(f"the {name} has shape {samples.shape}; give mono samples")
-    if len(samples) < SHORTEST_S * sample_rate_hz:
+    if len(samples) < MIN_DURATION_S * sample_rate_hz:
         raise InputError(
-            f"the {name} lasts {len(samples) / sample_rate_hz:.2f} s; at least {SHORTEST_S:g} s are needed to align"
+            f"the {name} lasts {len(samples) / sample_rate_hz:.2f} s; at least {MIN_DURATION_S:g} s are needed to align"
         )
     if not float(np.abs(samples).max()) > 0.0:
         raise InputError(f"the {name} is silent; is it the right file?")

@@ -1,4 +1,4 @@
-"""From aligned chains to one monotone map over both whole recordings: cuts, jumps, free ends (design section 3.2)."""
+"""From aligned chains to one monotone map over both whole recordings: cuts, jumps, free ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from offline_prep.alignment.coarse import Chain
 from offline_prep.alignment.features import HOP_S
 
 GRID_S = 0.1
-"""Knots lie at least this densely on the mix axis."""
+"""Maximum distance of neighbouring knots on the mix axis."""
 HOLD_LEVEL_S = 0.3
 SPLIT_S = 0.05
 
@@ -25,7 +25,7 @@ def assemble(
     it jumps over the quietest stretch of that length.
 
     Args:
-        chains: in order, at least one.
+        chains: in order, one or more.
         mix_s: duration of the mix.
         orchestra_s: duration of the orchestra recording.
         rms: level of the orchestra recording at every pitchgram frame.

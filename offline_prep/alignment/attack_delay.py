@@ -3,9 +3,9 @@
 The map matches rises of energy; a note's rise is seen late by an amount that depends on its attack: strings that swell
 are 60 ms late where a piano is 10 ms early.  A pair's map is off by the difference of the attack delays (on 46 rendered
 pairs with known notes: correlation .7, slope 1.0, between the map's median error and the difference of the mean times
-from note-on to half rise).  The note-on cannot be heard, but the length of the rise can, and the delay grows with it.
-So rises that both recordings have at the same pitch are measured in each, from a quarter to three quarters of the
-way, and the map is moved by `orchestra * rise in O - mix * rise in PO` (benchmarks/README.md, "Bias").
+from note-on to half rise).  The note-on leaves no trace in the sound, but the length of the rise does, and the delay
+grows with it.  So rises that both recordings have at the same pitch are measured in each, from a quarter to three
+quarters of the way, and the map is moved by `orchestra * rise in O - mix * rise in PO` (benchmarks/README.md, "Bias").
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from offline_prep.alignment.features import HOP_S, compress
 GAMMA = 1000.0
 """Log compression of the levels, as in the fine stages of the alignment."""
 STEP_FRAMES = 14
-"""A rise is a step between the means over this many frames (160 ms) before and after, ..."""
+"""A rise is a step between the means over this many frames (160 ms) before and after it."""
 STEP_GAP_FRAMES = 3
-"""... this far from it: slow attacks must not escape."""
-LEAST_STEP = 1.2
-"""Log-compressed level a rise gains at least in the orchestra recording, ..."""
-LEAST_MIX_STEP = 0.6
-"""... and in the mix, where the piano covers some of it."""
+"""Frames left out before and after a rise, so that slow attacks do not escape."""
+MIN_STEP = 1.2
+"""Minimum gain of log-compressed level of a rise in the orchestra recording."""
+MIN_MIX_STEP = 0.6
+"""Minimum gain of log-compressed level of a rise in the mix, where the piano covers some of it."""
 PEAK_FRAMES = 25
 REACH_FRAMES = 12
 """The mix's rise is looked for this far (140 ms) from where the map has it."""
 BEFORE_FRAMES, AFTER_FRAMES = 20, 50
 """Excerpt round a rise.  The lowest level of frames -16..-1 is where it starts; the mean of the eight highest of
 frames 4..39 is where it ends."""
-MAX_EXTRAPOLATION_S = 0.25
+MAX_RISE_S = 0.25
 BIN_S = 1.0
 
 
@@ -45,9 +45,9 @@ class Rises:
     """Rises both recordings have at the same pitch, in the order of the mix; all of shape (n,).
 
     Attributes:
-        mix_s: where, by the map.
-        orchestra_rise_s: from 25 to 75 % of the way, in the orchestra recording.
-        mix_rise_s: likewise in the mix.
+        mix_s: instant in the mix, by the map.
+        orchestra_rise_s: time from 25 to 75 % of the rise, in the orchestra recording.
+        mix_rise_s: time from 25 to 75 % of the rise, in the mix.
     """
 
     mix_s: NDArray[np.float64]
@@ -61,7 +61,7 @@ def correct(
     """Chains with the estimated attack delay taken out; the mix side and the order of both sides stay.
 
     Args:
-        chains: matched pieces, at least one.
+        chains: matched pieces, one or more.
         mix: pitchgram of the mix, (frames, 72).
         orchestra: pitchgram of the orchestra recording, (frames, 72).
         config: see `AttackDelayConfig`.
@@ -97,12 +97,12 @@ def attack_delay(rises: Rises, mix_s: NDArray[np.float64], config: AttackDelayCo
         late += coefficient * mean
     late *= count / (count + config.steady_rises)
     centre = first + BIN_S * (np.arange(len(late)) + 0.5)
-    moved: NDArray[np.float64] = np.interp(mix_s, centre, np.clip(late, -config.most_s, config.most_s))
+    moved: NDArray[np.float64] = np.interp(mix_s, centre, np.clip(late, -config.max_shift_s, config.max_shift_s))
     return moved
 
 
 def find_rises(chains: tuple[Chain, ...], mix: NDArray[np.float32], orchestra: NDArray[np.float32]) -> Rises:
-    """Rises of the orchestra recording that the mix has within 140 ms of their place by the map; may be none."""
+    """Rises of the orchestra recording that the mix has within 140 ms of their position by the map; may be none."""
     o_level, mix_level = compress(orchestra, GAMMA), compress(mix, GAMMA)
     frame, pitch = _steps(o_level)
     mix_s = np.full(len(frame), np.nan)
@@ -117,7 +117,7 @@ def find_rises(chains: tuple[Chain, ...], mix: NDArray[np.float32], orchestra: N
     frame, pitch, mix_s, mix_frame = frame[inside], pitch[inside], mix_s[inside], mix_frame[inside]
     shift = np.arange(-REACH_FRAMES, REACH_FRAMES + 1)
     near = _step(mix_level)[mix_frame[:, None] + shift, pitch[:, None]]
-    both = near.max(axis=1, initial=0.0) > LEAST_MIX_STEP
+    both = near.max(axis=1, initial=0.0) > MIN_MIX_STEP
     mix_frame = mix_frame[both] + shift[near[both].argmax(axis=1)]
     frame, pitch, mix_s = frame[both], pitch[both], mix_s[both]
     order = np.argsort(mix_s, kind="stable")
@@ -142,7 +142,7 @@ def _step(level: NDArray[np.float32]) -> NDArray[np.float32]:
 def _steps(level: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(frame, row) of the rises: largest step in time and of the three neighbouring pitches."""
     step = _step(level)
-    peak = (step > LEAST_STEP) & (step == maximum_filter1d(step, PEAK_FRAMES, axis=0))
+    peak = (step > MIN_STEP) & (step == maximum_filter1d(step, PEAK_FRAMES, axis=0))
     peak &= step == maximum_filter1d(step, 3, axis=1)
     margin = max(BEFORE_FRAMES, AFTER_FRAMES)
     peak[:margin] = False
@@ -152,7 +152,7 @@ def _steps(level: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _rise_s(level: NDArray[np.float32], frame: NDArray[np.int64], pitch: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Seconds from a quarter to three quarters of each rise, at most 0.25; shape of `frame`."""
+    """Seconds from a quarter to three quarters of each rise, 0.25 or less; shape of `frame`."""
     around = level[frame[:, None] + np.arange(-BEFORE_FRAMES, AFTER_FRAMES), pitch[:, None]]
     start = 4 + around[:, 4:BEFORE_FRAMES].argmin(axis=1)
     low = around[np.arange(len(around)), start]
@@ -160,7 +160,7 @@ def _rise_s(level: NDArray[np.float32], frame: NDArray[np.int64], pitch: NDArray
     share = (around - low[:, None]) / np.maximum(high - low, 1e-6)[:, None]
     share[np.arange(around.shape[1]) <= start[:, None]] = 0.0
     quarter, three_quarters = _crossing(share, 0.25), _crossing(share, 0.75)
-    return np.asarray(np.clip((three_quarters - quarter) * HOP_S, 0.0, MAX_EXTRAPOLATION_S), dtype=np.float64)
+    return np.asarray(np.clip((three_quarters - quarter) * HOP_S, 0.0, MAX_RISE_S), dtype=np.float64)
 
 
 def _crossing(share: NDArray[np.float32], value: float) -> NDArray[np.float64]:

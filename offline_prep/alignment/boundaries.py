@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from offline_prep.alignment.coarse import Chain
 from offline_prep.alignment.features import Comparison
 
-SEAM_S = 10.0
+BOUNDARY_S = 10.0
 """A boundary is looked for within this much of a chain's (extended) end."""
 MARGIN = 0.08
 """A frame must gain more than this over the median cost to count as matched: unrelated music gains about as much."""
@@ -17,7 +17,7 @@ SKIP = 0.16
 STEP_FRAMES = 4
 
 
-def trim_seams(chains: tuple[Chain, ...], comparison: Comparison, quiet: NDArray[np.bool_]) -> tuple[Chain, ...]:
+def trim_ends(chains: tuple[Chain, ...], comparison: Comparison, quiet: NDArray[np.bool_]) -> tuple[Chain, ...]:
     """Put neighbouring ends where the gain of both chains less the cost of skipped orchestra is largest.
 
     Args:
@@ -34,8 +34,8 @@ def trim_seams(chains: tuple[Chain, ...], comparison: Comparison, quiet: NDArray
 
 def _trim(a: Chain, b: Chain, comparison: Comparison, sounding: NDArray[np.float64]) -> tuple[Chain, Chain]:
     hop = comparison.hop_s
-    end = np.arange(max(float(a.mix_s[0]), float(a.mix_s[-1]) - SEAM_S), float(a.mix_s[-1]), hop)
-    start = np.arange(float(b.mix_s[0]), min(float(b.mix_s[-1]), float(b.mix_s[0]) + SEAM_S), hop)
+    end = np.arange(max(float(a.mix_s[0]), float(a.mix_s[-1]) - BOUNDARY_S), float(a.mix_s[-1]), hop)
+    start = np.arange(float(b.mix_s[0]), min(float(b.mix_s[-1]), float(b.mix_s[0]) + BOUNDARY_S), hop)
     if len(end) < STEP_FRAMES or len(start) < STEP_FRAMES:
         return a, b
     kept_a = np.cumsum(_gain(a, end, comparison))[::STEP_FRAMES]

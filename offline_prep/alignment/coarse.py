@@ -15,8 +15,8 @@ from offline_prep.alignment.path import GapCosts, Path, SegmentRule, best_path
 OVERVIEW_FRAMES = 800
 """Longer side of the overview's matrix."""
 QUIET_LEVEL_S = 0.3
-QUIET_LEAST_S = 0.8
-SEAM_SLOPES = (0.5, 2.0)
+QUIET_MIN_S = 0.8
+JOIN_SLOPES = (0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def quiet_frames(rms: NDArray[np.float32], quiet_db: float) -> NDArray[np.bool_]
     power = uniform_filter1d(np.square(rms, dtype=np.float64), max(1, round(QUIET_LEVEL_S / HOP_S)))
     level = 10.0 * np.log10(power + 1e-12)
     quiet = level < np.percentile(level, 90) + quiet_db
-    return np.asarray(binary_opening(quiet, np.ones(round(QUIET_LEAST_S / HOP_S))), dtype=np.bool_)
+    return np.asarray(binary_opening(quiet, np.ones(round(QUIET_MIN_S / HOP_S))), dtype=np.bool_)
 
 
 def gap_costs(quiet: NDArray[np.bool_], columns: int, pool: int, config: GapConfig, scale: float = 1.0) -> GapCosts:
@@ -137,7 +137,7 @@ def coarse_path(
     comparison = compare(mix, orchestra, stage.harmony, stage.onset)
     comparison = replace(comparison, offset=comparison.offset + stage.margin)
     gap = gap_costs(quiet, len(comparison.orchestra), stage.shape.pool, config.gap)
-    if len(comparison.mix) * len(comparison.orchestra) <= config.widest_full_cells or not around:
+    if len(comparison.mix) * len(comparison.orchestra) <= config.max_full_cells or not around:
         first, width = full_band(comparison, stage.rule)
     else:
         first, width = band_round(around, comparison, stage.rule, config.band_s)
@@ -153,9 +153,9 @@ def to_chains(path: Path, hop_s: float) -> tuple[Chain, ...]:
 def join_chains(chains: tuple[Chain, ...], config: GapConfig) -> tuple[Chain, ...]:
     """Drop short chains at both ends; join neighbours whose gap is about as long in both recordings."""
     kept = list(chains)
-    while len(kept) > 1 and _length(kept[0]) < config.shortest_chain_s:
+    while len(kept) > 1 and _length(kept[0]) < config.min_chain_s:
         kept.pop(0)
-    while len(kept) > 1 and _length(kept[-1]) < config.shortest_chain_s:
+    while len(kept) > 1 and _length(kept[-1]) < config.min_chain_s:
         kept.pop()
     out: list[Chain] = kept[:1]
     for chain in kept[1:]:
@@ -174,7 +174,7 @@ def _join(a: Chain, b: Chain) -> Chain:
     i, j = len(a.mix_s), 0
     while i > 1 and j < len(b.mix_s) - 1:
         rise, run = b.orchestra_s[j] - a.orchestra_s[i - 1], b.mix_s[j] - a.mix_s[i - 1]
-        if run > 0.0 and SEAM_SLOPES[0] <= rise / run <= SEAM_SLOPES[1]:
+        if run > 0.0 and JOIN_SLOPES[0] <= rise / run <= JOIN_SLOPES[1]:
             break
         if i - 1 > len(b.mix_s) - j:
             i -= 1

@@ -43,15 +43,15 @@ class GapConfig:
     cells; then waiting costs next to nothing, and a cut is free to be long.
 
     Attributes:
-        wait: per mix row while the orchestra recording waits at a sounding column.
-        wait_quiet: likewise at a silent one.
-        enter: once per gap at a sounding column.
-        enter_quiet: likewise at a silent one.
-        skip: per sounding orchestra column passed over: what the orchestra plays is nearly always in the mix too.
-        skip_quiet: per silent one.
+        wait: cost per mix row while the orchestra recording waits at a sounding column.
+        wait_quiet: cost per mix row while the orchestra recording waits at a silent column.
+        enter: cost of a gap that begins at a sounding column.
+        enter_quiet: cost of a gap that begins at a silent column.
+        skip: cost per sounding orchestra column passed over: what the orchestra plays is nearly always in the mix too.
+        skip_quiet: cost per silent orchestra column passed over.
         quiet_db: silent means this far under the 90th percentile of the level.
-        shortest_chain_s: shorter matched pieces at both ends are dropped.
-        merge_s: pieces whose gaps differ by less in the two recordings are one piece.
+        min_chain_s: matched pieces shorter than this are dropped at both ends.
+        merge_s: neighbouring pieces are joined when their gaps in the two recordings differ by less than this.
     """
 
     wait: float = 0.02
@@ -61,21 +61,21 @@ class GapConfig:
     skip: float = 0.04
     skip_quiet: float = 0.0
     quiet_db: float = -30.0
-    shortest_chain_s: float = 4.0
+    min_chain_s: float = 4.0
     merge_s: float = 5.0
 
 
 @dataclass(frozen=True)
 class PreciseWeights:
-    """What the precise pass compares (`align_onset_net.compare_onsets`): inner products and their weights.
+    """What the precise pass compares (`onset_network.compare_onsets`): inner products and their weights.
 
     Attributes:
-        heard: of the onsets that the network hears, both channels.
-        harmony: of the harmony part.
-        onset: of the onset part, plain rises of level.
+        network: weight of the onsets that the network detects, both channels.
+        harmony: weight of the harmony part.
+        onset: weight of the onset part, plain rises of level.
     """
 
-    heard: float = 0.9
+    network: float = 0.9
     harmony: float = 0.1
     onset: float = 1.0
 
@@ -86,18 +86,18 @@ class AttackDelayConfig:
 
     Attributes:
         orchestra: how much later a rise of the orchestra recording is seen per second that its middle half lasts.
-        mix: likewise of the mix.
+        mix: how much later a rise of the mix is seen per second that its middle half lasts.
         window_s: standard deviation of the window over which lengths are averaged.
-        steady_rises: so many rises weigh as much as what is known without them: the pair's mean for a window, no
+        steady_rises: number of rises that weigh as much as the prior, which is the pair's mean for a window, and no
             attack delay for a pair.
-        most_s: the map is moved by no more.
+        max_shift_s: maximum shift of the map.
     """
 
     orchestra: float = 1.1
     mix: float = 0.92
     window_s: float = 10.0
     steady_rises: float = 100.0
-    most_s: float = 0.1
+    max_shift_s: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class AlignConfig:
         gap: see `GapConfig`.
         attack_delay: see `AttackDelayConfig`.
         fine_reach_s: the fine pass looks this far to both sides of the coarse path.
-        chain_reach_s: and this far beyond both ends of a chain.
+        chain_reach_s: the fine pass looks this far beyond both ends of a chain.
         precise_reach_s: the precise pass looks this far to both sides of the fine path.
-        precise_sharpness: how decisive a cost difference of 1 is there.
+        precise_sharpness: log likelihood ratio of a cost difference of 1 in the precise pass.
         transpositions: semitones tried for the orchestra recording.
-        widest_full_cells: coarse matrices larger than this are banded round an overview path.
-        band_s: half width of that band.
+        max_full_cells: coarse matrices with more cells are banded round an overview path.
+        band_s: half width of the band round an overview path.
     """
 
     coarse: StageConfig = field(
@@ -150,5 +150,5 @@ class AlignConfig:
     precise_reach_s: float = 0.3
     precise_sharpness: float = 1.0
     transpositions: tuple[int, ...] = (-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6)
-    widest_full_cells: int = 64_000_000
+    max_full_cells: int = 64_000_000
     band_s: float = 30.0

@@ -1,7 +1,7 @@
 """Pitch features for the PO-O map: a 72-semitone gram, tuned, with a harmony part and an onset part.
 
 Chroma blurs octaves and note onsets; here each semitone keeps its own row and its own onsets, which is what brings
-the map from 89 to under 30 ms (design section 3.2).  Frames lie every 256 samples at 22050 Hz, centred on their time.
+the map from 89 to under 30 ms.  Frames lie every 256 samples at 22050 Hz, centred on their time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHUNK_FRAMES = 4096
 
 
 def estimate_tuning(samples: NDArray[np.float32]) -> float:
-    """Deviation from A = 440 Hz in semitones, -0.5..0.5, from the spectral peaks of at most 400 short excerpts."""
+    """Deviation from A = 440 Hz in semitones, -0.5..0.5, from the spectral peaks of up to 400 short excerpts."""
     n = 8192
     window = np.asarray(get_window("hann", n), dtype=np.float32)
     starts = np.unique(np.linspace(0, max(len(samples) - n, 0), 400).astype(np.int64))
@@ -104,7 +104,7 @@ MEAN_S = 5.0
 """The harmony part is taken relative to its mean over this long: rooms, noise and timbre are in the mean."""
 ONSET_REACH_S = 2.0
 ONSET_FLOOR = 0.3
-"""Onsets are measured against the strongest within 2 s, but at least this share of the recording's 90th percentile."""
+"""Onsets are measured against the strongest within 2 s, or this share of the recording's 90th percentile."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Comparison:
 
 
 def compare(mix: Features, orchestra: Features, harmony: float = 1.0, onset: float = 1.0) -> Comparison:
-    """Half the sum of both cosine distances, each over its median (design 3.2), as one inner product.
+    """Half the sum of both cosine distances, each over its median, as one inner product.
 
     Args:
         mix: features of the full mix.

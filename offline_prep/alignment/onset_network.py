@@ -1,4 +1,4 @@
-"""Attacks of the orchestra, as a small network hears them: what the precise pass of the PO-O map compares most.
+"""Attacks of the orchestra, as a small network detects them: what the precise pass of the PO-O map compares most.
 
 Plain rises of level are struck by piano figuration as much as by the orchestra.  Here two layers look at the level of
 every pitch round a moment (0.4 s, its neighbours, octaves and twelfth, the whole) and say how much of an attack there
@@ -59,7 +59,7 @@ class OnsetNet:
 
     Attributes:
         weights: of each layer, (inputs, outputs) float32.
-        biases: likewise, (outputs,).
+        biases: of each layer, (outputs,) float32.
     """
 
     weights: tuple[NDArray[np.float32], ...]
@@ -95,10 +95,10 @@ class OnsetNet:
         return len(self.biases[-1])
 
     def onsets(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Attacks heard, 0..1, shape (frames, 72 * channels), the channels of a pitch side by side.
+        """Attacks detected, 0..1, shape (frames, 72 * channels), the channels of a pitch side by side.
 
         Args:
-            level: (frames, 72) of `align_features.compress` with `GAMMA`.
+            level: (frames, 72) of `features.compress` with `GAMMA`.
         """
         out = np.empty((len(level), N_PITCHES * self.channels), dtype=np.float32)
         begin = 0
@@ -122,7 +122,7 @@ def compare_onsets(
 
     Args:
         mix: pitchgram (frames, 72) of the mix, and its features of the precise stage.
-        orchestra: likewise of the orchestra recording.
+        orchestra: pitchgram (frames, 72) of the orchestra recording, and its features of the precise stage.
         net: the network.
         config: see `PreciseWeights`.
     """
@@ -131,7 +131,7 @@ def compare_onsets(
             [
                 part * np.float32(np.sqrt(weight))
                 for part, weight in (
-                    (net.onsets(compress(gram, GAMMA)), config.heard),
+                    (net.onsets(compress(gram, GAMMA)), config.network),
                     (features.harmony, config.harmony),
                     (features.onset, config.onset),
                 )

@@ -1,4 +1,4 @@
-"""The tempo-regularised segmental alignment over a band: drives the kernels node by node (design section 3.2)."""
+"""The tempo-regularised segmental alignment over a band: drives the kernels node by node."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from offline_prep.alignment.features import Comparison
 OUTSIDE_COST = 0.05
 """A little over the median for columns before the start or behind the end of the orchestra recording."""
 
-LARGEST_EXPONENT = 85.0
-"""A segment's likelihood is at least e to minus this before its slope's prior, and at most 1: 32 bits hold it.  Only
-a row's differences matter for a posterior; their bound, 2 for 43 rows, is for noise that the onset network hears."""
+MAX_EXPONENT = 85.0
+"""A segment's likelihood is e to minus this or more before its slope's prior, and 1 or less: 32 bits hold it.  Only
+a row's differences matter for a posterior; their bound, 2 for 43 rows, is for noise in the onset network's output."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def node_posterior(
         span = width + int(displacement[-1]) + 1
         block = _cost_block(comparison, transposed, t * rule.rows, rule.rows, int(first[t]), span)
         block -= block.min(axis=1, keepdims=True)
-        np.minimum(block, np.float32(LARGEST_EXPONENT / (sharpness * rule.rows)), out=block)
+        np.minimum(block, np.float32(MAX_EXPONENT / (sharpness * rule.rows)), out=block)
         kernels.segment_likelihood(block, line, sharpness, prior, likelihood[t])
     keep = np.exp(-sharpness * rule.stiffness * rule.rows * np.diff(np.log(displacement))).astype(np.float32)
     column = np.empty((nodes + 1, width))

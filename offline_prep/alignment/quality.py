@@ -8,7 +8,7 @@ from enum import StrEnum
 DISTINCT = 1.8
 """Scores of right pairs are 1.4 to 30 times those of the same pair wrongly transposed (45 pairs, two under 2), of
 unrelated pieces 1.0 to 1.3 times (24 pairs)."""
-LEAST_COVERAGE = 0.5
+MIN_COVERAGE = 0.5
 """Right pairs match over .8 of the shorter recording or more, unrelated pieces over .05 to .43."""
 LOW_CONFIDENCE = 0.5
 
@@ -23,7 +23,7 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True)
 class Quality:
-    """The overall judgement.
+    """The overall result.
 
     Attributes:
         fit: see `Fit`.
@@ -34,19 +34,19 @@ class Quality:
     messages: tuple[str, ...]
 
 
-def judge(
+def assess(
     distinctness: float, coverage: float, confidence: float, transposition: int, semitones_apart: float
 ) -> Quality:
-    """Judge an alignment.
+    """Assess an alignment.
 
     Args:
         distinctness: score of the overview over its score at the best wrong transposition.
         coverage: seconds of the mix that are matched over the length of the shorter recording.
         confidence: mean confidence where matched.
-        transposition: semitones the orchestra recording had to be raised; +-1 is tuning, not worth a word.
+        transposition: semitones the orchestra recording had to be raised; +-1 is tuning and brings no message.
         semitones_apart: how much higher the mix sounds, transposition and tuning together.
     """
-    if distinctness < DISTINCT and coverage < LEAST_COVERAGE:
+    if distinctness < DISTINCT and coverage < MIN_COVERAGE:
         return Quality(
             Fit.DIFFERENT,
             (

@@ -1,6 +1,6 @@
 """The notebook's system: frame classification and dense-sparse DTW, and the naive pairwise system beside it.
 
-Source: `System_FrameClassification_DenseSparseDTW` (design section 3.1). Both are offline systems with hindsight; they
+Source: `System_FrameClassification_DenseSparseDTW`. Both are offline systems with hindsight; they
 are the baselines the live follower is measured against. Differences from the notebook: an alignment that does not
 exist raises, a class without frames falls back to dense DTW and says so, nothing is pickled, and the paths are found
 in memory that grows with length * sqrt(length).
@@ -196,7 +196,7 @@ def gap_lengths(indices: NDArray[np.int64], total: int) -> NDArray[np.int64]:
 def infer_alignment(
     ab: NDArray[np.int64] | NDArray[np.float64], bc: NDArray[np.int64] | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Compose two paths in frames by linear interpolation, as the lab's `align_tools` does.
+    """Compose two paths in frames by linear interpolation, as the notebook's `align_tools` does.
 
     Args:
         ab: path from A to B, shape (2, L).
@@ -282,7 +282,7 @@ def _align_selected(
 
 
 def _cosine_rows(query: NDArray[np.float32], reference: NDArray[np.float32]) -> CostRows:
-    """Cosine distance as the lab's `align_tools.cosine_dist` rounds it."""
+    """Cosine distance as the notebook's `align_tools.cosine_dist` rounds it."""
     query = np.ascontiguousarray(query.T)
     query_norm = np.linalg.norm(query, axis=1)
     reference_norm = np.linalg.norm(reference, axis=0)

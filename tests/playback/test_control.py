@@ -58,7 +58,7 @@ def test_a_tempo_change_is_followed_without_an_audible_step() -> None:
         return 10 + t + max(t - 10, 0) * 0.2
 
     _, course, entries, jumps, _ = play(claims(25.0, place, lambda t: 1.0 if t < 10 else 1.2), 25.0)
-    error = course.place_s - np.array([place(t) for t in course.at_s])
+    error = course.position_s - np.array([place(t) for t in course.at_s])
     settled = (course.at_s > 12.5) & (course.at_s < 24.5)
     assert np.nanmax(np.abs(error[(course.at_s > 1) & (course.at_s < 24.5)])) < 0.1
     assert np.nanmax(np.abs(error[settled])) < 0.01
@@ -72,7 +72,7 @@ def test_noise_of_the_claims_does_not_shake_the_orchestra() -> None:
     positions = claims(30.0, lambda t: 10 + t + float(noise[round(t / HOP_S)]))
     _, course, _, jumps, _ = play(positions, 30.0)
     inside = (course.at_s > 1) & (course.at_s < 29.5)
-    assert np.std((course.place_s - course.at_s)[inside]) < np.std(noise)
+    assert np.std((course.position_s - course.at_s)[inside]) < np.std(noise)
     assert (jumps, course.audible_steps()) == (0, 0)
     assert slope_pct_per_100ms(course)[50:-50].max() < 5.0
 
@@ -85,7 +85,7 @@ def test_a_small_error_is_corrected_and_a_large_one_cut() -> None:
 
         _, course, _, jumps, _ = play(claims(20.0, place), 20.0)
         late = (course.at_s > 13) & (course.at_s < 19.5)
-        error = course.place_s - course.at_s - 20 - step_s
+        error = course.position_s - course.at_s - 20 - step_s
         assert np.nanmax(np.abs(error[late])) < 0.02
         # It brakes in time.
         assert np.nanmax((np.sign(step_s) * error)[course.at_s > 10.3]) < 0.03
@@ -97,7 +97,7 @@ def test_a_short_false_claim_is_not_followed() -> None:
     _, course, _, jumps, _ = play(positions, 20.0)
     inside = (course.at_s > 1) & (course.at_s < 19.5)
     assert jumps == 0
-    assert np.nanmax(np.abs(course.place_s - course.at_s - 20)[inside]) < 0.15
+    assert np.nanmax(np.abs(course.position_s - course.at_s - 20)[inside]) < 0.15
 
 
 def test_an_unsure_claim_is_not_jumped_to() -> None:
@@ -139,7 +139,7 @@ def test_a_pause_is_a_musical_fade_and_the_restart_is_in_place() -> None:
     restart = course.at_s[np.flatnonzero(course.event)[1]]
     assert 12.0 < restart < 12.4
     late = (course.at_s > restart) & (course.at_s < 15.5)
-    assert np.nanmax(np.abs(course.place_s - (28 + course.at_s - 12))[late]) < 0.01
+    assert np.nanmax(np.abs(course.position_s - (28 + course.at_s - 12))[late]) < 0.01
 
 
 def test_a_restart_has_the_tempo_from_before() -> None:
@@ -157,10 +157,10 @@ def test_a_restart_has_the_tempo_from_before() -> None:
 def test_an_entry_waits_for_a_near_attack() -> None:
     positions = claims(5.0, lambda t: 20 + t)
     _, course, *_ = play(positions, 5.0)
-    without = course.place_s[np.flatnonzero(course.event)[0]]
+    without = course.position_s[np.flatnonzero(course.event)[0]]
     attack = without + 0.1
     _, course, *_ = play(positions, 5.0, attacks_s=(float(attack),))
-    first = course.place_s[np.flatnonzero(course.event)[0]]
+    first = course.position_s[np.flatnonzero(course.event)[0]]
     assert attack - 0.03 < first <= attack
 
 
@@ -193,7 +193,7 @@ def test_after_a_long_rest_the_follower_may_find_the_piano_before_it_is_correcte
 
     _, course, _, jumps, _ = play(claims(25.0, lambda t: 20 + t + (1.0 if 13 < t < 15.5 else 0.0), state=state), 25.0)
     inside = (course.at_s > 1) & (course.at_s < 24.5)
-    assert np.nanmax(np.abs(course.place_s - course.at_s - 20)[inside]) < 0.02
+    assert np.nanmax(np.abs(course.position_s - course.at_s - 20)[inside]) < 0.02
     assert jumps == 0
     # A new place far away is taken even then.
     *_, jumps, _ = play(claims(25.0, lambda t: (20 if t < 15 else 60) + t, state=state), 25.0)
@@ -204,7 +204,7 @@ def test_lost_coasts_then_falls_silent() -> None:
     positions = claims(20.0, lambda t: 20 + t, state=lambda t: State.FOLLOWING if t < 5 else State.LOST)
     _, course, _, jumps, holds = play(positions, 20.0)
     coast_s = ControlConfig().coast_s
-    playing = np.isfinite(course.place_s)
+    playing = np.isfinite(course.position_s)
     assert playing[(course.at_s > 1) & (course.at_s < 5 + coast_s - 0.2)].all()
     assert not playing[course.at_s > 5 + coast_s + 0.2].any()
     assert (jumps, holds) == (0, 1)
@@ -212,7 +212,7 @@ def test_lost_coasts_then_falls_silent() -> None:
 
 def test_a_follower_that_falls_silent_is_like_a_lost_one() -> None:
     _, course, *_ = play(claims(5.0, lambda t: 20 + t), 20.0)
-    assert not np.isfinite(course.place_s[course.at_s > 9]).any()
+    assert not np.isfinite(course.position_s[course.at_s > 9]).any()
 
 
 def test_a_held_orchestra_is_silent_and_comes_back() -> None:
@@ -221,8 +221,8 @@ def test_a_held_orchestra_is_silent_and_comes_back() -> None:
         return 20 + min(t, 8.0) + max(t - 14, 0.0)
 
     _, course, entries, jumps, holds = play(claims(20.0, place, lambda t: 0.0 if 8 < t < 14 else 1.0), 20.0)
-    assert not np.isfinite(course.place_s[(course.at_s > 9) & (course.at_s < 14)]).any()
-    assert np.isfinite(course.place_s[(course.at_s > 14.6) & (course.at_s < 19.5)]).all()
+    assert not np.isfinite(course.position_s[(course.at_s > 9) & (course.at_s < 14)]).any()
+    assert np.isfinite(course.position_s[(course.at_s > 14.6) & (course.at_s < 19.5)]).all()
     # The last fade is the one after the last position.
     assert (entries, jumps, holds) == (2, 0, 2)
 
@@ -233,7 +233,7 @@ def test_the_end_of_the_piece_is_played_out_and_a_stop_before_it_is_not(recordin
     end = StateChange(12 * LIVE_RATE_HZ, LIVE_RATE_HZ, State.ENDED, State.FOLLOWING, "the stream ended")
     _, course, _, _, holds = play([*claims(12.0, lambda t: 20 + t), end], 12.0, recording_s=recording_s)
     assert course.at_s[-1] < (17.0 if plays_out else 13.0)
-    last = float(np.nanmax(course.place_s))
+    last = float(np.nanmax(course.position_s))
     assert (last > recording_s - 0.05) is plays_out
     assert holds == 1
 

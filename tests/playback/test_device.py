@@ -56,10 +56,10 @@ class Stage:
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.feed = OutputBuffer(place_player(silent_recording(600.0, RATE_HZ)), 256)
+        self.buffer = OutputBuffer(place_player(silent_recording(600.0, RATE_HZ)), 256)
         self.streams: list[FakeStream] = []
         self.told: list[PlaybackPosition] = []
-        self.output = OrchestraOutput(self.feed, self.open, self.told.append, lambda: self.now_s)
+        self.output = OrchestraOutput(self.buffer, self.open, self.told.append, lambda: self.now_s)
 
     def open(self, callback: Callable[[Any, int, Any, Any], None]) -> FakeStream:
         self.streams.append(FakeStream(callback))
@@ -71,7 +71,7 @@ class Stage:
         for _ in range(blocks):
             self.output.send(position(self.now_s, self.now_s, capture_time_s=self.now_s))
             out = self.streams[-1].ask(*dac(self.now_s))
-            self.feed.produce()
+            self.buffer.produce()
             self.now_s += 256 / RATE_HZ
         return out
 
@@ -114,10 +114,10 @@ def test_the_engine_is_told_what_sounds_when_the_microphone_hears_it(monkeypatch
         stage.output.send(StateChange(round(stage.now_s * 22050), 22050, State.ENDED, State.FOLLOWING, "over"))
         for _ in range(20):
             stage.streams[-1].ask(stage.now_s + 0.05, stage.now_s)
-            stage.feed.produce()
+            stage.buffer.produce()
             stage.now_s += 256 / RATE_HZ
-        assert stage.feed.sounding(stage.now_s).rate == 0.0
-        assert stage.feed.sounding(stage.now_s - 1e6).rate == 0.0, "long forgotten"
+        assert stage.buffer.sounding(stage.now_s).rate == 0.0
+        assert stage.buffer.sounding(stage.now_s - 1e6).rate == 0.0, "long forgotten"
 
 
 def test_the_end_of_the_stream_reaches_the_player_and_notices_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_the_end_of_the_stream_reaches_the_player_and_notices_do_not(monkeypatch
         stage.output.send(StateChange(round(stage.now_s * 22050), 22050, State.ENDED, State.FOLLOWING, "over"))
         for _ in range(20):
             out = stage.streams[-1].ask(stage.now_s + 0.02, stage.now_s)
-            stage.feed.produce()
+            stage.buffer.produce()
             stage.now_s += 256 / RATE_HZ
     assert np.abs(out).max() == 0
     assert stage.output.dropped == 0
@@ -156,7 +156,7 @@ def test_a_device_that_does_not_start_is_a_clear_error_and_is_released() -> None
         streams.append(Broken(callback))
         return streams[-1]
 
-    with pytest.raises(DeviceError, match="busy"), OrchestraOutput(stage.feed, broken):
+    with pytest.raises(DeviceError, match="busy"), OrchestraOutput(stage.buffer, broken):
         pass
     assert streams[0].state == "closed"
 
@@ -169,7 +169,7 @@ def test_a_player_that_fails_leaves_silence_and_is_reported_at_the_end(monkeypat
         asked.set()
         raise ValueError("broken stretcher")
 
-    monkeypatch.setattr(stage.feed, "produce", fail)
+    monkeypatch.setattr(stage.buffer, "produce", fail)
     with pytest.raises(ValueError, match="broken stretcher"), stage.output:
         assert asked.wait(WAIT_S)
         stage.output.send(position(1.0, 1.0))
@@ -181,9 +181,9 @@ def test_what_the_driver_lost_counts_as_a_drop_out(monkeypatch: pytest.MonkeyPat
     stage = Stage()
     with stage.output:
         stage.run(3, lambda now: (now + 0.02, now))
-        assert stage.feed.drop_outs == 0
+        assert stage.buffer.drop_outs == 0
         stage.streams[-1].ask(stage.now_s, stage.now_s, underflow=True)
-    assert stage.feed.drop_outs == 1
+    assert stage.buffer.drop_outs == 1
     assert device.gathered(44100, 0.01) == 1024
     assert device.gathered(44100, 0.1) == 8820
 
@@ -215,7 +215,7 @@ def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is
             raise DeviceError("gone")
         return stage.open(callback)
 
-    output = OrchestraOutput(stage.feed, opening, stage.told.append, lambda: stage.now_s)
+    output = OrchestraOutput(stage.buffer, opening, stage.told.append, lambda: stage.now_s)
     stage.output = output
     with output:
         assert np.abs(stage.run(60, dac)).max() > 0
@@ -229,12 +229,12 @@ def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is
         away = False
         unplugged(stage, output, device.RETRY_S[-1] + 0.1)
         assert [s.state for s in stage.streams] == ["closed", "started"]
-        entries = stage.feed.player.counts.entries
+        entries = stage.buffer.player.counts.entries
         first = np.abs(stage.streams[-1].ask(*dac(stage.now_s)))
         assert first.max() == 0, "what waited for the lost device is stale"
         out = stage.run(60, dac)
-    assert stage.feed.player.counts.entries == entries + 1
-    assert stage.feed.player.counts.jumps == 0
+    assert stage.buffer.player.counts.entries == entries + 1
+    assert stage.buffer.player.counts.jumps == 0
     heard_s = stage.now_s - 256 / RATE_HZ + 0.02
     assert float(out[0, 0]) == pytest.approx(heard_s, abs=ControlConfig().slack_s + 0.001)
     assert stage.streams[-1].state == "closed"
@@ -293,15 +293,15 @@ recording = OrchestraRecording.from_samples((0.5 * np.sin(2 * np.pi * 441 * t)).
 card = device.find_output("pulse")
 assert device.supports(card, 44100)
 player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
-feed = OutputBuffer(player, device.gathered(44100, 0.1))
+buffer = OutputBuffer(player, device.gathered(44100, 0.1))
 begin_s = time.monotonic()
-with device.OrchestraOutput(feed, device.opener(card, 44100, 0.1)) as output:
+with device.OrchestraOutput(buffer, device.opener(card, 44100, 0.1)) as output:
     for seq, _ in enumerate(sys.stdin):  # one line per 512 samples that the sound server played
         now_s = time.monotonic()
         place_s = 5 + 1.1 * (now_s - begin_s)
         output.send(Position(seq, round((now_s - begin_s) * 22050), 22050, place_s, None, 1.1, 0.9, State.FOLLOWING,
                              now_s))
-print(json.dumps({"drop_outs": feed.drop_outs, "entries": player.counts.entries, "jumps": player.counts.jumps}))
+print(json.dumps({"drop_outs": buffer.drop_outs, "entries": player.counts.entries, "jumps": player.counts.jumps}))
 """
 
 

@@ -40,7 +40,7 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
     rng = np.random.default_rng(3)
     recording = silent_recording(60.0 * minutes + 60, RATE_HZ)
     player = place_player(recording)
-    feed = OutputBuffer(player, REQUEST)
+    buffer = OutputBuffer(player, REQUEST)
     output_rate_hz = RATE_HZ * (1 + output_ppm * 1e-6)
     input_rate_hz = LIVE_RATE_HZ * (1 + input_ppm * 1e-6)
     out = np.empty((REQUEST, 2), np.float32)
@@ -52,7 +52,7 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
             now_s = next_callback_s
             heard_s = now_s + OUTPUT_LATENCY_S
             # Stamps are late by the scheduler's jitter, which nobody knows.
-            feed.consume(out, heard_s + rng.uniform(0.0, 0.002))
+            buffer.consume(out, heard_s + rng.uniform(0.0, 0.002))
             if out[0, 0] > 0:
                 errors_s.append(float(out[0, 0]) - heard_s)
                 heard += 1
@@ -61,39 +61,39 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
             # The producer comes after the callback, now and then a whole period (32 ms) late.
             on_time = rng.random() < 0.95 or not on_time
             if on_time:
-                feed.produce()
+                buffer.produce()
         else:
             now_s = next_hop_s
             hops += 1
             next_hop_s = hops * HOP_SAMPLES / input_rate_hz
             # A perfect follower: the orchestra stands where the monotonic clock does.
             stamp_s = now_s + rng.uniform(0.0, 0.002)
-            feed.hear(position(hops * HOP_SAMPLES / LIVE_RATE_HZ, now_s + 1e-9, capture_time_s=stamp_s))
+            buffer.on_event(position(hops * HOP_SAMPLES / LIVE_RATE_HZ, now_s + 1e-9, capture_time_s=stamp_s))
     errors_ms = 1e3 * np.array(errors_s)
     assert heard > 0.99 * frames / REQUEST - 100
-    assert feed.drop_outs == 0
+    assert buffer.drop_outs == 0
     settled = errors_ms[len(errors_ms) // 100 :]
     assert np.abs(settled).max() < 10.0
     assert player.counts.jumps == 0
     assert player.counts.entries == 1
     # Slower output counts positive.
-    assert feed.drift_ppm == pytest.approx(input_ppm - output_ppm, abs=15)
+    assert buffer.drift_ppm == pytest.approx(input_ppm - output_ppm, abs=15)
 
 
 def test_a_late_producer_is_a_counted_drop_out_and_the_place_is_right_again_after_it() -> None:
     player = place_player(silent_recording(60.0, RATE_HZ))
-    feed = OutputBuffer(player, REQUEST)
+    buffer = OutputBuffer(player, REQUEST)
     out = np.empty((REQUEST, 2), np.float32)
     now_s, errors_s = 0.0, []
     for k in range(1500):
         now_s = k * REQUEST / RATE_HZ
-        feed.hear(position(now_s, now_s, capture_time_s=now_s))
-        feed.consume(out, now_s + OUTPUT_LATENCY_S)
+        buffer.on_event(position(now_s, now_s, capture_time_s=now_s))
+        buffer.consume(out, now_s + OUTPUT_LATENCY_S)
         if not 600 <= k < 604:  # 128 ms without the producer
-            feed.produce()
+            buffer.produce()
         if out[0, 0] > 0 and out[-1, 0] > 0:
             errors_s.append(float(out[0, 0]) - now_s - OUTPUT_LATENCY_S)
-    assert 1 <= feed.drop_outs <= 4
+    assert 1 <= buffer.drop_outs <= 4
     assert np.abs(errors_s[-500:]).max() < 0.01
 
 
@@ -103,46 +103,48 @@ def test_a_slow_sound_card_is_played_faster_by_as_much() -> None:
     block_s = 1.02 * player.block_samples / RATE_HZ
     for k in range(1000):
         heard_s = k * block_s
-        player.hear(position(heard_s, heard_s), heard_s)
+        player.on_event(position(heard_s, heard_s), heard_s)
         out = player.block(heard_s)
     # Left to the correction alone, 2 % would need an error of 15 ms.
     assert float(out[0, 0]) == pytest.approx(heard_s, abs=0.007)
 
 
 def test_the_limiter_s_delay_is_anticipated() -> None:
-    feed = OutputBuffer(place_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
+    buffer = OutputBuffer(place_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(120):
         now_s = k * REQUEST / RATE_HZ
-        feed.hear(position(now_s, now_s, capture_time_s=now_s))
-        feed.consume(out, now_s + OUTPUT_LATENCY_S)
-        feed.produce()
+        buffer.on_event(position(now_s, now_s, capture_time_s=now_s))
+        buffer.consume(out, now_s + OUTPUT_LATENCY_S)
+        buffer.produce()
     assert 1e3 * float(out[0, 0]) == pytest.approx(now_s + OUTPUT_LATENCY_S, abs=0.001)
 
 
 def test_volume_and_balance() -> None:
     player = place_player(silent_recording(60.0, RATE_HZ))
-    feed = OutputBuffer(player, REQUEST, volume_db=-6.0206, balance=0.5)
+    buffer = OutputBuffer(player, REQUEST, volume_db=-6.0206, balance=0.5)
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(60):
         now_s = k * REQUEST / RATE_HZ
-        feed.hear(position(now_s, now_s, capture_time_s=now_s))
-        feed.consume(out, now_s + OUTPUT_LATENCY_S)
-        feed.produce()
+        buffer.on_event(position(now_s, now_s, capture_time_s=now_s))
+        buffer.consume(out, now_s + OUTPUT_LATENCY_S)
+        buffer.produce()
     place_s = now_s + OUTPUT_LATENCY_S
     assert out[0].tolist() == pytest.approx([0.25 * place_s, 0.5 * place_s], rel=0.01)
 
 
 def test_silence_until_the_first_position_and_after_the_end() -> None:
     player = place_player(silent_recording(60.0, RATE_HZ))
-    feed = OutputBuffer(player, REQUEST, limiter=Limiter(2, RATE_HZ))
+    buffer = OutputBuffer(player, REQUEST, limiter=Limiter(2, RATE_HZ))
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(120):
         now_s = k * REQUEST / RATE_HZ
         if k >= 20:
-            feed.hear(position(now_s, now_s, state=State.FOLLOWING if k < 60 else State.ENDED, capture_time_s=now_s))
-        feed.consume(out, now_s + OUTPUT_LATENCY_S)
-        feed.produce()
+            buffer.on_event(
+                position(now_s, now_s, state=State.FOLLOWING if k < 60 else State.ENDED, capture_time_s=now_s)
+            )
+        buffer.consume(out, now_s + OUTPUT_LATENCY_S)
+        buffer.produce()
         if k < 20 or k > 80:
             assert float(np.abs(out).max()) == 0.0
     assert player.counts.entries == 1

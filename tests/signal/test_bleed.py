@@ -16,7 +16,7 @@ from follower.events import AudioBlock, Event, PlaybackPosition, Position, State
 from follower.piece.cache import Cache, InputFile, Manifest
 from follower.signal.bleed import BleedCanceller, BleedConfig
 from follower.signal.features import FeatureStream
-from follower.signal.loudspeakers import TOLD_HOLDS_S, Loudspeakers
+from follower.signal.loudspeakers import REPORT_VALID_S, Loudspeakers
 
 HOP_S = 512 / 22050
 RATE_HZ = 22050
@@ -175,32 +175,32 @@ def test_config_is_checked(bad: dict[str, float]) -> None:
         BleedConfig(**bad)  # type: ignore[arg-type]
 
 
-def _claim(state: State, place_s: float | None = 10.0) -> Position:
+def _position(state: State, place_s: float | None = 10.0) -> Position:
     return Position(0, 1000, 100, place_s, None, 0.5, 1.0, state)
 
 
 def test_told_places_run_on_and_expire() -> None:
     speakers = Loudspeakers(100)
-    assert speakers.place_s(0) is None
-    speakers.tell(PlaybackPosition(30.0, 1.2), 1000)
-    assert speakers.place_s(1100) == pytest.approx(31.2)
-    assert speakers.place_s(1000 + 100 * TOLD_HOLDS_S + 1) is None
-    speakers.claim(_claim(State.FOLLOWING))
-    assert speakers.place_s(1100) == pytest.approx(31.2), "who is told does not guess"
-    speakers.tell(PlaybackPosition(31.0, 0.0), 1100)
-    assert speakers.place_s(1110) is None
+    assert speakers.position_s(0) is None
+    speakers.report(PlaybackPosition(30.0, 1.2), 1000)
+    assert speakers.position_s(1100) == pytest.approx(31.2)
+    assert speakers.position_s(1000 + 100 * REPORT_VALID_S + 1) is None
+    speakers.on_position(_position(State.FOLLOWING))
+    assert speakers.position_s(1100) == pytest.approx(31.2), "a report takes precedence"
+    speakers.report(PlaybackPosition(31.0, 0.0), 1100)
+    assert speakers.position_s(1110) is None
     speakers.reset()
-    assert speakers.place_s(1110) is None
+    assert speakers.position_s(1110) is None
 
 
 def test_untold_they_play_what_is_claimed() -> None:
     speakers = Loudspeakers(100)
     for state in (State.FOLLOWING, State.ORCHESTRA):
-        speakers.claim(_claim(state))
-        assert speakers.place_s(1100) == pytest.approx(10.5)
-    for silent in (_claim(State.PAUSED), _claim(State.LOST), _claim(State.FOLLOWING, None)):
-        speakers.claim(silent)
-        assert speakers.place_s(1100) is None
+        speakers.on_position(_position(state))
+        assert speakers.position_s(1100) == pytest.approx(10.5)
+    for silent in (_position(State.PAUSED), _position(State.LOST), _position(State.FOLLOWING, None)):
+        speakers.on_position(silent)
+        assert speakers.position_s(1100) is None
 
 
 SECONDS = 20

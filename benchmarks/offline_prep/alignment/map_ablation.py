@@ -25,7 +25,7 @@ from follower.piece.mix_map import MixMap
 from offline_prep.alignment.align import align_recordings, frame_rms, precise_comparisons
 from offline_prep.alignment.assembly import assemble
 from offline_prep.alignment.attack_delay import correct
-from offline_prep.alignment.boundaries import trim_seams
+from offline_prep.alignment.boundaries import trim_ends
 from offline_prep.alignment.coarse import Chain, coarse_path, quiet_frames
 from offline_prep.alignment.config import AlignConfig, StageConfig
 from offline_prep.alignment.features import (
@@ -78,9 +78,9 @@ def chroma(gram: Gram) -> Gram:
 DEFAULT = AlignConfig()
 NO_GAPS = replace(DEFAULT, gap=replace(DEFAULT.gap, enter=1e6, enter_quiet=1e6))
 HEARD = DEFAULT.precise_weights
-RISES_ONLY = replace(HEARD, heard=0.0, harmony=0.36)
+RISES_ONLY = replace(HEARD, network=0.0, harmony=0.36)
 """The precise pass as it was before the onset network, with the weights that were best for it."""
-HARMONY_ONLY = replace(HEARD, heard=0.0, harmony=1.0, onset=0.0)
+HARMONY_ONLY = replace(HEARD, network=0.0, harmony=1.0, onset=0.0)
 VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
     "whole method": (DEFAULT, "attack_delay", False),
     "no attack delay correction": (DEFAULT, "boundaries", False),
@@ -121,7 +121,7 @@ def chains_of(
         onsets, precise = precise_comparisons(mix, orchestra, config)
         chains = tuple(settle(c, onsets, config) for c in chains)
         if last != "precise":
-            chains = trim_seams(chains, precise, quiet)
+            chains = trim_ends(chains, precise, quiet)
         if last == "attack_delay":
             chains = correct(chains, mix, orchestra, config.attack_delay)
     return chains

@@ -230,7 +230,7 @@ def window_loss(pair: Pair, weights: Weights, rng: np.random.Generator) -> tuple
     config = DEFAULT.precise_weights
     rows, columns, column = draw_window(pair, rng)
     scale = np.repeat(np.array([config.harmony, config.onset], dtype=np.float32), N_PITCHES) / OVER_SHARPNESS
-    heard = np.float32(config.heard / OVER_SHARPNESS)
+    heard = np.float32(config.network / OVER_SHARPNESS)
     seen = {
         "po": forward(weights, window_inputs(pair.level["po"], rows.start, ROWS)),
         "o": forward(weights, window_inputs(pair.level["o"], columns.start, COLUMNS)),

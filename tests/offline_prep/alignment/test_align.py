@@ -46,7 +46,7 @@ def test_plain_pair(piece: Piece, whole: Alignment) -> None:
     error = _error(whole.mix_map, piece.mix_s, piece.orchestra_s)
     assert np.median(error) < 0.02
     assert error.max() < 0.15
-    assert whole.verdict.fit is Fit.GOOD and whole.verdict.messages == ()
+    assert whole.quality.fit is Fit.GOOD and whole.quality.messages == ()
     assert whole.transposition == 0
     assert float(np.median(whole.mix_map.confidence_at(piece.mix_s))) > 0.8
 
@@ -116,7 +116,7 @@ def test_a_semitone_apart_is_handled(piece: Piece) -> None:
     """O at old pitch: the same map, no warning; and the tunings that remain are told apart from it."""
     low = concerto(orchestra_tuning=-1.0, mix_tuning=0.25)
     found = _align(low)
-    assert found.transposition == 1 and found.verdict.messages == ()
+    assert found.transposition == 1 and found.quality.messages == ()
     assert found.mix_tuning == pytest.approx(0.25, abs=0.04)
     assert _error(found.mix_map, low.mix_s, low.orchestra_s).max() < 0.15
 
@@ -125,7 +125,7 @@ def test_a_transposed_recording_is_reported() -> None:
     high = concerto(seed=2, beats=60, orchestra_tuning=4.0)
     found = _align(high, AlignConfig())
     assert found.transposition == -4
-    (message,) = found.verdict.messages
+    (message,) = found.quality.messages
     assert "4.0 semitones below" in message
     assert np.median(_error(found.mix_map, high.mix_s, high.orchestra_s)) < 0.03
 
@@ -148,13 +148,13 @@ def test_an_orchestra_stem_is_used_where_it_helps() -> None:
 def test_different_pieces_are_reported(piece: Piece) -> None:
     other = concerto(seed=9)
     found = align_recordings(other.orchestra, piece.mix, RATE_HZ)
-    assert found.verdict.fit is Fit.DIFFERENT
-    assert "do not seem to be the same piece" in found.verdict.messages[0]
+    assert found.quality.fit is Fit.DIFFERENT
+    assert "do not seem to be the same piece" in found.quality.messages[0]
 
 
 def test_work_and_accuracy_of_the_banded_coarse_stage(piece: Piece, whole: Alignment) -> None:
     """A band of +-6 s round the overview gives the same map, and its work grows only in proportion to the length."""
-    banded = replace(FEW_KEYS, widest_full_cells=0, band_s=6.0)
+    banded = replace(FEW_KEYS, max_full_cells=0, band_s=6.0)
     found = _align(piece, banded)
     np.testing.assert_allclose(
         found.mix_map.to_orchestra(piece.mix_s), whole.mix_map.to_orchestra(piece.mix_s), atol=0.03

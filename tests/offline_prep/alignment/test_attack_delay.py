@@ -58,7 +58,7 @@ def test_the_map_is_moved_towards_earlier_orchestra_where_its_attacks_are_slow()
     shift = IDENTITY.orchestra_s - moved.orchestra_s
     early, late = IDENTITY.mix_s < MIDDLE_S - 20.0, IDENTITY.mix_s > MIDDLE_S + 20.0
     assert abs(float(np.median(shift[early]))) < 0.03
-    assert 0.06 < float(np.median(shift[late])) <= CONFIG.most_s
+    assert 0.06 < float(np.median(shift[late])) <= CONFIG.max_shift_s
     np.testing.assert_array_equal(moved.mix_s, IDENTITY.mix_s)
     assert float(np.diff(moved.orchestra_s).min()) > 0.0
 
@@ -80,8 +80,8 @@ def test_few_rises_say_little() -> None:
 
 def test_the_shift_is_bounded() -> None:
     at = np.array([10.0])
-    assert attack_delay(_rises(10_000, 0.25, 0.0), at, CONFIG)[0] == pytest.approx(CONFIG.most_s)
-    assert attack_delay(_rises(10_000, 0.0, 0.25), at, CONFIG)[0] == pytest.approx(-CONFIG.most_s)
+    assert attack_delay(_rises(10_000, 0.25, 0.0), at, CONFIG)[0] == pytest.approx(CONFIG.max_shift_s)
+    assert attack_delay(_rises(10_000, 0.0, 0.25), at, CONFIG)[0] == pytest.approx(-CONFIG.max_shift_s)
 
 
 def test_pieces_apart_stay_apart_and_other_pitches_do_not_count() -> None:

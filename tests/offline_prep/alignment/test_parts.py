@@ -1,4 +1,4 @@
-"""Parts of the PO-O map on hand-made input: assembly, boundaries, joining of chains, bands, verdict."""
+"""Parts of the PO-O map on hand-made input: assembly, boundaries, joining of chains, bands, quality."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from offline_prep.alignment.assembly import GRID_S, assemble
-from offline_prep.alignment.boundaries import trim_seams
+from offline_prep.alignment.boundaries import trim_ends
 from offline_prep.alignment.coarse import Chain, Overview, band_round, distinctness, join_chains
 from offline_prep.alignment.config import GapConfig
 from offline_prep.alignment.features import HOP_S, Comparison
 from offline_prep.alignment.path import SegmentRule
-from offline_prep.alignment.quality import Fit, judge
+from offline_prep.alignment.quality import Fit, assess
 
 
 def _line(mix_from: float, mix_to: float, orchestra_from: float, slope: float = 1.0) -> Chain:
@@ -79,7 +79,7 @@ def _seam(gain: float, sounding: bool) -> tuple[Chain, ...]:
     orchestra[:, 0] = 1.0
     quiet = np.zeros(520, np.bool_) if sounding else np.ones(520, np.bool_)
     chains = (_line(0.0, 26.0, 0.0), _line(28.0, 50.0, 29.0))
-    return trim_seams(chains, Comparison(mix, orchestra, 0.5, 0.1), quiet)
+    return trim_ends(chains, Comparison(mix, orchestra, 0.5, 0.1), quiet)
 
 
 def test_seams_lie_where_the_match_ends() -> None:
@@ -123,7 +123,7 @@ def test_distinctness_leaves_neighbouring_keys_out() -> None:
         ((8.0, 1.0, 0.9, -3, -3.1), Fit.GOOD, "3.1 semitones below"),
     ],
 )
-def test_verdict(arguments: tuple[float, float, float, int, float], fit: Fit, word: str | None) -> None:
-    verdict = judge(*arguments)
-    assert verdict.fit is fit
-    assert verdict.messages == () if word is None else word in verdict.messages[0]
+def test_quality(arguments: tuple[float, float, float, int, float], fit: Fit, word: str | None) -> None:
+    found = assess(*arguments)
+    assert found.fit is fit
+    assert found.messages == () if word is None else word in found.messages[0]
