@@ -120,21 +120,41 @@ def find_input(name: int | str | None) -> Device:
     """Return the input device of that number or (part of a) name; None is the default one.
 
     Raises:
+        MissingDependencyError: see `load`.
         DeviceError: there is none, or several fit.
     """
     inputs = [d for d in devices() if d.inputs > 0]
     if not inputs:
         raise DeviceError("there is no audio input; plug in a microphone and look with: follower devices")
+    return _find(name, inputs, "input", next((d for d in inputs if d.is_default_input), inputs[0]))
+
+
+def find_output(name: int | str | None) -> Device:
+    """Return the output device of that number or (part of a) name; None is the default one.
+
+    Raises:
+        MissingDependencyError: see `load`.
+        DeviceError: there is none, or several fit.
+    """
+    outputs = [d for d in devices() if d.outputs > 0]
+    if not outputs:
+        raise DeviceError("there is no audio output; connect a loudspeaker and look with: follower devices")
+    default = load().default.device[1]
+    return _find(name, outputs, "output", next((d for d in outputs if d.index == default), outputs[0]))
+
+
+def _find(name: int | str | None, choice: list[Device], direction: str, default: Device) -> Device:
+    """The one device of `choice` that a name fits: by number, by whole name, or by part of it."""
     if name is None:
-        return next((d for d in inputs if d.is_default_input), inputs[0])
+        return default
     if isinstance(name, str) and name.isascii() and name.isdigit():
         name = int(name)
     if isinstance(name, int):
-        fitting = [d for d in inputs if d.index == name]
+        fitting = [d for d in choice if d.index == name]
     else:
-        fitting = [d for d in inputs if d.name == name] or [d for d in inputs if name.lower() in d.name.lower()]
+        fitting = [d for d in choice if d.name == name] or [d for d in choice if name.lower() in d.name.lower()]
     if len(fitting) != 1:
-        many = "no input device is" if not fitting else f"{len(fitting)} input devices are"
+        many = f"no {direction} device is" if not fitting else f"{len(fitting)} {direction} devices are"
         raise DeviceError(f"{many} called {name!r}; give a number or a name listed by: follower devices")
     return fitting[0]
 

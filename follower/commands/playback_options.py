@@ -108,11 +108,12 @@ def play_sinks(
     """
     if not args.play:
         return []
+    from follower.audio import portaudio
     from follower.playback import device
     from follower.playback.limiter import Limiter
     from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
 
-    output = device.find_output(args.play_device)
+    output = portaudio.find_output(args.play_device)
     recording = _recording(args, cache)
     if not device.supports(output, recording.sample_rate_hz):
         recording = recording.resampled(output.sample_rate_hz)

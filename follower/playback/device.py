@@ -51,31 +51,6 @@ class OutputStream(Protocol):
 StreamOpener = Callable[[Callable[[Any, int, Any, Any], None]], OutputStream]
 
 
-def find_output(name: int | str | None) -> portaudio.Device:
-    """Return the output device of that number or (part of a) name; None is the default one.
-
-    Raises:
-        MissingDependencyError: sounddevice or PortAudio is not installed.
-        DeviceError: there is none, or several fit.
-    """
-    outputs = [d for d in portaudio.devices() if d.outputs > 0]
-    if not outputs:
-        raise DeviceError("there is no audio output; connect a loudspeaker and look with: follower devices")
-    if name is None:
-        default = portaudio.load().default.device[1]
-        return next((d for d in outputs if d.index == default), outputs[0])
-    if isinstance(name, str) and name.isascii() and name.isdigit():
-        name = int(name)
-    if isinstance(name, int):
-        fitting = [d for d in outputs if d.index == name]
-    else:
-        fitting = [d for d in outputs if d.name == name] or [d for d in outputs if name.lower() in d.name.lower()]
-    if len(fitting) != 1:
-        many = "no output device is" if not fitting else f"{len(fitting)} output devices are"
-        raise DeviceError(f"{many} called {name!r}; give a number or a name listed by: follower devices")
-    return fitting[0]
-
-
 def opener(device: portaudio.Device, sample_rate_hz: int, latency_s: float = DEFAULT_LATENCY_S) -> StreamOpener:
     """Return what opens (not starts) a stereo output stream of that device; it raises DeviceError.
 

@@ -259,17 +259,17 @@ def test_outputs_are_found_by_number_and_name(monkeypatch: pytest.MonkeyPatch) -
     ]
     monkeypatch.setattr(portaudio, "devices", lambda: found)
     monkeypatch.setattr(portaudio, "load", lambda: SimpleNamespace(default=SimpleNamespace(device=(0, 2))))
-    assert device.find_output(None).index == 2
-    assert device.find_output("USB Audio").index == 1
-    assert device.find_output("audio 2").index == 2
-    assert device.find_output("1").index == 1
+    assert portaudio.find_output(None).index == 2
+    assert portaudio.find_output("USB Audio").index == 1
+    assert portaudio.find_output("audio 2").index == 2
+    assert portaudio.find_output("1").index == 1
     with pytest.raises(DeviceError, match="2 output devices are called 'usb'"):
-        device.find_output("usb")
+        portaudio.find_output("usb")
     with pytest.raises(DeviceError, match="no output device is called 'Microphone'"):
-        device.find_output("Microphone")
+        portaudio.find_output("Microphone")
     monkeypatch.setattr(portaudio, "devices", lambda: found[:1])
     with pytest.raises(DeviceError, match="no audio output"):
-        device.find_output(None)
+        portaudio.find_output(None)
 
 
 PROGRAMS = ("pulseaudio", "parec", "pactl")
@@ -279,6 +279,7 @@ PLAY = """
 import json, sys, time
 import numpy as np
 from follower import kernels
+from follower.audio import portaudio
 from follower.events import Position, State
 from follower.playback import device
 from follower.playback.control import ControlConfig
@@ -290,7 +291,7 @@ from follower.playback.recording import OrchestraRecording
 kernels.warmup()
 t = np.arange(60 * 44100) / 44100
 recording = OrchestraRecording.from_samples((0.5 * np.sin(2 * np.pi * 441 * t)).astype(np.float32), 44100)
-card = device.find_output("pulse")
+card = portaudio.find_output("pulse")
 assert device.supports(card, 44100)
 player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
 buffer = OutputBuffer(player, device.gathered(44100, 0.1))

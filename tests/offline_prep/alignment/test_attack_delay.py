@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from offline_prep.alignment.attack_delay import MAX_EXTRAPOLATION_S, Rises, attack_delay, correct, find_rises
+from offline_prep.alignment.attack_delay import MAX_RISE_S, Rises, attack_delay, correct, find_rises
 from offline_prep.alignment.coarse import Chain
 from offline_prep.alignment.config import AttackDelayConfig
 from offline_prep.alignment.features import HOP_S, N_PITCHES
@@ -47,7 +47,7 @@ def test_rises_are_measured_in_both_recordings() -> None:
     assert bool(np.all(np.diff(found.mix_s) >= 0.0))
     assert np.median(found.orchestra_rise_s) == pytest.approx(8 * HOP_S, abs=HOP_S)
     assert np.median(found.mix_rise_s) == pytest.approx(2 * HOP_S, abs=HOP_S)
-    assert float(found.orchestra_rise_s.max()) <= MAX_EXTRAPOLATION_S
+    assert float(found.orchestra_rise_s.max()) <= MAX_RISE_S
 
 
 def test_the_map_is_moved_towards_earlier_orchestra_where_its_attacks_are_slow() -> None:
