@@ -30,8 +30,9 @@ from conditions import CONDITIONS, rests
 
 from follower.errors import FollowerError, ScenarioError
 from follower.evaluation.beat_errors import summarise
-from follower.evaluation.scenario import find_audio, read_columns
+from follower.evaluation.scenario import read_columns
 from follower.events import State
+from follower.files.find import find_audio
 
 LIMITS_S = {"noticed_s": 3.0, "recovery_s": 4.0, "paused_s": 1.5, "resumed_s": 0.5, "reentry_s": 1.5}
 REST_SETTLES_S = 1.5

@@ -216,7 +216,7 @@ def heard(pairs: Sequence[Path], stretcher: str) -> None:
             ]
         )
         claim_ms = 1e3 * (claimed - target_s)
-        heard_ms = 1e3 * (course.heard_at(beat_s) - target_s)
+        heard_ms = 1e3 * (course.position_at(beat_s) - target_s)
         sounding = np.isfinite(heard_ms)
         claims_all.append(claim_ms)
         heard_all.append(heard_ms)

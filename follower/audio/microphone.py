@@ -159,7 +159,7 @@ class MicrophoneSource:
         )
 
     def blocks(self) -> Iterator[AudioBlock | Notice]:
-        """Yield what the device captures; a `Notice` when it goes away and when it is heard again."""
+        """Yield what the device captures; a `Notice` when it goes away and when it delivers again."""
         timeline = _Timeline(self.sample_rate_hz)
         heard_s, patience_s = self._clock(), FIRST_AUDIO_S
         away = False

@@ -38,7 +38,7 @@ def draw_report(course: Course, positions: Sequence[Position], piano: Path, out:
     truth = _truth(piano)
     if truth is not None:
         beat_s, target_s = truth
-        error_ms = 1e3 * (course.heard_at(beat_s) - target_s)
+        error_ms = 1e3 * (course.position_at(beat_s) - target_s)
         errors.plot(beat_s, _shown(error_ms), ".", markersize=4, color="C3", label="accompaniment error at beats")
         title = summary_line(error_ms)
     for at_s in course.at_s[course.event]:

@@ -1,4 +1,4 @@
-"""The demo's picture: the claimed position over the truth, and the error of every system at every beat."""
+"""The demo's picture: the reported position over the truth, and the error of every system at every beat."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATE_COLOURS: Final[Mapping[State, str]] = {
 
 @dataclass(frozen=True)
 class Track:
-    """Positions of one run, as positions.csv holds them; unknown places are NaN. All of length n."""
+    """Positions of one run, as positions.csv holds them; unknown positions are NaN. All of length n."""
 
     audio_time_s: NDArray[np.float64]
     orchestra_s: NDArray[np.float64]
@@ -81,19 +81,19 @@ def plot_demo(truth: Truth, track: Track, error_s: Mapping[str, NDArray[np.float
 
     figure = Figure(figsize=(11, 9), layout="constrained")
     FigureCanvasAgg(figure)
-    place, confidence, error = figure.subplots(3, 1, sharex=True, height_ratios=(4, 1, 3))
-    place.plot(truth.piano_s, truth.orchestra_s, color="0.7", linewidth=6, label="truth")
-    place.plot(track.audio_time_s, track.orchestra_s, color="tab:blue", linewidth=1.5, label="followed live")
+    position, confidence, error = figure.subplots(3, 1, sharex=True, height_ratios=(4, 1, 3))
+    position.plot(truth.piano_s, truth.orchestra_s, color="0.7", linewidth=6, label="truth")
+    position.plot(track.audio_time_s, track.orchestra_s, color="tab:blue", linewidth=1.5, label="followed live")
     seen: set[State] = set()
     for begin, end, state in state_spans(track):
         if state in STATE_COLOURS:
             seen.add(state)
-            for axis in (place, confidence, error):
+            for axis in (position, confidence, error):
                 axis.axvspan(begin, end, color=STATE_COLOURS[state], alpha=0.25, linewidth=0)
     patches = [Patch(color=STATE_COLOURS[s], alpha=0.25, label=s.value) for s in STATE_COLOURS if s in seen]
-    place.legend(handles=[*place.get_lines(), *patches], loc="upper left")
-    place.set(
-        ylabel="orchestra recording (s)", title="The follower's claim while the piano plays, from an unknown start"
+    position.legend(handles=[*position.get_lines(), *patches], loc="upper left")
+    position.set(
+        ylabel="orchestra recording (s)", title="The follower's position while the piano plays, from an unknown start"
     )
     confidence.plot(track.audio_time_s, track.confidence, color="tab:blue", linewidth=1)
     confidence.set(ylabel="confidence", ylim=(0, 1.02))
@@ -109,7 +109,7 @@ def plot_demo(truth: Truth, track: Track, error_s: Mapping[str, NDArray[np.float
         xlim=(0, max(float(truth.piano_s[-1]), float(track.audio_time_s[-1]))),
     )
     error.legend(loc="lower right", ncols=len(error_s))
-    for axis in (place, confidence, error):
+    for axis in (position, confidence, error):
         axis.grid(linestyle="--", alpha=0.5)
     try:
         figure.savefig(path, dpi=110)

@@ -297,7 +297,7 @@ def user_cache_folder() -> Path:
 def demo_scenario(*, seed: int = 1, seconds: float = DEMO_SECONDS) -> Path:
     """The demo's scenario folder in the user's cache, synthesised on first use.
 
-    It is written beside its place and renamed, so that two programs starting at once both find a whole one.
+    It is written beside its final name and renamed, so that two programs starting at once both find a whole one.
 
     Args:
         seed: as in `write_demo_scenario`.

@@ -15,7 +15,7 @@ from follower.piece.mix_map import MixMap
 
 
 class AlignmentSink:
-    """Collect the claims and write them as warping paths when it closes.
+    """Collect the positions and write them as warping paths when it closes.
 
     `hyp.npy`: float64 (2, L), seconds: piano, orchestra. `p_po_align.npy`: int64 (2, L), frames: piano, full mix.
     `o_po_align.npy`: int64 (2, K), frames: orchestra, full mix (the cache's map). All as the notebook saves them.
@@ -47,7 +47,7 @@ class AlignmentSink:
         return self
 
     def begin(self, session: Session) -> None:
-        """Forget the claims of an earlier session."""
+        """Forget the positions of an earlier session."""
         self._claims.clear()
 
     def send(self, event: Event) -> None:

@@ -88,7 +88,7 @@ class PianoModel:
             self._s2,
         )
         self.frames_learned += 1
-        # A component no frame wants keeps its last place: its share only tends to zero.
+        # A component no frame wants keeps its last mean: its share only tends to zero.
         share = np.maximum(self._s0, 1e-12)
         means = self._s1 / share[:, None]
         variances = np.maximum(self._s2 / share[:, None] - means**2, MIN_VARIANCE)

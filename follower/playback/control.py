@@ -166,15 +166,15 @@ class PlaybackControl:
         """Take a change of state that comes without a position, as at the end of the stream."""
         self._state = state
 
-    def target_s(self, heard_at_s: float) -> float:
+    def target_s(self, output_at_s: float) -> float:
         """Where the orchestra should stand at an instant (s); NaN while unknown."""
-        return math.nan if self._newest is None else self._extrapolated(self._newest, heard_at_s)
+        return math.nan if self._newest is None else self._extrapolated(self._newest, output_at_s)
 
-    def silent_order(self, heard_at_s: float) -> Order:
-        """Order for a block heard from `heard_at_s` on, while nothing plays."""
-        if not self._may_start(heard_at_s):
+    def silent_order(self, output_at_s: float) -> Order:
+        """Order for a block that sounds from `output_at_s` on, while nothing plays."""
+        if not self._may_start(output_at_s):
             return Order(Action.PLAY, 1.0)
-        target_s = self.target_s(heard_at_s)
+        target_s = self.target_s(output_at_s)
         if not 0.0 <= target_s < self._duration_s:
             return Order(Action.PLAY, 1.0)
         k = bisect_left(self._attacks_s, target_s)
@@ -187,11 +187,11 @@ class PlaybackControl:
         return Order(Action.ENTER, rate, target_s)
 
     def playing_order(
-        self, heard_at_s: float, committed_at_s: float, committed_position_s: float, block_s: float
+        self, output_at_s: float, committed_at_s: float, committed_position_s: float, block_s: float
     ) -> Order:
-        """Order for a block of length `block_s` heard from `heard_at_s` on, while the orchestra plays.
+        """Order for a block of length `block_s` that sounds from `output_at_s` on, while the orchestra plays.
 
-        A new rate acts from the instant `committed_at_s`, at which `committed_position_s` will be heard.
+        A new rate acts from the instant `committed_at_s`, at which `committed_position_s` will sound.
         """
         c = self._config
         if self._plays_out(committed_position_s):
@@ -203,11 +203,11 @@ class PlaybackControl:
             return Order(Action.PLAY, self._rate)
         error_s = self.target_s(committed_at_s) - committed_position_s
         rests = self._state is State.ORCHESTRA
-        leads = heard_at_s - self._rest_since_s > c.rest_s or heard_at_s < self._led_until_s
+        leads = output_at_s - self._rest_since_s > c.rest_s or output_at_s < self._led_until_s
         if abs(error_s) > (c.lead_jump_s if rests or leads else c.jump_s):
-            self._off_since_s = min(self._off_since_s, heard_at_s)
-            steady_s = heard_at_s - max(self._steady_since_s, self._off_since_s)
-            target_s = self.target_s(heard_at_s)
+            self._off_since_s = min(self._off_since_s, output_at_s)
+            steady_s = output_at_s - max(self._steady_since_s, self._off_since_s)
+            target_s = self.target_s(output_at_s)
             if steady_s >= c.steady_s and self._confidence >= c.min_confidence and 0 <= target_s < self._duration_s:
                 self._rate = self._event_rate()
                 self._off_since_s = math.inf

@@ -67,7 +67,7 @@ class SampleRing:
 
 
 class OutputBuffer:
-    """Keeps the ring filled with what the player plays for the instants at which it will be heard.
+    """Keeps the ring filled with what the player plays for the instants at which it will leave the loudspeaker.
 
     Input and output run on clocks of their own: both counters are related to the monotonic clock, and the player's
     rate is scaled by the output's measured drift.
@@ -102,7 +102,7 @@ class OutputBuffer:
         self._input_clock: ClockModel | None = None
         self._events: deque[Position | StateChange] = deque(maxlen=MAX_BACKLOG)
         self._stamps: deque[tuple[int, float]] = deque(maxlen=MAX_BACKLOG)
-        # When a block is heard, and what it plays; None is silence.
+        # When a block sounds, and what it plays; None is silence.
         self._played: deque[tuple[float, float | None, float]] = deque(maxlen=REMEMBERED_BLOCKS)
 
     @property
@@ -119,19 +119,19 @@ class OutputBuffer:
         """Take the follower's newest position or state (any thread)."""
         self._events.append(event)
 
-    def consume(self, out: NDArray[np.float32], heard_at_s: float) -> None:
-        """Fill `out` (n, 2), whose first frame leaves the loudspeaker at `heard_at_s` (the callback's thread)."""
-        self._stamps.append((self._ring.read + self._missing, heard_at_s))
+    def consume(self, out: NDArray[np.float32], output_at_s: float) -> None:
+        """Fill `out` (n, 2), whose first frame leaves the loudspeaker at `output_at_s` (the callback's thread)."""
+        self._stamps.append((self._ring.read + self._missing, output_at_s))
         missing = self._ring.take(out)
         self._missing += missing
         self.drop_outs += missing > 0
 
     def sounding(self, at_s: float) -> PlaybackPosition:
         """Return what leaves the loudspeaker at an instant of the monotonic clock (any thread); rate 0 is silence."""
-        for heard_at_s, position_s, rate in reversed(tuple(self._played)):  # the copy is made at once
-            if heard_at_s <= at_s:
+        for output_at_s, position_s, rate in reversed(tuple(self._played)):  # the copy is made at once
+            if output_at_s <= at_s:
                 return (
-                    SILENCE if position_s is None else PlaybackPosition(position_s + rate * (at_s - heard_at_s), rate)
+                    SILENCE if position_s is None else PlaybackPosition(position_s + rate * (at_s - output_at_s), rate)
                 )
         return SILENCE
 
@@ -157,9 +157,9 @@ class OutputBuffer:
         while self._ring.filled < self._target:
             if self._output_clock.known:
                 self.player.clock_stretch = self._output_clock.stretch
-                heard_at_s = self._output_clock.time_s(self._ring.written + self._missing + late)
-                sound = self.player.block(heard_at_s)
-                self._played.append((heard_at_s, self.player.block_position_s, self.player.control.rate))
+                output_at_s = self._output_clock.time_s(self._ring.written + self._missing + late)
+                sound = self.player.block(output_at_s)
+                self._played.append((output_at_s, self.player.block_position_s, self.player.control.rate))
                 stereo = (sound[:, [0, -1]] if sound.shape[1] <= OUTPUT_CHANNELS else _mono(sound)) * self._gains
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)

@@ -110,7 +110,7 @@ class OrchestraPlayer:
 
     @property
     def sounds(self) -> bool:
-        """Whether anything is heard, a fade included."""
+        """Whether there is any sound, a fade included."""
         return any(v.sounds for v in self._voices)
 
     @property
@@ -118,14 +118,14 @@ class OrchestraPlayer:
         """Position in the recording (s) of the newest block's first sample; None while silent or fading out."""
         return self._block_place_s
 
-    def block(self, heard_at_s: float) -> NDArray[np.float32]:
+    def block(self, output_at_s: float) -> NDArray[np.float32]:
         """Return the next `block_samples` samples, shape (block_samples, channels).
 
         Args:
-            heard_at_s: instant at which the block's first sample leaves the loudspeaker, on the clock of `on_event`.
+            output_at_s: instant at which the block's first sample leaves the loudspeaker, on the clock of `on_event`.
         """
         n = self.block_samples
-        self._apply_order(heard_at_s)
+        self._apply_order(output_at_s)
         leading = self._leading
         self._block_place_s = None if leading is None else leading.stretcher.source_sample / self.sample_rate_hz
         out = np.zeros((n, self.channels), np.float32)
@@ -134,14 +134,14 @@ class OrchestraPlayer:
                 out += voice.block(n, self.control.rate * self.clock_stretch)
         return out
 
-    def _apply_order(self, heard_at_s: float) -> None:
+    def _apply_order(self, output_at_s: float) -> None:
         if self._leading is None:
-            order = self.control.silent_order(heard_at_s)
+            order = self.control.silent_order(output_at_s)
         else:
             ahead, committed = self._leading.stretcher.committed
             order = self.control.playing_order(
-                heard_at_s,
-                heard_at_s + ahead / self.sample_rate_hz * self.clock_stretch,
+                output_at_s,
+                output_at_s + ahead / self.sample_rate_hz * self.clock_stretch,
                 committed / self.sample_rate_hz,
                 self.block_samples / self.sample_rate_hz,
             )

@@ -1,4 +1,4 @@
-"""Rendering offline what would have been heard: positions of a replay in, the orchestra's sound and its course out."""
+"""Rendering offline what would have sounded: positions of a replay in, the orchestra's sound and its course out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from follower.events import Position, StateChange
 from follower.playback.player import OrchestraPlayer
 
 OUTPUT_LATENCY_S = 0.05
-"""A sound heard at an instant was decided this much earlier: ring buffer and device, as in a live session."""
+"""What sounds at an instant was decided this much earlier: ring buffer and device, as in a live session."""
 MAX_TAIL_S = 15.0
 """After the last of the piano the end of the piece may still be played out."""
 STEP_PCT = 5.0
@@ -25,7 +25,7 @@ class Course:
 
     Attributes:
         at_s: live time at which the block began to sound.
-        position_s: position in the recording heard then; NaN while silent or fading out.
+        position_s: position in the recording that sounds then; NaN while silent or fading out.
         rate: recording seconds per live second asked for.
         event: True where the block began with an entry or a jump.
     """
@@ -35,13 +35,13 @@ class Course:
     rate: NDArray[np.float64]
     event: NDArray[np.bool_]
 
-    def heard_at(self, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Position in the recording heard at each instant, shape like `at_s`; NaN where the orchestra is silent."""
+    def position_at(self, at_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Position in the recording at each instant, shape like `at_s`; NaN where the orchestra is silent."""
         k = np.clip(np.searchsorted(self.at_s, at_s, side="right") - 1, 0, max(len(self.at_s) - 1, 0))
         if len(self.at_s) == 0:
             return np.full(np.shape(at_s), np.nan)
-        heard: NDArray[np.float64] = self.position_s[k] + self.rate[k] * (at_s - self.at_s[k])
-        return heard
+        position_s: NDArray[np.float64] = self.position_s[k] + self.rate[k] * (at_s - self.at_s[k])
+        return position_s
 
     def audible_steps(self) -> int:
         """Times the rate changed by more than 5 % within 100 ms while playing, entries and jumps left out."""
@@ -62,7 +62,7 @@ class RenderedBlock:
 
     Attributes:
         at_s: live time at which it begins to sound.
-        position_s: position in the recording heard then; NaN while silent or fading out.
+        position_s: position in the recording that sounds then; NaN while silent or fading out.
         rate: asked for.
         event: whether an entry or a jump begins here.
         sound: (block_samples, channels).
@@ -80,7 +80,7 @@ def render(
 ) -> Iterator[RenderedBlock]:
     """Play after recorded positions, the same every time.
 
-    The block heard at an instant knows the positions from audio up to `OUTPUT_LATENCY_S` before.
+    The block that sounds at an instant knows the positions from audio up to `OUTPUT_LATENCY_S` before.
 
     Args:
         player: fresh.

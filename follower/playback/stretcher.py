@@ -16,7 +16,7 @@ class Committed(NamedTuple):
 
     Attributes:
         output_samples: output samples from the next one pulled to this point.
-        source_sample: position in the recording (samples, fractional) heard there.
+        source_sample: position in the recording (samples, fractional) that sounds there.
     """
 
     output_samples: float

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from follower.errors import ScenarioError
-from follower.evaluation.scenario import find_audio, load_scenario
+from follower.evaluation.scenario import load_scenario
+from follower.files.find import find_audio
 
 
 def _write(folder: Path, **files: str) -> Path:

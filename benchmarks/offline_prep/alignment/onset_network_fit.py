@@ -30,7 +30,8 @@ from map_ablation import DEFAULT
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from follower.evaluation.scenario import find_audio, read_columns
+from follower.evaluation.scenario import read_columns
+from follower.files.find import find_audio
 from offline_prep.alignment.features import (
     HOP_S,
     LOWEST_MIDI,

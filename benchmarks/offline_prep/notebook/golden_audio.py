@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from follower.evaluation.scenario import find_audio
+from follower.files.find import find_audio
 from offline_prep.audio import load_recording, resample
 from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, NotebookFeatures, notebook_features
 from offline_prep.notebook.system import gap_lengths, notebook_alignment, offline_stage
