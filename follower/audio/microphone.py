@@ -216,7 +216,7 @@ class _Timeline:
     """Turns what callbacks captured into blocks on one sample counter that runs with time.
 
     Args:
-        sample_rate_hz: of the stream.
+        sample_rate_hz: rate of the stream.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:

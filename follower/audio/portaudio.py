@@ -72,11 +72,11 @@ class Device:
     Attributes:
         index: PortAudio's number.
         name: PortAudio's name.
-        host_api: the system's audio interface it belongs to.
+        host_api: the system's audio interface the device belongs to.
         inputs: input channels; 0 for a loudspeaker.
         outputs: output channels.
-        sample_rate_hz: its default rate.
-        is_default_input: whether it is used when no device is named.
+        sample_rate_hz: default rate of the device.
+        is_default_input: whether the device is the input when none is named.
     """
 
     index: int

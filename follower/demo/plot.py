@@ -67,7 +67,7 @@ def plot_demo(truth: Truth, track: Track, error_s: Mapping[str, NDArray[np.float
     """Draw the run.
 
     Args:
-        truth: of the scenario.
+        truth: truth of the scenario.
         track: the live system's positions.
         error_s: system -> signed error at each evaluation beat, the live system first.
         path: picture to write; its ending names the format.

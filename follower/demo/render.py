@@ -57,7 +57,7 @@ class Performance:
         piano: instrument; None where only the orchestra plays.
         strings: section; None where only the piano plays.
         lead_s: room noise before the first beat (s).
-        sample_rate_hz: of the recording.
+        sample_rate_hz: rate of the recording.
         rt60_s: reverberation time of the room.
         wet_db: level of the room re the direct sound.
         level_db: RMS of the sounding parts re full scale.
@@ -260,7 +260,7 @@ def write_demo_scenario(folder: Path | str, *, seed: int = 1, seconds: float = D
 
     Args:
         folder: made where it is missing; files of the same names are replaced.
-        seed: of tempo curves, players and rooms. The same seed gives the same files.
+        seed: seed of tempo curves, players and rooms. The same seed gives the same files.
         seconds: how much of the piece, from its start, 12 to 45 s of the mix; rounded to whole bars.
 
     Returns:
@@ -300,8 +300,8 @@ def demo_scenario(*, seed: int = 1, seconds: float = DEMO_SECONDS) -> Path:
     It is written beside its final name and renamed, so that two programs starting at once both find a whole one.
 
     Args:
-        seed: as in `write_demo_scenario`.
-        seconds: as in `write_demo_scenario`.
+        seed: see `write_demo_scenario`.
+        seconds: see `write_demo_scenario`.
 
     Raises:
         ConfigError: `seconds` is out of range.

@@ -40,8 +40,8 @@ class Behaviour:
         rate_change_per_s: mean absolute change of the reported rate in a second.
         backward_steps: estimates that lie before their predecessor, jumps left out.
         backward_worst_ms: largest step of an estimate to before its predecessor, jumps left out.
-        lost_missed: of the instants (of the truth) with a estimate and an error above 1 s, those not reported lost.
-        lost_false: of the instants with an error up to 0.5 s, those reported lost.
+        lost_missed: share not reported lost of the instants (of the truth) with an estimate and an error above 1 s.
+        lost_false: share reported lost of the instants (of the truth) with an error up to 0.5 s.
     """
 
     lock_s: float
@@ -74,7 +74,7 @@ def behaviour(estimates: Estimates, piano_s: NDArray[np.float64], target_s: NDAr
     """Measure everything in `Behaviour`.
 
     Args:
-        estimates: of one run.
+        estimates: reports of one run.
         piano_s: instants at which the truth is known, increasing, shape (K,).
         target_s: the true position at each.
     """

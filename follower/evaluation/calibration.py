@@ -50,8 +50,8 @@ def coverage(error_s: NDArray[np.float64], confidence: NDArray[np.float64]) -> l
     """Error against coverage: only estimates of a minimum confidence count.
 
     Args:
-        error_s: at each beat.
-        confidence: of the estimate at each beat, NaN where there is none.
+        error_s: signed error at each beat (s); inf without an estimate.
+        confidence: confidence of the estimate at each beat, NaN where there is no estimate.
     """
     absolute = np.abs(error_s) * 1000
     rows = []

@@ -78,7 +78,7 @@ def pools(results: Results, patterns: Sequence[str]) -> dict[str, dict[str, Pool
     """Pool all scenarios, and those whose name matches each pattern.
 
     Args:
-        results: of every scenario.
+        results: results of every scenario.
         patterns: each a list of shell patterns with commas, e.g. "pub0*,pub1*". One that matches nothing is left out.
 
     Returns:

@@ -17,7 +17,7 @@ class DenseSparseConfig(JsonConfig):
         observation: what is compared, see `ObservationConfig`.
         start: when the piano counts as having begun.
         start_detection: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
-        weights: of the match in each part of the observations.
+        weights: weights of the match in each part of the observations.
         select_above: frames of the mix with at least this probability of piano are rows.
         min_gap_s: stretches without rows that are shorter than this are filled with rows.
         soft_floor: weight of a row's match where piano is impossible; it rises to 1 with the probability of piano.
@@ -25,7 +25,7 @@ class DenseSparseConfig(JsonConfig):
             in the hop, so that rows in doubt neither draw nor repel.
         step_penalty: cost per column of a step whose slope is e times the present rate.
         jump_cost: cost of going on anywhere else in the mix.
-        temperature: of the posterior over positions, in units of accumulated cost.
+        temperature: accumulated cost that divides a position's posterior by e.
         silence: presence below which the piano counts as silent.
         hold_after_s: a silence this long is a pause where the mix has piano, and a rest elsewhere.
         hold_ahead_s: span after the position over which the mix's probability of piano is averaged to decide between

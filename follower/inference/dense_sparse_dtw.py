@@ -21,7 +21,7 @@ class IncrementalDenseSparse:
 
     Args:
         gaps: (n,) mix frames from each row to the next, >= 1.
-        weights: of the dense steps (1, 1), (1, 2), (2, 1) in (rows, columns).
+        weights: weights of the dense steps (1, 1), (1, 2), (2, 1) in (rows, columns).
 
     Raises:
         ConfigError: no row, or a gap below 1.
@@ -66,9 +66,9 @@ class IncrementalDenseSparse:
         """Take the next column.
 
         Args:
-            costs: (n,) of the rows.
+            costs: (n,) local costs of the rows.
             entry: (n,) accumulated cost of a path that begins here; inf where none may.
-            penalties: of the dense steps into this column, added to the path's cost.
+            penalties: penalties of the dense steps into this column, added to the path's cost.
 
         Returns:
             `totals`, (n,): valid until the next update.

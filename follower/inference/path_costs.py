@@ -32,7 +32,7 @@ class PathCosts:
         config: constants.
 
     Attributes:
-        selection: as given.
+        selection: the rows, as given.
     """
 
     def __init__(self, selection: Selection, entry: NDArray[np.float64], config: DenseSparseConfig) -> None:

@@ -66,7 +66,7 @@ class RowRebuild:
         """Build on for one hop and return the path costs to use from now on.
 
         Args:
-            in_use: those used up to now.
+            in_use: the path costs used up to now.
             rate: mix seconds per live second.
         """
         c = self._config

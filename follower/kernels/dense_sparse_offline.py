@@ -36,7 +36,7 @@ def accumulate_rows(
         first_row: index of the block's first row in the whole alignment. Row 0 may start at any column.
         dense: shape (n,), the row's kind; of no meaning for row 0.
         gap_before: shape (n,), mix frames from the row before to this one, >= 1; used where the row is sparse.
-        weights: of the three dense steps, shape (3,).
+        weights: weights of the three dense steps, shape (3,).
         D: accumulated costs, shape (2 + n, N): rows 0 and 1 hold the two rows before the block (inf where there is
             none), the rest is written. inf means: cannot be reached.
         B: shape (n, N), written: index of the dense step (-1: none), or the columns a sparse row steps over.

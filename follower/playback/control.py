@@ -110,7 +110,7 @@ class PlaybackControl:
 
     Args:
         duration_s: length of the orchestra recording.
-        attacks_s: its sharp attacks, increasing (s); entries prefer them.
+        attacks_s: sharp attacks of the recording, increasing (s); entries prefer them.
         config: bounds.
 
     Example:

@@ -56,7 +56,7 @@ def opener(device: portaudio.Device, sample_rate_hz: int, latency_s: float = DEF
 
     Args:
         device: the output.
-        sample_rate_hz: its rate.
+        sample_rate_hz: rate of the stream.
         latency_s: buffer asked of the driver; the player anticipates it.
     """
 

@@ -15,8 +15,8 @@ class Limiter:
     """Keeps peaks under a ceiling: the gain falls ahead of a peak, the same for all channels, and recovers slowly.
 
     Args:
-        channels: of the signal.
-        sample_rate_hz: of the signal.
+        channels: channels of the signal.
+        sample_rate_hz: rate of the signal.
         ceiling: largest magnitude that comes out.
 
     Example:

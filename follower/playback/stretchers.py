@@ -35,7 +35,7 @@ def make_stretcher(name: str, recording: OrchestraRecording) -> Stretcher:
 
     Raises:
         ConfigError: no such stretcher.
-        MissingDependencyError: its library is not installed.
+        MissingDependencyError: the stretcher's library is not installed.
     """
     try:
         factory = STRETCHERS[name]

@@ -92,7 +92,7 @@ class BleedCanceller:
 
     Args:
         orchestra_pitch: (n, k) float32, semitone amplitudes of the orchestra recording; n >= 1.
-        hop_s: of both sides.
+        hop_s: hop of the orchestra recording's frames and of the live ones.
         config: see `BleedConfig`.
 
     Example:

@@ -50,11 +50,11 @@ class Alignment:
     Attributes:
         mix_map: knots at most 0.1 s apart on the mix axis, from mix 0 to its end, with confidence and cuts.
         chains: the matched pieces in seconds, as found.
-        quality: fit and messages for the user.
+        quality: fit of the recordings, and messages for the user.
         confidence: mean confidence over the matched parts.
         distinctness: how many times better the recordings match than in a wrong key.
-        orchestra_tuning: semitones above A = 440 Hz, -0.5..0.5.
-        mix_tuning: likewise.
+        orchestra_tuning: semitones of the orchestra recording above A = 440 Hz, -0.5..0.5.
+        mix_tuning: semitones of the mix above A = 440 Hz, -0.5..0.5.
         transposition: semitones the orchestra recording was raised to meet the mix.
         stem_used: the orchestra stem matched better than the mix and was used.
         cells: local costs the coarse stage read, the work done.
@@ -107,7 +107,7 @@ def align_recordings(
     Args:
         orchestra: (n,) mono samples of the orchestra recording.
         mix: (m,) mono samples of the full mix.
-        sample_rate_hz: of all signals.
+        sample_rate_hz: rate of all signals.
         config: None is the measured default.
         progress: called with (stage, share of all work done 0..1).
         mix_orchestra_stem: (m,) the orchestra of the mix as a separator leaves it; takes the mix's place in the fine

@@ -22,7 +22,7 @@ def trim_ends(chains: tuple[Chain, ...], comparison: Comparison, quiet: NDArray[
 
     Args:
         chains: in order, reaching beyond where they should.
-        comparison: of the precise stage.
+        comparison: comparison of the precise stage.
         quiet: frames of the orchestra recording in which nothing sounds.
     """
     out = list(chains)

@@ -33,8 +33,8 @@ class Overview:
 
     Attributes:
         transposition: semitones by which the orchestra recording is taken higher than it sounds.
-        score: of the path, see `Path`.
-        chains: its matched pieces.
+        score: score of the path, see `Path`.
+        chains: matched pieces of the path.
     """
 
     transposition: int

@@ -126,7 +126,7 @@ def shape_features(gram: NDArray[np.float32], shape: FeatureShape, softness: flo
     """Harmony and onset features of a pitchgram (frames, 72).
 
     Args:
-        gram: of `pitchgram`.
+        gram: result of `pitchgram`.
         shape: see `FeatureShape`.
         softness: harmony rows are v / (|v| + softness median|v|): quiet frames become neutral, not noise matches.
     """
@@ -170,8 +170,8 @@ class Comparison:
     Attributes:
         mix: (rows, D) float32.
         orchestra: (columns, D) float32.
-        offset: see above; the median over random pairs of frames is 0.
-        hop_s: of both axes.
+        offset: constant of the cost; with it the median cost over random pairs of frames is 0.
+        hop_s: hop of both axes.
     """
 
     mix: NDArray[np.float32]

@@ -58,8 +58,8 @@ class OnsetNet:
     """Three layers, relu between and the logistic function behind: inputs of `contexts` to channels 0..1.
 
     Attributes:
-        weights: of each layer, (inputs, outputs) float32.
-        biases: of each layer, (outputs,) float32.
+        weights: weights of each layer, (inputs, outputs) float32.
+        biases: biases of each layer, (outputs,) float32.
     """
 
     weights: tuple[NDArray[np.float32], ...]

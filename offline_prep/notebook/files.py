@@ -57,7 +57,7 @@ def verify_scenario_folder(folder: Path) -> None:
     """Check that a scenario folder has its three recordings.
 
     Raises:
-        ScenarioError: it has not; the message names what is missing.
+        ScenarioError: a recording is missing; the message names what is missing.
     """
     if not folder.is_dir():
         raise ScenarioError(f"{folder} is not a folder; give a scenario folder")
@@ -69,7 +69,7 @@ def verify_cache_folder(folder: Path) -> None:
     """Check that a cache folder has the files the notebook's online stage reads.
 
     Raises:
-        CacheMissingError: it has not; the message names what is missing.
+        CacheMissingError: a file is missing; the message names what is missing.
     """
     missing = [name for name in CACHE_FILES if not (folder / name).is_file()]
     if missing:
@@ -80,7 +80,7 @@ def verify_result_folder(folder: Path) -> None:
     """Check that a results folder has an alignment.
 
     Raises:
-        ScenarioError: it has not.
+        ScenarioError: the folder has no alignment.
     """
     if not (folder / RESULT_FILE).is_file():
         raise ScenarioError(f"{folder} lacks {RESULT_FILE}; run the follower with --out {folder} first")

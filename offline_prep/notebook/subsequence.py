@@ -95,7 +95,7 @@ def subsequence_path(cost: CostRows, shape: tuple[int, int], weights: NDArray[np
     Args:
         cost: gives rows of the cost matrix.
         shape: (M, N) of the cost matrix.
-        weights: of the three steps, shape (3,).
+        weights: weights of the three steps, shape (3,).
 
     Returns:
         Path, shape (2, L): query frame, reference frame; its first row begins at 0 and ends at M - 1.

@@ -1,7 +1,7 @@
 """The notebook's system: frame classification and dense-sparse DTW, and the naive pairwise system beside it.
 
-Source: `System_FrameClassification_DenseSparseDTW`. Both are offline systems with hindsight; they
-are the baselines the live follower is measured against. Differences from the notebook: an alignment that does not
+Source: `System_FrameClassification_DenseSparseDTW`. Both are offline systems with hindsight; they are
+the baselines the live follower is measured against. Differences from the notebook: an alignment that does not
 exist raises, a class without frames falls back to dense DTW and says so, nothing is pickled, and the paths are found
 in memory that grows with length * sqrt(length).
 """
@@ -47,9 +47,9 @@ class FrameClasses:
 
     Attributes:
         score_piano: log likelihood of each frame under the piano's mixture, shape (n,).
-        score_orchestra: the same under the orchestra's.
+        score_orchestra: log likelihood of each frame under the orchestra's mixture, shape (n,).
         piano: indices of the frames that are more likely piano, increasing.
-        orchestra: indices of the others, increasing.
+        orchestra: indices of the frames that are not more likely piano, increasing.
     """
 
     score_piano: NDArray[np.float32]
@@ -65,7 +65,7 @@ class NotebookResult:
     Attributes:
         first_pass: piano, full mix: the dense alignment that finds the region.
         region: first frame of the full mix that matches, and the frame after the last.
-        classes: of the region's frames.
+        classes: classes of the region's frames.
         p_po: piano, full mix: the second pass.
         o_po: orchestra, full mix.
         hyp: piano, orchestra; in seconds, one column per piano frame.
@@ -96,7 +96,7 @@ class SelectedFeatures:
 
     Attributes:
         features: shape (D, M).
-        indices: of the chosen frames, shape (M,), increasing.
+        indices: indices of the chosen frames, shape (M,), increasing.
         gaplens: frames to the next chosen one, shape (M,); the last counts to the end of the flux.
         flux_threshold: frames with more flux than this were chosen.
     """

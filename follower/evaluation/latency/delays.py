@@ -43,11 +43,11 @@ class Delays:
     """What one run measured, ms.
 
     Attributes:
-        compute_ms: per block that brought a position.
-        compute_cpu_ms: processor time of the same.
-        osc_ms: per position received by OSC.
-        websocket_ms: per position received by WebSocket.
-        positions: positions emitted.
+        compute_ms: compute delay of each block that brought a position.
+        compute_cpu_ms: processor time of each block that brought a position.
+        osc_ms: delivery delay of each position received by OSC.
+        websocket_ms: delivery delay of each position received by WebSocket.
+        positions: number of positions emitted.
     """
 
     compute_ms: NDArray[np.float64]

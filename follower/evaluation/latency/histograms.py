@@ -14,7 +14,7 @@ def plot_delays(measured: Delays, path: Path, title: str) -> None:
     """Write the histograms as an image.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the image cannot be written.
         InputError: nothing was measured.
     """
     if not len(measured.compute_ms):

@@ -41,9 +41,9 @@ def musical_delay(
     Args:
         audio_s: instants of the estimates, shape (n,).
         estimate_s: estimated positions in the orchestra recording, shape (n,).
-        rate: estimated rates, shape (n,).
+        rate: reported rates, shape (n,).
         truth_audio_s: increasing instants with a known position, shape (K,); gaps are where nothing is known.
-        truth_orchestra_s: positions there, shape (K,).
+        truth_orchestra_s: orchestra positions at these instants, shape (K,).
 
     Returns:
         The delays; NaN when no estimate can be compared.

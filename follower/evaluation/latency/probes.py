@@ -17,14 +17,14 @@ class TimedSource:
 
     Args:
         source: open.
-        seconds: of audio after which it ends; None for all.
+        seconds: length of audio after which the source ends; None: the whole source.
         clock: monotonic seconds.
         cpu_clock: processor seconds of the calling thread.
 
     Attributes:
-        end_samples: counter after each block.
-        handed_s: when it was handed over.
-        handed_cpu_s: the thread's processor time then.
+        end_samples: sample counter after each block.
+        handed_s: instant at which each block was handed over.
+        handed_cpu_s: processor time of the thread at the instants of `handed_s`.
     """
 
     def __init__(

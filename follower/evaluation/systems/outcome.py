@@ -19,7 +19,7 @@ class Outcome:
 
     Attributes:
         error_s: signed error at each evaluation beat; inf where nothing was estimated. Shape (B,).
-        confidence: of the estimates at the beats, NaN where the system has none. Shape (B,).
+        confidence: confidence of the estimates at the beats, NaN where the system has none. Shape (B,).
         behaviour: what the beats do not show; None for systems that do not estimate over time.
         compute_s: seconds the system took after preparation.
         notes: what a person should know, e.g. that no alignment exists.
@@ -43,7 +43,7 @@ def outcome_of(
     """Measure a system's estimates.
 
     Args:
-        estimates: of the run.
+        estimates: reports of the run.
         beat_s: instants of the evaluation beats in the live piano, shape (B,).
         target_s: true positions at them, shape (B,).
         curve: instants at which the truth is known, increasing, and the true positions there, both of shape (K,).
