@@ -73,7 +73,7 @@ class OrchestraPlayer:
         config: bounds of the control loop.
 
     Example:
-        >>> from follower.playback.stretcher import make_stretcher
+        >>> from follower.playback.stretchers import make_stretcher
         >>> recording = OrchestraRecording.from_samples(np.zeros(8000, np.float32), 8000)
         >>> player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
         >>> player.block(0.0).shape == (player.block_samples, 1)
