@@ -17,8 +17,9 @@ from follower.config import PrepConfig
 from follower.engine import Engine
 from follower.errors import InputError
 from follower.evaluation.scenario import Scenario, load_scenario
-from follower.events import AudioBlock, Event, Gap, Pause, Position, Resume, Seek, State, StateChange
+from follower.events import AudioBlock, Event, Gap, Position, State, StateChange
 from follower.piece.cache import Cache, InputFile, Manifest
+from follower.protocol.commands import Pause, Resume, Seek
 from follower.signal.features import FeatureFrames, FeatureStream
 
 RATE_HZ = 22050

@@ -1,4 +1,4 @@
-"""What protocol 1 said, word for word: cases, and how to play them to the program. The answers are in tests/data/protocol."""
+"""What protocol 1 said, word for word: cases, and how to play them. The answers are in tests/data/protocol."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from follower.events import Event, Gap, Jump, Notice, Position, Session, State, 
 from follower.osc.control import OscControl
 from follower.osc.sink import TimeType, encode
 from follower.protocol.address import Address
-from follower.protocol.commands import RefusedError, control_of, parse
-from follower.protocol.messages import message, program_version
+from follower.protocol.codec import RefusedError, decode_request, to_object
+from follower.protocol.commands import Command
+from follower.protocol.conversion import message_of
+from follower.protocol.messages import program_version
 from follower.session.controls import ControlQueue
-from follower.websocket.broadcast import Feed, Frame
+from follower.websocket.broadcast import Broadcast, Frame
 from follower.websocket.connection import ClientConnection
 from follower.websocket.limits import Limits
 from follower.websocket.sessions import AudioSession, SingleSession
@@ -140,8 +142,8 @@ OSC_REFUSED = (
 def said(item: Session | Event) -> dict[str, str]:
     """One item in every medium."""
     return {
-        "jsonl": json.dumps(message(item)),
-        "websocket": Frame.of(message(item)).text,
+        "jsonl": json.dumps(to_object(message_of(item))),
+        "websocket": Frame.of(message_of(item)).text,
         "osc": encode(item).hex(),
         "osc_float": encode(item, TimeType.FLOAT).hex(),
     }
@@ -149,13 +151,14 @@ def said(item: Session | Event) -> dict[str, str]:
 
 def taken(text: str) -> str:
     """What a client's text asks for; commands only, other requests are in the conversation."""
-    return repr(control_of(parse(text)))
+    request = decode_request(text)
+    return repr(request if isinstance(request, Command) else None)
 
 
 def refused(text: str) -> tuple[str, str]:
     """The code and message of the error that a client's text gets."""
     try:
-        parse(text)
+        decode_request(text)
     except RefusedError as e:
         return e.code, str(e)
     raise AssertionError(f"taken: {text[:100]}")
@@ -166,7 +169,7 @@ def done(dgram: bytes) -> list[str]:
     asked: list[str] = []
     queue = ControlQueue()
     control = OscControl(Address("127.0.0.1", 0), queue, lambda: asked.append("hello"))
-    control._take(dgram)
+    control._handle(dgram)
     return asked + [repr(c) for c in queue.take()]
 
 
@@ -207,26 +210,27 @@ class OneAudioSession(SingleSession):
     async def open(
         self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource
     ) -> AudioSession:
-        return AudioSession(self._feed, source)
+        return AudioSession(self._broadcast, source)
 
 
 async def _converse(log: list[dict[str, str]]) -> None:
-    feed = Feed("live", asyncio.get_running_loop(), ControlQueue(), clock=lambda: 5012.25)
+    broadcast = Broadcast("live", asyncio.get_running_loop(), ControlQueue(), clock=lambda: 5012.25)
     sent: list[str | bytes | Callable[[], None]] = [
-        '{"type":"hello"}', '{"type":"list"}', '{"type":"ping","client_time":12.25}', '{"type":"ping","client_time":12}',
+        '{"type":"hello"}', '{"type":"list"}',
+        '{"type":"ping","client_time":12.25}', '{"type":"ping","client_time":12}',
         '{"type":"watch","session":"s9"}', '{"type":"watch","session":"live"}', '{"type":"seek","orchestra_time":-1}',
         b"\0" * 8, '{"type":"gap","lost_samples":5}', '{"type":"end"}', "[]",
-        lambda: feed.begin(ITEMS["session"]),  # type: ignore[arg-type]
-        *[(lambda item=item: feed.send(item)) for item in ITEMS.values() if not isinstance(item, Session)],
-        lambda: feed.notice("listener 127.0.0.1:5 was dropped: it took nothing for 10 s"),
+        lambda: broadcast.begin(ITEMS["session"]),  # type: ignore[arg-type]
+        *[(lambda item=item: broadcast.send(item)) for item in ITEMS.values() if not isinstance(item, Session)],
+        lambda: broadcast.notice("listener 127.0.0.1:5 was dropped: it took nothing for 10 s"),
         '{"type":"hello"}', '{"type":"seek","orchestra_time":5}',
         '{"type":"audio","sample_rate":48000,"format":"f32le","cache":"rach2"}', b"\0" * 8, b"\0" * 7,
         b"\0\0\xc0\x7f", '{"type":"audio","sample_rate":48000,"format":"f32le"}',
         '{"type":"gap","lost_samples":5}', b"\0" * 300_000, '{"type":"end"}', '{"type":"end"}',
-        lambda: feed.end("the audio is over"),
+        lambda: broadcast.end("the audio is over"),
     ]  # fmt: skip
     connection: Any = FakeConnection(sent, log)
-    await ClientConnection(connection, OneAudioSession(feed), Limits(), lambda: 5012.25).serve()
+    await ClientConnection(connection, OneAudioSession(broadcast), Limits(), lambda: 5012.25).serve()
 
 
 def conversation() -> list[dict[str, str]]:

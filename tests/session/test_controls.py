@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from follower.events import Event, Gap, Notice, Pause, Position, Refused, Resume, Seek, Session, Start, Stop
+from follower.events import Event, Gap, Notice, Position, Session
+from follower.protocol.commands import Pause, Resume, Seek, Start, Stop
 from follower.session.background_sink import BackgroundSink
-from follower.session.controls import ControlQueue
+from follower.session.controls import ControlQueue, Refused
 from follower.session.runner import run
 from tests.live_fakes import BLOCK, FakeEngine, ListSink, ScriptedSource, audio
 

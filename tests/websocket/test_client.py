@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from follower.errors import ProtocolError
-from follower.events import Control, Pause, PlaybackPosition, Position, Resume, Seek, Start, State, Stop
-from follower.protocol.messages import message
-from follower.session.controls import ControlQueue
+from follower.events import Position, State
+from follower.protocol.codec import decode_message, to_object
+from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
+from follower.protocol.conversion import message_of, position_of
+from follower.protocol.messages import PositionMessage
+from follower.session.controls import Control, ControlQueue
 from follower.session.extrapolation import MAX_EXTRAPOLATION_S, orchestra_time_at
 from follower.websocket.access import Access
-from follower.websocket.client import BACKOFF_S, ClockOffset, FollowerClient, position_of
+from follower.websocket.client import BACKOFF_S, ClockOffset, FollowerClient
 from follower.websocket.sink import WebSocketSink
 from tests.live_fakes import SESSION, position
 
@@ -50,17 +53,28 @@ def test_the_quickest_round_trip_sets_the_offset() -> None:
     assert offset.s == pytest.approx(1000.5, abs=0.005)
 
 
+def over_the_wire(position: Position) -> Position:
+    message = decode_message(to_object(message_of(position)))
+    assert isinstance(message, PositionMessage)
+    return position_of(message, position.sample_rate_hz)
+
+
 def test_a_position_survives_the_wire() -> None:
-    assert position_of(message(AT_20), 44100) == AT_20
-    unknown = Position(0, 0, 44100, None, None, 1.0, 0.0, State.WAITING)
-    back = position_of(message(unknown), 44100)
+    assert over_the_wire(AT_20) == AT_20
+    back = over_the_wire(Position(0, 0, 44100, None, None, 1.0, 0.0, State.WAITING))
     assert back.orchestra_time_s is None
     assert back.capture_time_s != back.capture_time_s
 
 
 def test_a_position_of_another_version_is_an_error() -> None:
     with pytest.raises(ProtocolError, match="rate"):
-        position_of({k: v for k, v in message(AT_20).items() if k != "rate"}, 44100)
+        decode_message({k: v for k, v in to_object(message_of(AT_20)).items() if k != "rate"})
+
+
+def test_what_a_newer_server_adds_is_ignored() -> None:
+    message = message_of(AT_20)
+    assert decode_message({**to_object(message), "more": 1}) == message
+    assert decode_message({"type": "news", "more": 1}) is None
 
 
 class Heard:
@@ -177,5 +191,5 @@ def test_it_shows_the_token() -> None:
 def test_a_server_of_another_protocol_ends_the_client_with_a_reason() -> None:
     client = FollowerClient("ws://127.0.0.1:1/ws")
     with pytest.raises(ProtocolError, match="protocol 99"):
-        client._take({"type": "hello", "protocol": 99, "program_version": "9"})
+        client._handle({"type": "hello", "protocol": 99, "program_version": "9"})
     assert client.failure is not None and "protocol 99" in client.failure

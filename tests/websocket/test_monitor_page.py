@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from follower.events import AudioBlock, Control, Event, Pause, Seek, State, StateChange
+from follower.events import AudioBlock, Event, State, StateChange
 from follower.piece.cache import MANIFEST
-from follower.session.controls import ControlQueue
+from follower.protocol.commands import Pause, Seek
+from follower.session.controls import Control, ControlQueue
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
 from follower.websocket.cache_folder import CacheFolder

@@ -23,13 +23,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from follower.errors import OutputError
-from follower.events import Gap, Pause, Seek
+from follower.events import Gap
 from follower.piece.cache import MANIFEST, Cache
-from follower.protocol.commands import schema
+from follower.protocol.commands import Pause, Seek
+from follower.protocol.schema import schema
 from follower.session.controls import ControlQueue
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
-from follower.websocket.broadcast import Feed
+from follower.websocket.broadcast import Broadcast
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.limits import Limits
 from follower.websocket.sessions import SingleSession
@@ -246,7 +247,7 @@ def test_a_client_that_takes_nothing_for_too_long_is_dropped_and_the_others_are_
             flooding.join()
 
 
-def test_an_outbox_is_bounded_for_every_kind_of_event(sink: WebSocketSink) -> None:
+def test_a_queue_is_bounded_for_every_kind_of_event(sink: WebSocketSink) -> None:
     sink.begin(SESSION)
     with contextlib.closing(stalled_socket(sink.port)) as stalled, Client(sink.port) as quick:
         quick.hear("hello")
@@ -401,7 +402,7 @@ def test_a_certificate_makes_it_wss(tmp_path: Path) -> None:
     )  # fmt: skip
 
     def sessions(loop: asyncio.AbstractEventLoop) -> SingleSession:
-        return SingleSession(Feed("live", loop, ControlQueue()))
+        return SingleSession(Broadcast("live", loop, ControlQueue()))
 
     trust = ssl.create_default_context(cafile=str(certificate))
     with (
