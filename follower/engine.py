@@ -128,11 +128,11 @@ class Engine:
             played_s = self._loudspeakers.position_s(self._framed_sample - behind_s * self.sample_rate_hz)
             frame = Frame(self._bleed.process(pitch, played_s), mfcc, float(rms))
             belief = self._frontier.update(frame, self._tracker.mix_s)
-            told = self._tracker.update(belief, self._framed_sample, behind_s)
-            for event in told:
+            tracked = self._tracker.update(belief, self._framed_sample, behind_s)
+            for event in tracked:
                 if isinstance(event, Position):
                     self._loudspeakers.on_position(event)
-            events.extend(told)
+            events.extend(tracked)
         return events
 
     def command(self, command: Command) -> list[Event]:

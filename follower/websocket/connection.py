@@ -112,7 +112,7 @@ class ClientConnection:
             self._idle.set()
 
     def _drop(self) -> None:
-        """Cut off a client that takes nothing; tell the others who watch the same session."""
+        """Cut off a client that takes nothing; report it to the others who watch the same session."""
         watched, self._watched = self._watched, None
         if watched is not None:
             watched.remove_listener(self)

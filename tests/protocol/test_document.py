@@ -26,7 +26,7 @@ SERVER_BLOCK, CLIENT_BLOCK = re.findall(r"```json\n(.*?)```", DOCUMENT, re.S)
 
 
 def fits(side: str, content: object) -> bool:
-    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{side}", "$defs": DEFINITIONS}).is_valid(content)
+    return bool(jsonschema.Draft202012Validator({"$ref": f"#/$defs/{side}", "$defs": DEFINITIONS}).is_valid(content))
 
 
 @pytest.mark.parametrize("line", SERVER_BLOCK.splitlines())
