@@ -36,6 +36,7 @@ class Argument:
     required: bool
 
 
+@cache
 def osc_address(struct: type[Message] | type[Request]) -> str:
     """Return the OSC address of a message or command.
 
@@ -73,8 +74,10 @@ def osc_values(message: EventMessage) -> list[tuple[Any, OscType]]:
         >>> osc_values(JumpMessage(1.0, 44.1, 12.7))
         [(44.1, 'd'), (12.7, 'd')]
     """
-    values = ((getattr(message, a.attribute), a.type) for a in osc_arguments(type(message)))
-    return [(UNKNOWN if value is None else value, kind) for value, kind in values]
+    return [
+        (UNKNOWN if (value := getattr(message, a.attribute)) is None else value, a.type)
+        for a in osc_arguments(type(message))
+    ]
 
 
 REQUEST_AT = {osc_address(struct): struct for struct in OSC_REQUESTS}
