@@ -14,21 +14,17 @@ from follower.engine import Engine
 from follower.errors import FollowerError
 from follower.events import (
     AudioBlock,
-    Command,
     Event,
     Gap,
     Jump,
     Notice,
-    Pause,
-    PlaybackPosition,
     Position,
-    Resume,
-    Seek,
     State,
     StateChange,
 )
 from follower.piece.cache import Cache, load_cache
 from follower.piece.mix_map import MixMap
+from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 
 __all__ = [
     "AudioBlock",
@@ -46,7 +42,9 @@ __all__ = [
     "Position",
     "Resume",
     "Seek",
+    "Start",
     "State",
     "StateChange",
+    "Stop",
     "load_cache",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from follower.errors import InputError
-from follower.events import AudioBlock, Command, Event, Gap, Pause, PlaybackPosition, Position, Resume, Seek
+from follower.events import AudioBlock, Event, Gap, Notice, Position
 from follower.inference.base import DEFAULT_METHOD, Frame, create_frontier
 from follower.piece.cache import Cache
+from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.signal.bleed import BleedCanceller
 from follower.signal.features import FeatureFrames, FeatureStream
 from follower.signal.framing import Framer
@@ -73,6 +75,7 @@ class Engine:
         self._coasted_hops = 0
         self._heard_hops = 0
         self._suspended = False
+        self._stopped = False
         if self._start_s is not None:
             self._frontier.seek(self.cache.mix_map.to_mix(self._start_s))
 
@@ -82,6 +85,9 @@ class Engine:
         Raises:
             InputError: the block starts before the end of the one before it.
         """
+        if self._stopped:
+            self._next_sample = block.first_sample + len(block.samples)
+            return []
         if block.first_sample < self._next_sample:
             raise InputError(
                 f"the block starts at sample {block.first_sample}, but {self._next_sample} samples were already taken; "
@@ -122,20 +128,25 @@ class Engine:
             played_s = self._loudspeakers.position_s(self._framed_sample - behind_s * self.sample_rate_hz)
             frame = Frame(self._bleed.process(pitch, played_s), mfcc, float(rms))
             belief = self._frontier.update(frame, self._tracker.mix_s)
-            told = self._tracker.update(belief, self._framed_sample, behind_s)
-            for event in told:
+            tracked = self._tracker.update(belief, self._framed_sample, behind_s)
+            for event in tracked:
                 if isinstance(event, Position):
                     self._loudspeakers.on_position(event)
-            events.extend(told)
+            events.extend(tracked)
         return events
 
     def command(self, command: Command) -> list[Event]:
-        """Carry out a command.
+        """Carry out a command; return what it causes at once. What follows from it in the music comes with the audio.
 
         Raises:
             InputError: a place outside the orchestra recording, or a playback position that is not finite.
         """
         match command:
+            case Start():
+                self.reset()
+            case Stop():
+                self._stopped = True
+                return [Notice(self._next_sample, self.sample_rate_hz, "stopped by a listener; start goes on")]
             case Seek(orchestra_time_s=at_s):
                 if not (math.isfinite(at_s) and 0 <= at_s <= self.cache.orchestra_duration_s):
                     raise InputError(
@@ -157,6 +168,8 @@ class Engine:
                 if not (math.isfinite(at_s) and math.isfinite(rate)):
                     raise InputError(f"the playback position is {at_s:g} s at rate {rate:g}; give finite numbers")
                 self._loudspeakers.report(command, self._next_sample)
+            case _:
+                assert_never(command)
         return []
 
     def finish(self) -> list[Event]:

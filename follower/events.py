@@ -1,4 +1,7 @@
-"""What goes into the engine and what comes out: frozen values, Python scalars only (OSC and JSON reject numpy's)."""
+"""The audio that goes into the engine and the events that come out: frozen values, Python scalars only.
+
+(OSC and JSON reject numpy's.) The commands it takes are those of the protocol, `follower.protocol.commands`.
+"""
 
 from __future__ import annotations
 
@@ -119,34 +122,6 @@ class Notice:
 Event: TypeAlias = Position | StateChange | Jump | Gap | Notice
 
 
-@dataclass(frozen=True, slots=True)
-class Seek:
-    """Command: the pianist will go on at this place of the orchestra recording (s)."""
-
-    orchestra_time_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Command: hold the position, ignore the audio until `Resume`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Command: follow again after `Pause`."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaybackPosition:
-    """Command: what the loudspeakers play now: place in the orchestra recording (s) and rate; used against bleed."""
-
-    orchestra_time_s: float
-    rate: float = 1.0
-
-
-Command: TypeAlias = Seek | Pause | Resume | PlaybackPosition
-
-
 @dataclass(frozen=True)
 class Session:
     """What a sink may tell its listeners about the session before the first event.
@@ -164,23 +139,3 @@ class Session:
     sample_rate_hz: int
     orchestra_duration_s: float
     mix_duration_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Follow from a fresh start: the engine forgets what it heard, the stream's own clock runs on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Stop following: audio is taken and thrown away until `Start`; the session stays open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Something was asked for that cannot be understood; the loop passes the line on to everybody who listens."""
-
-    message: str
-
-
-Control: TypeAlias = Command | Start | Stop | Refused

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from follower.errors import InputError
-from follower.events import AudioBlock, Command, Event, Gap, Notice, Pause, Position, Resume, Seek, Session, State
+from follower.events import AudioBlock, Event, Gap, Notice, Position, Session, State
+from follower.protocol.commands import Command, Pause, Resume, Seek, Start, Stop
 
 RATE_HZ = 44100
 BLOCK = 512
@@ -37,9 +38,13 @@ class FakeEngine:
     _at_s: float = 0.0
     _next_sample: int = 0
     _paused: bool = False
+    _stopped: bool = False
 
     def process(self, block: AudioBlock) -> list[Event]:
         events: list[Event] = []
+        if self._stopped:
+            self._next_sample = block.first_sample + len(block.samples)
+            return events
         if block.first_sample > self._next_sample > 0:
             events.append(Gap(block.first_sample, self.sample_rate_hz, block.first_sample - self._next_sample))
         self._next_sample = block.first_sample + len(block.samples)
@@ -71,6 +76,11 @@ class FakeEngine:
                 self._paused = True
             case Resume():
                 self._paused = False
+            case Start():
+                self.reset()
+            case Stop():
+                self._stopped = True
+                return [Notice(self._next_sample, self.sample_rate_hz, "stopped by a listener; start goes on")]
         return []
 
     def finish(self) -> list[Event]:
@@ -78,7 +88,7 @@ class FakeEngine:
 
     def reset(self) -> None:
         self.resets += 1
-        self._seq, self._at_s, self._next_sample, self._paused = 0, 0.0, 0, False
+        self._seq, self._at_s, self._next_sample, self._paused, self._stopped = 0, 0.0, 0, False, False
 
 
 @dataclass

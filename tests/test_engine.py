@@ -17,8 +17,9 @@ from follower.config import PrepConfig
 from follower.engine import Engine
 from follower.errors import InputError
 from follower.evaluation.scenario import Scenario, load_scenario
-from follower.events import AudioBlock, Event, Gap, Pause, Position, Resume, Seek, State, StateChange
+from follower.events import AudioBlock, Event, Gap, Notice, Position, State, StateChange
 from follower.piece.cache import Cache, InputFile, Manifest
+from follower.protocol.commands import Pause, Resume, Seek, Start, Stop
 from follower.signal.features import FeatureFrames, FeatureStream
 
 RATE_HZ = 22050
@@ -240,6 +241,30 @@ def test_resume_without_pause_changes_nothing(cache: Cache, piano: NDArray[np.fl
     audio = piano[: 6 * RATE_HZ]
     engine = Engine(cache, RATE_HZ)
     assert engine.command(Resume()) == []
+    assert _run(engine, audio, []) == _run(Engine(cache, RATE_HZ), audio, [])
+
+
+def test_stop_throws_audio_away_and_says_so_and_start_is_a_fresh_engine(
+    cache: Cache, piano: NDArray[np.float32]
+) -> None:
+    audio = piano[: 3 * RATE_HZ]
+    engine = Engine(cache, RATE_HZ)
+    engine.process(AudioBlock(0, audio))
+    (notice,) = engine.command(Stop())
+    assert isinstance(notice, Notice)
+    assert notice.audio_sample == len(audio)
+    assert engine.process(AudioBlock(len(audio), audio)) == []
+    assert engine.command(Resume()) == []
+    assert engine.process(AudioBlock(2 * len(audio), audio)) == [], "only start ends a stop"
+    assert engine.command(Start()) == []
+    assert _run(engine, audio, []) == _run(Engine(cache, RATE_HZ), audio, [])
+
+
+def test_start_ends_a_pause(cache: Cache, piano: NDArray[np.float32]) -> None:
+    audio = piano[: 3 * RATE_HZ]
+    engine = Engine(cache, RATE_HZ)
+    engine.command(Pause())
+    engine.command(Start())
     assert _run(engine, audio, []) == _run(Engine(cache, RATE_HZ), audio, [])
 
 

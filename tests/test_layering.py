@@ -18,7 +18,7 @@ GROUND = {
     "events": frozenset[str](),
     "config": frozenset({"errors"}),
     "kernels": frozenset[str](),
-    "engine": frozenset({"errors", "config", "events", "signal", "piece", "inference", "tracking"}),
+    "engine": frozenset({"errors", "config", "events", "protocol", "signal", "piece", "inference", "tracking"}),
     "cli": frozenset({"errors", "version", "commands"}),
 }
 """Modules of `follower` that are no room, and the kernels; what each may import."""

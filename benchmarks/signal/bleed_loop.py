@@ -37,12 +37,13 @@ from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.table import ALL, behaviour_text, pools, text_table, to_json
-from follower.events import AudioBlock, Event, PlaybackPosition, Position, StateChange
+from follower.events import AudioBlock, Event, Position, StateChange
 from follower.piece.cache import Cache, load_cache
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording
 from follower.playback.render import OUTPUT_LATENCY_S
 from follower.playback.stretchers import DEFAULT_STRETCHER, make_stretcher
+from follower.protocol.commands import PlaybackPosition
 from offline_prep.audio import load_recording, resample
 
 MODES = ("off", "claims", "told")

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from follower.errors import InputError
-from follower.events import PlaybackPosition
 from follower.piece.cache import Cache
 from follower.playback.stretchers import DEFAULT_STRETCHER, STRETCHERS
+from follower.protocol.commands import PlaybackPosition
 from follower.session.sink import Sink
 
 if TYPE_CHECKING:

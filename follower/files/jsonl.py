@@ -7,7 +7,8 @@ from typing import TextIO
 
 from follower.events import Event, Session
 from follower.files.text_file import TextFileSink
-from follower.protocol.messages import message
+from follower.protocol.codec import to_object
+from follower.protocol.conversion import message_of
 
 
 class JsonlSink(TextFileSink):
@@ -15,4 +16,4 @@ class JsonlSink(TextFileSink):
 
     def write(self, file: TextIO, items: list[Session | Event]) -> None:
         """Write the items."""
-        file.writelines(json.dumps(message(i)) + "\n" for i in items)
+        file.writelines(json.dumps(to_object(message_of(i))) + "\n" for i in items)

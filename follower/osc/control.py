@@ -1,60 +1,24 @@
-"""Control by OSC: /follower/start, stop, pause, resume, seek, playback and hello, over UDP."""
+"""Control by OSC: the commands of the protocol as UDP datagrams."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_packet import OscPacket
 
 from follower.errors import OutputError, ProtocolError
-from follower.events import Control, Pause, PlaybackPosition, Refused, Resume, Seek, Start, Stop
 from follower.protocol.address import Address
-from follower.session.controls import ControlQueue
+from follower.protocol.commands import AskHello
+from follower.protocol.osc_arguments import decode_osc
+from follower.session.controls import ControlQueue, Refused
 
 MAX_DATAGRAM_BYTES = 65536
-
-
-def _number(arguments: list[Any], place: int, default: float | None = None) -> float:
-    value = arguments[place] if place < len(arguments) else default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise ProtocolError(f"argument {place + 1} is {value!r:.40}; give a number of 0 or more")
-    return float(value)
-
-
-def control_of(address: str, arguments: list[Any]) -> Control | None:
-    """Return the control a message asks for; None for `/follower/hello`.
-
-    Raises:
-        ProtocolError: unknown address, or arguments that do not fit.
-
-    Example:
-        >>> control_of("/follower/seek", [12.5])
-        Seek(orchestra_time_s=12.5)
-    """
-    match address:
-        case "/follower/hello":
-            return None
-        case "/follower/start":
-            return Start()
-        case "/follower/stop":
-            return Stop()
-        case "/follower/pause":
-            return Pause()
-        case "/follower/resume":
-            return Resume()
-        case "/follower/seek":
-            return Seek(_number(arguments, 0))
-        case "/follower/playback":
-            return PlaybackPosition(_number(arguments, 0), _number(arguments, 1, 1.0))
-        case _:
-            raise ProtocolError(f"unknown OSC address {address!r:.60}; see docs/protocol.md")
 
 
 class OscControl:
@@ -134,19 +98,19 @@ class OscControl:
             if self._closing:
                 return
             try:
-                self._take(dgram)
+                self._handle(dgram)
             except ProtocolError as e:
                 self._controls.put(Refused(f"OSC message refused: {e}"))
 
-    def _take(self, dgram: bytes) -> None:
+    def _handle(self, dgram: bytes) -> None:
         try:
             # Bundles are opened, their time tags ignored: a command means now.
             messages: list[OscMessage] = [timed.message for timed in OscPacket(dgram).messages]
         except Exception as e:  # whatever the parser stumbles over must not end the listening
             raise ProtocolError(f"{len(dgram)} bytes that are not OSC ({e!s:.80})") from None
         for message in messages:
-            control = control_of(message.address, list(message.params))
-            if control is None:
+            request = decode_osc(message.address, list(message.params))
+            if isinstance(request, AskHello):
                 self._on_hello()
             else:
-                self._controls.put(control)
+                self._controls.put(request)

@@ -1,4 +1,4 @@
-"""Positions as OSC messages over UDP (design section 2, docs/protocol.md).
+"""Positions as OSC messages over UDP (docs/protocol.md).
 
 Plain messages, never bundles with a time tag: receivers hold back or lose what is tagged in the future. Time is in the
 arguments.
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import math
 import socket
 from collections.abc import Sequence
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from follower.errors import OutputError
-from follower.events import Event, Gap, Jump, Notice, Position, Session, StateChange
+from follower.events import Event, Position, Session
 from follower.protocol.address import Address
-from follower.protocol.messages import PROTOCOL_VERSION
+from follower.protocol.conversion import message_of
+from follower.protocol.osc_arguments import osc_address, osc_values
 from follower.session.background_sink import BackgroundSink
 
-UNKNOWN = -1.0
-"""Sent for a time that is not known: every time is 0 or more, and receivers handle NaN badly."""
 BURST = 4
 """Positions that may be sent together: one block can bring several. After a longer stall only the newest is sent."""
 
@@ -33,10 +31,6 @@ class TimeType(enum.Enum):
     FLOAT = "f"
 
 
-def _known(x: float | None) -> float:
-    return UNKNOWN if x is None or not math.isfinite(x) else x
-
-
 def encode(item: Session | Event, time_type: TimeType = TimeType.DOUBLE) -> bytes:
     r"""Return the OSC message of a session announcement or an event.
 
@@ -45,45 +39,10 @@ def encode(item: Session | Event, time_type: TimeType = TimeType.DOUBLE) -> byte
         >>> encode(Gap(22050, 22050, 512))
         b'/follower/gap\x00\x00\x00,i\x00\x00\x00\x00\x02\x00'
     """
-    t = time_type.value
-    match item:
-        case Session():
-            address, arguments = (
-                "/follower/hello",
-                [
-                    (PROTOCOL_VERSION, "i"),
-                    (item.program_version, "s"),
-                    (item.method, "s"),
-                    (item.sample_rate_hz, "i"),
-                    (item.orchestra_duration_s, t),
-                    (item.mix_duration_s, t),
-                ],
-            )
-        case Position():
-            address, arguments = (
-                "/follower/position",
-                [
-                    (item.seq, "i"),
-                    (_known(item.orchestra_time_s), t),
-                    (item.rate, "f"),
-                    (item.confidence, "f"),
-                    (item.state.value, "s"),
-                    (item.audio_time_s, t),
-                    (_known(item.capture_time_s), t),
-                    (_known(item.latency_ms), "f"),
-                ],
-            )
-        case StateChange():
-            address, arguments = "/follower/state", [(item.state.value, "s")]
-        case Jump():
-            address, arguments = "/follower/jump", [(item.from_orchestra_s, t), (item.to_orchestra_s, t)]
-        case Gap():
-            address, arguments = "/follower/gap", [(item.lost_samples, "i")]
-        case Notice():
-            address, arguments = "/follower/notice", [(item.message, "s")]
-    builder = OscMessageBuilder(address)
-    for value, kind in arguments:
-        builder.add_arg(value, kind)
+    message = message_of(item)
+    builder = OscMessageBuilder(osc_address(type(message)))
+    for value, kind in osc_values(message):
+        builder.add_arg(value, time_type.value if kind == "d" else kind)
     dgram: bytes = builder.build().dgram
     return dgram
 
@@ -98,7 +57,7 @@ class OscSink(BackgroundSink):
         time_type: 64-bit or 32-bit times.
 
     Example:
-        >>> with OscSink([Address("127.0.0.1", 9000)]) as sink:
+        >>> with OscSink([Address("127.0.0.1", 9000)]) as sink:      # doctest: +SKIP
         ...     sink.send(Gap(0, 44100, 1))
     """
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from follower.audio import portaudio
 from follower.errors import DeviceError
-from follower.events import Event, PlaybackPosition, Position, Session, StateChange
+from follower.events import Event, Position, Session, StateChange
 from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
+from follower.protocol.commands import PlaybackPosition
 
 BLOCK_SAMPLES = 256
 MIN_GATHERED_FRAMES = 1024

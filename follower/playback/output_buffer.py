@@ -11,10 +11,11 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.events import PlaybackPosition, Position, StateChange
+from follower.events import Position, StateChange
 from follower.playback.clock import ClockModel
 from follower.playback.limiter import Limiter
 from follower.playback.player import OrchestraPlayer
+from follower.protocol.commands import PlaybackPosition
 
 OUTPUT_CHANNELS = 2
 FILL_S = 0.040

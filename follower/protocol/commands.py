@@ -1,105 +1,129 @@
-"""What clients send, checked against the JSON schema that the package ships."""
+"""What clients may send. A new command is one Struct here, its name in the union below, and one handler.
+
+The first sentence of a docstring is the command's line in the JSON schema and in the tables of docs/protocol.md.
+"""
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib.resources import files
-from typing import Any, NoReturn
+from typing import Annotated, Literal, TypeAlias, get_args
 
-from follower.errors import ProtocolError
-from follower.events import Control, Pause, PlaybackPosition, Resume, Seek, Start, Stop
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-SCHEMA = "schema.json"
+from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds, wire_name
 
 
-class RefusedError(ProtocolError):
-    """A client's message was refused.
+class _Request(Struct, frozen=True, tag_field="type", rename=wire_name, forbid_unknown_fields=True):
+    """Base of all of them: immutable, told apart by `type`, nothing unknown accepted."""
 
-    Args:
-        code: one of the schema's error codes.
-        message: what was wrong and what to do.
+
+class AskHello(_Request, frozen=True, tag="hello"):
+    """Send the hello again."""
+
+
+class Ping(_Request, frozen=True, tag="ping"):
+    """Measure the offset of the server's clock; answered by `pong`.
+
+    Attributes:
+        client_time_s: any clock of the client's; comes back as it was sent.
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+    client_time_s: ClockSeconds
 
 
-@cache
-def schema() -> dict[str, Any]:
-    """Return the protocol's JSON schema."""
-    text = files("follower").joinpath("protocol", SCHEMA).read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+class AskList(_Request, frozen=True, tag="list"):
+    """Ask for the caches and sessions; answered by `list`."""
 
 
-@cache
-def _validators() -> dict[str, Any]:
-    """One validator per client message type: errors then speak of that message, not of thirteen alternatives."""
-    import jsonschema
+class Watch(_Request, frozen=True, tag="watch"):
+    """Receive the events of this session (instead of another one); answered by `hello`.
 
-    document = schema()
-    definitions = document["$defs"]
-    found = {}
-    for reference in definitions["client"]["oneOf"]:
-        name = reference["$ref"].rpartition("/")[2]
-        kind = definitions[name]["properties"]["type"]["const"]
-        found[kind] = jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": definitions})
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def parse(text: str) -> dict[str, Any]:
-    """Return a client's message, checked.
-
-    Raises:
-        RefusedError: not JSON, not an object, unknown type, or outside the schema.
-
-    Example:
-        >>> parse('{"type": "seek", "orchestra_time": 12.5}')
-        {'type': 'seek', 'orchestra_time': 12.5}
+    Attributes:
+        session: its name.
     """
-    try:
-        message = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as e:
-        raise RefusedError("malformed", f"not JSON ({_short(str(e))}); send one JSON object per text frame") from None
-    if not isinstance(message, dict):
-        raise RefusedError("malformed", f"a JSON {type(message).__name__}; send an object with a type")
-    kind = message.get("type")
-    validator = _validators().get(kind) if isinstance(kind, str) else None
-    if validator is None:
-        known = ", ".join(_validators())
-        raise RefusedError("invalid", f"unknown type {_short(repr(kind))}; send one of {known}")
-    error = next(iter(validator.iter_errors(message)), None)
-    if error is not None:
-        place = ".".join(str(part) for part in error.absolute_path)
-        raise RefusedError("invalid", f"{kind}{'.' + place if place else ''}: {_short(error.message)}")
-    return message
+
+    session: Name
 
 
-def control_of(message: dict[str, Any]) -> Control | None:
-    """Return the control a checked message asks for, or None when it is of another kind."""
-    match message["type"]:
-        case "start":
-            return Start()
-        case "stop":
-            return Stop()
-        case "pause":
-            return Pause()
-        case "resume":
-            return Resume()
-        case "seek":
-            return Seek(float(message["orchestra_time"]))
-        case "playback":
-            return PlaybackPosition(float(message["orchestra_time"]), float(message.get("rate", 1.0)))
-        case _:
-            return None
+class OpenAudio(_Request, frozen=True, tag="audio"):
+    """Open an audio session: the binary frames that follow are the piano. Answered by `hello` with the session's name.
+
+    Attributes:
+        sample_rate_hz: of the frames.
+        format: 32-bit float or 16-bit integer, little endian.
+        channels: interleaved in the frames.
+        cache: name of the prepared piece; may be left out where the server has only one.
+        method: name of the tracking method; the server's default when left out.
+        start_s: where the pianist begins (s of the orchestra recording), if known.
+    """
+
+    sample_rate_hz: Annotated[int, Meta(ge=8000, le=192_000)]
+    format: Literal["f32le", "s16le"]
+    channels: Annotated[int, Meta(ge=1, le=8)] = 1
+    cache: Name | UnsetType = UNSET
+    method: Name | UnsetType = UNSET
+    start_s: Seconds | None = None
 
 
-def _short(text: str) -> str:
-    """A client's own words come back cut: an error must not echo a megabyte."""
-    return text if len(text) <= 160 else text[:157] + "..."
+class ReportGap(_Request, frozen=True, tag="gap"):
+    """Samples (per channel) were lost between the binary frames before and after this message.
+
+    Attributes:
+        lost_samples: how many.
+    """
+
+    lost_samples: Annotated[int, Meta(ge=1, le=10**9)]
+
+
+class EndAudio(_Request, frozen=True, tag="end"):
+    """The audio is over; answered by `ended`."""
+
+
+class Start(_Request, frozen=True, tag="start"):
+    """Follow from a fresh start: forget what was heard; `seq` begins at 0 again, a new hello is sent."""
+
+
+class Stop(_Request, frozen=True, tag="stop"):
+    """Stop following until start; audio is thrown away, the session stays open."""
+
+
+class Pause(_Request, frozen=True, tag="pause"):
+    """Hold the position, ignore the audio."""
+
+
+class Resume(_Request, frozen=True, tag="resume"):
+    """Follow again after pause."""
+
+
+class Seek(_Request, frozen=True, tag="seek"):
+    """The pianist goes on at this place (s of orchestra).
+
+    Attributes:
+        orchestra_time_s: place in the orchestra recording (s).
+    """
+
+    orchestra_time_s: Annotated[Seconds, Osc("d")]
+
+
+class PlaybackPosition(_Request, frozen=True, tag="playback"):
+    """What the loudspeakers play now: place (s of orchestra) and rate; repeat it at least every 2 s, rate 0 = silent.
+
+    Their sound in the microphone is then not taken for the piano.
+
+    Attributes:
+        orchestra_time_s: place in the orchestra recording (s).
+        rate: orchestra seconds per second.
+    """
+
+    orchestra_time_s: Annotated[Seconds, Osc("d")]
+    rate: Annotated[float, Meta(ge=0, le=16), Osc("f")] = 1.0
+
+
+Command: TypeAlias = Start | Stop | Pause | Resume | Seek | PlaybackPosition
+"""What the engine carries out (`Engine.command`); by WebSocket, by OSC, and in Python."""
+Request: TypeAlias = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | EndAudio | Command
+"""Everything a WebSocket client may send."""
+OscRequest: TypeAlias = Command | AskHello
+"""Everything that OSC may ask for."""
+
+REQUESTS: tuple[type[Request], ...] = get_args(Request)
+OSC_REQUESTS: tuple[type[OscRequest], ...] = get_args(OscRequest)

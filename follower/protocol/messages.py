@@ -1,17 +1,27 @@
-"""Events as plain JSON objects: one vocabulary for JSONL and WebSocket (docs/protocol.md)."""
+"""What listeners receive. A new message is one Struct here and its name in the union below.
+
+The first sentence of a docstring is the message's line in the JSON schema and in the tables of docs/protocol.md.
+"""
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-from follower.events import Event, Gap, Jump, Notice, Position, Session, StateChange
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from follower.events import State
+from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds, wire_name
 
 DISTRIBUTION = "concerto-follower"
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION: Final = 1
 """Of the messages in docs/protocol.md; a change that a receiver must know of raises it."""
+
+ErrorCode: TypeAlias = Literal[
+    "malformed", "invalid", "unexpected", "unknown_cache", "unknown_session", "too_large", "too_many", "rate", "failed"
+]
+SampleRate: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 @cache
@@ -20,67 +30,170 @@ def program_version() -> str:
     return version(DISTRIBUTION)
 
 
-def _number(x: float) -> float | None:
-    """JSON has no NaN; an unknown number is null."""
-    return x if math.isfinite(x) else None
+class _Message(Struct, frozen=True, tag_field="type", rename=wire_name):
+    """Base of all of them: immutable, told apart by `type`. Readers ignore what they do not know."""
 
 
-def message(item: Session | Event) -> dict[str, Any]:
-    """Return the JSON object of a session announcement or an event.
+class HelloMessage(_Message, frozen=True, tag="hello"):
+    """Versions, and the session's properties once there is one.
 
-    Example:
-        >>> from follower.events import Gap
-        >>> message(Gap(22050, 22050, 512))
-        {'type': 'gap', 'audio_time': 1.0, 'lost_samples': 512}
+    On connection, and whenever the watched session begins, restarts or changes.
+
+    Attributes:
+        protocol: version of these messages.
+        program_version: of the server.
+        method: name of the tracking method; this and the next three are there once a session is watched.
+        sample_rate_hz: of the live audio.
+        orchestra_duration_s: length of the orchestra recording (s).
+        mix_duration_s: length of the full mix (s).
+        session: its name (WebSocket only).
+        monotonic_time_s: the server's clock when this was sent, the clock of `capture_time` (WebSocket only).
+        caches: names of the pieces a client can choose from (WebSocket only).
     """
-    match item:
-        case Session():
-            return {
-                "type": "hello",
-                "protocol": PROTOCOL_VERSION,
-                "program_version": item.program_version,
-                "method": item.method,
-                "sample_rate": item.sample_rate_hz,
-                "orchestra_duration": item.orchestra_duration_s,
-                "mix_duration": item.mix_duration_s,
-            }
-        case Position():
-            return {
-                "type": "position",
-                "seq": item.seq,
-                "orchestra_time": item.orchestra_time_s,
-                "mix_time": item.mix_time_s,
-                "rate": item.rate,
-                "confidence": item.confidence,
-                "state": item.state.value,
-                "audio_time": item.audio_time_s,
-                "capture_time": _number(item.capture_time_s),
-                "latency_ms": _number(item.latency_ms),
-            }
-        case StateChange():
-            return {
-                "type": "state",
-                "audio_time": item.audio_sample / item.sample_rate_hz,
-                "state": item.state.value,
-                "previous": item.previous.value,
-                "reason": item.reason,
-            }
-        case Jump():
-            return {
-                "type": "jump",
-                "audio_time": item.audio_sample / item.sample_rate_hz,
-                "from": item.from_orchestra_s,
-                "to": item.to_orchestra_s,
-            }
-        case Gap():
-            return {
-                "type": "gap",
-                "audio_time": item.audio_sample / item.sample_rate_hz,
-                "lost_samples": item.lost_samples,
-            }
-        case Notice():
-            return {
-                "type": "notice",
-                "audio_time": item.audio_sample / item.sample_rate_hz,
-                "message": item.message,
-            }
+
+    protocol: Annotated[Literal[1], Osc("i")]
+    program_version: Annotated[str, Osc("s")]
+    method: Annotated[str | UnsetType, Osc("s")] = UNSET
+    sample_rate_hz: Annotated[SampleRate | UnsetType, Osc("i")] = UNSET
+    orchestra_duration_s: Annotated[Seconds | UnsetType, Osc("d")] = UNSET
+    mix_duration_s: Annotated[Seconds | UnsetType, Osc("d")] = UNSET
+    session: Name | UnsetType = UNSET
+    monotonic_time_s: ClockSeconds | UnsetType = UNSET
+    caches: list[Name] | UnsetType = UNSET
+
+
+class PositionMessage(_Message, frozen=True, tag="position"):
+    """Where the orchestra stands; see the extrapolation formula in docs/protocol.md.
+
+    Attributes:
+        seq: 0, 1, 2, ... in a session; a step of more than 1 means that this listener missed some.
+        orchestra_time_s: where the orchestra recording stands at `audio_time` (s); None while unknown.
+        mix_time_s: where the full mix stands (s); None while unknown.
+        rate: orchestra seconds per second of live music from here on.
+        confidence: estimated probability that the place is right within 200 ms.
+        state: see `follower.events.State`.
+        audio_time_s: live audio heard so far (s), lost samples included.
+        capture_time_s: monotonic clock of the server when the newest sample used was captured (s); None without one.
+        latency_ms: from `capture_time` to the moment the position left the engine; None without a clock.
+    """
+
+    seq: Annotated[int, Meta(ge=0), Osc("i")]
+    orchestra_time_s: Annotated[Seconds | None, Osc("d")]
+    mix_time_s: Seconds | None
+    rate: Annotated[float, Meta(ge=0), Osc("f")]
+    confidence: Annotated[float, Meta(ge=0, le=1), Osc("f")]
+    state: Annotated[State, Osc("s")]
+    audio_time_s: Annotated[Seconds, Osc("d")]
+    capture_time_s: Annotated[float | None, Osc("d")]
+    latency_ms: Annotated[float | None, Osc("f")]
+
+
+class StateMessage(_Message, frozen=True, tag="state"):
+    """The state changed.
+
+    Attributes:
+        audio_time_s: live audio heard so far (s).
+        state: the new one.
+        previous: the one before.
+        reason: a short sentence for people.
+    """
+
+    audio_time_s: Seconds
+    state: Annotated[State, Osc("s")]
+    previous: State
+    reason: str
+
+
+class JumpMessage(_Message, frozen=True, tag="jump"):
+    """The position jumped: do not glide, cut.
+
+    Attributes:
+        audio_time_s: live audio heard so far (s).
+        from_s: place in the orchestra recording before (s).
+        to_s: place in the orchestra recording now (s).
+    """
+
+    audio_time_s: Seconds
+    from_s: Annotated[Seconds, Osc("d")]
+    to_s: Annotated[Seconds, Osc("d")]
+
+
+class GapMessage(_Message, frozen=True, tag="gap"):
+    """Samples of live audio were lost before `audio_time`.
+
+    Attributes:
+        audio_time_s: live audio heard so far (s), the lost included.
+        lost_samples: how many, per channel.
+    """
+
+    audio_time_s: Seconds
+    lost_samples: Annotated[int, Meta(ge=1), Osc("i")]
+
+
+class NoticeMessage(_Message, frozen=True, tag="notice"):
+    """For a person to read.
+
+    Attributes:
+        audio_time_s: live audio heard so far (s).
+        message: a sentence.
+    """
+
+    audio_time_s: Seconds
+    message: Annotated[str, Osc("s")]
+
+
+class ErrorMessage(_Message, frozen=True, tag="error"):
+    """A message of this client was refused; the connection stays open unless it closes right after.
+
+    Attributes:
+        code: what kind of refusal; docs/protocol.md lists them.
+        message: what was wrong and what to do.
+    """
+
+    code: ErrorCode
+    message: str
+
+
+class PongMessage(_Message, frozen=True, tag="pong"):
+    """The answer to `ping`.
+
+    Attributes:
+        client_time_s: as the client sent it.
+        monotonic_time_s: the server's clock (s).
+    """
+
+    client_time_s: ClockSeconds
+    monotonic_time_s: ClockSeconds
+
+
+class ListMessage(_Message, frozen=True, tag="list"):
+    """The answer to `list`.
+
+    Attributes:
+        caches: names of the pieces a client can choose from.
+        sessions: names of the sessions that can be watched.
+    """
+
+    caches: list[Name]
+    sessions: list[Name]
+
+
+class EndedMessage(_Message, frozen=True, tag="ended"):
+    """The watched session is over.
+
+    Attributes:
+        session: its name.
+        reason: a short sentence for people.
+    """
+
+    session: Name
+    reason: str
+
+
+EventMessage: TypeAlias = HelloMessage | PositionMessage | StateMessage | JumpMessage | GapMessage | NoticeMessage
+"""What every medium carries: by JSONL, WebSocket and OSC."""
+Message: TypeAlias = EventMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage
+"""Everything a WebSocket client may receive."""
+
+EVENT_MESSAGES: tuple[type[EventMessage], ...] = get_args(EventMessage)
+MESSAGES: tuple[type[Message], ...] = get_args(Message)

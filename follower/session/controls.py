@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import collections
 import threading
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from follower.events import Control
+from follower.protocol.commands import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something was asked for that cannot be understood; the loop passes the line on to everybody who listens.
+
+    Attributes:
+        message: a sentence for people.
+    """
+
+    message: str
+
+
+Control: TypeAlias = Command | Refused
+"""What waits on the queue."""
 
 
 class ControlQueue:

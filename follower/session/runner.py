@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 from follower.engine import Engine
 from follower.errors import FollowerError
-from follower.events import AudioBlock, Control, Event, Notice, Position, Refused, Session, Start, Stop
+from follower.events import AudioBlock, Event, Notice, Position, Session
+from follower.protocol.codec import kind_of
+from follower.protocol.commands import Command, Start
 from follower.protocol.messages import program_version
 from follower.session.background_sink import BackgroundSink
-from follower.session.controls import ControlQueue
+from follower.session.controls import ControlQueue, Refused
 from follower.session.sink import Sink
 from follower.session.source import Source
 
@@ -70,11 +72,12 @@ def run(
         clock: monotonic seconds, of the same clock as the blocks' capture times.
     """
     session = session_of(engine)
-    for sink in sinks:
-        sink.begin(session)
     blocks = positions = sample = 0
-    stopped = False
     healthy = [sink for sink in sinks if isinstance(sink, BackgroundSink)]
+
+    def announce() -> None:
+        for sink in sinks:
+            sink.begin(session)
 
     def emit(event: Event) -> None:
         nonlocal positions
@@ -84,44 +87,43 @@ def run(
         if on_event is not None:
             on_event(event)
 
-    def apply(control: Control) -> None:
-        nonlocal stopped
-        match control:
-            case Start():
-                engine.reset()
-                stopped = False
-                for sink in sinks:
-                    sink.begin(session)
-            case Stop():
-                stopped = True
-                emit(Notice(sample, engine.sample_rate_hz, "stopped by a listener; start goes on"))
-            case Refused(message=text):
-                emit(Notice(sample, engine.sample_rate_hz, text))
-            case _:
-                for event in engine.command(control):
-                    emit(event)
+    def notice(text: str) -> None:
+        emit(Notice(sample, engine.sample_rate_hz, text))
 
-    def tell_failures() -> None:
+    def apply(command: Command) -> None:
+        try:
+            caused = engine.command(command)
+        except FollowerError as e:  # a listener's mistake must not end the performance
+            notice(f"{kind_of(type(command))} refused: {e}")
+        except Exception as e:  # nor a mistake of ours
+            notice(f"{kind_of(type(command))} failed: {type(e).__name__}: {e}")
+        else:
+            if isinstance(command, Start):
+                announce()
+            for event in caused:
+                emit(event)
+
+    def report_failures() -> None:
         for sink in [sink for sink in healthy if sink.failure is not None]:
             healthy.remove(sink)
-            emit(Notice(sample, engine.sample_rate_hz, f"{sink.name} is no longer written: {sink.failure}"))
+            notice(f"{sink.name} is no longer written: {sink.failure}")
+
+    announce()
 
     for item in source.blocks():
-        tell_failures()
+        report_failures()
         if isinstance(item, Notice):
             emit(item)
             continue
         waiting = controls.take() if controls is not None else []
         if controls is not None and (dropped := controls.take_dropped()):
-            emit(Notice(sample, engine.sample_rate_hz, f"{dropped} commands were dropped: too many at once"))
+            notice(f"{dropped} commands were dropped: too many at once")
         for control in waiting:
-            try:
+            if isinstance(control, Refused):
+                notice(control.message)
+            else:
                 apply(control)
-            except FollowerError as e:  # a listener's mistake must not end the performance
-                emit(Notice(sample, engine.sample_rate_hz, f"{type(control).__name__.lower()} refused: {e}"))
         sample = item.first_sample + len(item.samples)
-        if stopped:
-            continue
         for event in engine.process(item):
             emit(stamped(event, item, engine.sample_rate_hz, clock))
         blocks += 1

@@ -1,4 +1,4 @@
 """Sound to evidence: features, observations, start detection, bleed of the loudspeakers.
 
-May import: errors, config, events, kernels.
+May import: errors, config, events, protocol, kernels.
 """

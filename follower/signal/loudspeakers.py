@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from follower.events import PlaybackPosition, Position, State
+from follower.events import Position, State
+from follower.protocol.commands import PlaybackPosition
 
 REPORT_VALID_S: Final = 2.0
 """A reported playback position counts for this long; without another the loudspeakers are silent."""

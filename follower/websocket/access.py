@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from follower.errors import ConfigError
 
-SHORTEST_TOKEN = 16
+MIN_TOKEN_CHARACTERS = 16
 
 
 def is_loopback(host: str) -> bool:
@@ -50,9 +50,9 @@ class Access:
                 f"{self.host or 'every address'} can be reached from other machines; set a token with --token "
                 "(or FOLLOWER_TOKEN), or bind to 127.0.0.1"
             )
-        if self.token is not None and len(self.token) < SHORTEST_TOKEN:
+        if self.token is not None and len(self.token) < MIN_TOKEN_CHARACTERS:
             raise ConfigError(
-                f"the token has {len(self.token)} characters; give {SHORTEST_TOKEN} or more, "
+                f"the token has {len(self.token)} characters; give {MIN_TOKEN_CHARACTERS} or more, "
                 'for example from: python -c "import secrets; print(secrets.token_urlsafe())"'
             )
 

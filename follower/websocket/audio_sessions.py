@@ -12,10 +12,10 @@ from follower.engine import Engine
 from follower.errors import FollowerError
 from follower.inference.base import DEFAULT_METHOD, METHODS
 from follower.piece.cache import Cache
-from follower.protocol.commands import RefusedError
+from follower.protocol.codec import RefusedError
 from follower.session.controls import ControlQueue
 from follower.session.runner import run
-from follower.websocket.broadcast import Feed
+from follower.websocket.broadcast import Broadcast
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.sessions import AudioSession
 from follower.websocket.source import WebSocketSource
@@ -26,7 +26,7 @@ def follow(cache: Cache, method: str, start_s: float | None, audio: AudioSession
     reason = "the audio is over"
     try:
         engine = Engine(cache, audio.source.sample_rate_hz, method, start_s)
-        with audio.source as source, audio.feed as sink:
+        with audio.source as source, audio.broadcast as sink:
             run(source, engine, [sink], sink.controls)
     except FollowerError as e:
         reason = str(e)
@@ -35,7 +35,7 @@ def follow(cache: Cache, method: str, start_s: float | None, audio: AudioSession
         raise
     finally:
         audio.source.stop()
-        audio.feed.end(reason)
+        audio.broadcast.end(reason)
         on_end()
 
 
@@ -44,12 +44,12 @@ class AudioSessions:
 
     Args:
         caches: what clients may choose from.
-        most: sessions at a time.
+        max_sessions: sessions at a time.
     """
 
-    def __init__(self, caches: CacheFolder, most: int) -> None:
+    def __init__(self, caches: CacheFolder, max_sessions: int) -> None:
         self._caches = caches
-        self._most = most
+        self._max_sessions = max_sessions
         self._sessions: dict[str, tuple[AudioSession, threading.Thread]] = {}
         self._numbers = itertools.count(1)
         self._opening = 0
@@ -62,11 +62,11 @@ class AudioSessions:
         """Open sessions."""
         return list(self._sessions)
 
-    def feed(self, name: str) -> Feed | None:
-        """The feed of an open session."""
-        return self._sessions[name][0].feed if name in self._sessions else None
+    def broadcast(self, name: str) -> Broadcast | None:
+        """What comes out of an open session."""
+        return self._sessions[name][0].broadcast if name in self._sessions else None
 
-    def default(self) -> Feed | None:
+    def default_broadcast(self) -> Broadcast | None:
         """None: clients choose."""
         return None
 
@@ -80,8 +80,10 @@ class AudioSessions:
         """
         if method is not None and method not in METHODS:
             raise RefusedError("invalid", f"no method {method[:60]!r}; choose one of: {', '.join(METHODS)}")
-        if len(self._sessions) + self._opening >= self._most:
-            raise RefusedError("too_many", f"{self._most} audio sessions are open, the most there can be; try later")
+        if len(self._sessions) + self._opening >= self._max_sessions:
+            raise RefusedError(
+                "too_many", f"{self._max_sessions} audio sessions are open, the most there can be; try later"
+            )
         self._opening += 1
         try:
             loaded = await asyncio.to_thread(self._caches.load, cache)
@@ -97,7 +99,7 @@ class AudioSessions:
             )
         loop = asyncio.get_running_loop()
         name = f"s{next(self._numbers)}"
-        audio = AudioSession(Feed(name, loop, ControlQueue()), source)
+        audio = AudioSession(Broadcast(name, loop, ControlQueue()), source)
 
         def on_end() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and the table with it

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-from follower.events import Event, Notice, Position, Session
-from follower.protocol.messages import message
+import msgspec
+
+from follower.events import Event, Notice, Session
+from follower.protocol.codec import encode
+from follower.protocol.conversion import message_of
+from follower.protocol.messages import EndedMessage, HelloMessage, Message, PositionMessage
 from follower.session.controls import ControlQueue
 from follower.websocket.queue import LatestWinsQueue
 
@@ -24,9 +27,9 @@ class Frame:
     is_position: bool
 
     @classmethod
-    def of(cls, content: dict[str, Any]) -> Frame:
+    def of(cls, message: Message) -> Frame:
         """Encode a message."""
-        return cls(json.dumps(content, allow_nan=False, separators=(",", ":")), content["type"] == "position")
+        return cls(encode(message), isinstance(message, PositionMessage))
 
 
 class Listener(Protocol):
@@ -37,12 +40,12 @@ class Listener(Protocol):
         ...
 
 
-def new_outbox() -> LatestWinsQueue[Frame]:
-    """Return an empty outbox for frames."""
+def frame_queue() -> LatestWinsQueue[Frame]:
+    """Return an empty queue for frames, in which a newer position replaces older ones."""
     return LatestWinsQueue(lambda frame: frame.is_position)
 
 
-class Feed:
+class Broadcast:
     """One session as its listeners see it; a `follower.session.sink.Sink` that outlives its context.
 
     `begin` and `send` are called in the engine's thread and only enqueue; everything else runs on the server's loop.
@@ -65,9 +68,9 @@ class Feed:
         self.controls = controls
         self._loop = loop
         self._clock = clock
-        self._bridge = new_outbox()
+        self._bridge = frame_queue()
         self._listeners: set[Listener] = set()
-        self._session: dict[str, Any] | None = None
+        self._hello: HelloMessage | None = None
         self._newest: Frame | None = None
         self._last: tuple[int, int] = (0, 1)
 
@@ -78,7 +81,7 @@ class Feed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to close: `end` tells the listeners."""
+        """Nothing to close: `end` announces it to the listeners."""
 
     @property
     def dropped(self) -> int:
@@ -87,21 +90,23 @@ class Feed:
 
     def begin(self, session: Session) -> None:
         """Announce a session (engine's thread)."""
-        self._session = {**message(session), "session": self.name}
+        announced = message_of(session)
+        assert isinstance(announced, HelloMessage)
+        self._hello = msgspec.structs.replace(announced, session=self.name)
         self._newest = None
-        self._put(Frame.of(self.hello()))
+        self._put(Frame.of(msgspec.structs.replace(self._hello, monotonic_time_s=self._clock())))
 
     def send(self, event: Event) -> None:
         """Publish an event (engine's thread)."""
         self._last = (event.audio_sample, event.sample_rate_hz)
-        frame = Frame.of(message(event))
-        if isinstance(event, Position):
+        frame = Frame.of(message_of(event))
+        if frame.is_position:
             self._newest = frame
         self._put(frame)
 
     def end(self, reason: str) -> None:
-        """Tell the listeners that the session is over (engine's thread)."""
-        self._put(Frame.of({"type": "ended", "session": self.name, "reason": reason}))
+        """Announce the end of the session (engine's thread)."""
+        self._put(Frame.of(EndedMessage(self.name, reason)))
 
     def _put(self, frame: Frame) -> None:
         if self._bridge.put(frame):
@@ -115,27 +120,23 @@ class Feed:
             for listener in self._listeners:
                 listener.offer(frame)
 
-    def hello(self) -> dict[str, Any]:
-        """The session's part of a hello message; without a session's properties before it has begun."""
-        return {**(self._session or {}), "monotonic_time": self._clock()}
-
     @property
-    def begun(self) -> bool:
-        """Whether there is a session to tell of."""
-        return self._session is not None
+    def hello(self) -> HelloMessage | None:
+        """What is known of the session; None before it has begun."""
+        return self._hello
 
-    def join(self, listener: Listener) -> None:
-        """Add a listener; it hears the newest position at once, which may be long ago while the piano rests."""
+    def add_listener(self, listener: Listener) -> None:
+        """Add a listener and send it the newest position, which may be long ago while the piano rests."""
         self._listeners.add(listener)
         if self._newest is not None:
             listener.offer(self._newest)
 
-    def leave(self, listener: Listener) -> None:
+    def remove_listener(self, listener: Listener) -> None:
         """Remove a listener, if it is there."""
         self._listeners.discard(listener)
 
     def notice(self, text: str) -> None:
-        """Tell all listeners something for a person to read (server's loop)."""
-        frame = Frame.of(message(Notice(*self._last, text)))
+        """Send all listeners something for a person to read (server's loop)."""
+        frame = Frame.of(message_of(Notice(*self._last, text)))
         for listener in self._listeners:
             listener.offer(frame)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from follower.errors import InputError
 from follower.piece.cache import MANIFEST, Cache, load_cache
-from follower.protocol.commands import RefusedError
+from follower.protocol.codec import RefusedError
 
 
 class CacheFolder:

@@ -25,8 +25,21 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from follower.errors import ProtocolError
-from follower.events import Position, State
-from follower.protocol.messages import PROTOCOL_VERSION
+from follower.events import Position
+from follower.protocol.codec import decode_message, encode, kind_of
+from follower.protocol.commands import (
+    Pause,
+    Ping,
+    PlaybackPosition,
+    Request,
+    Resume,
+    Seek,
+    Start,
+    Stop,
+    Watch,
+)
+from follower.protocol.conversion import position_of
+from follower.protocol.messages import PROTOCOL_VERSION, HelloMessage, PongMessage, PositionMessage
 from follower.session.extrapolation import orchestra_time_at
 
 PING_EVERY_S: Final = 2.0
@@ -60,35 +73,6 @@ class ClockOffset:
     def s(self) -> float | None:
         """Server's clock minus ours; None before the first ping."""
         return min(self._trips)[1] if self._trips else None
-
-
-def position_of(message: dict[str, Any], sample_rate_hz: int) -> Position:
-    """Return the position in a `position` message.
-
-    Raises:
-        ProtocolError: a property is missing or of the wrong kind.
-    """
-
-    def optional(name: str) -> float | None:
-        value = message[name]
-        return None if value is None else float(value)
-
-    try:
-        capture_s, latency_ms = optional("capture_time"), optional("latency_ms")
-        return Position(
-            seq=int(message["seq"]),
-            audio_sample=round(float(message["audio_time"]) * sample_rate_hz),
-            sample_rate_hz=sample_rate_hz,
-            orchestra_time_s=optional("orchestra_time"),
-            mix_time_s=optional("mix_time"),
-            rate=float(message["rate"]),
-            confidence=float(message["confidence"]),
-            state=State(message["state"]),
-            capture_time_s=float("nan") if capture_s is None else capture_s,
-            latency_ms=float("nan") if latency_ms is None else latency_ms,
-        )
-    except (KeyError, TypeError, ValueError) as e:
-        raise ProtocolError(f"a position message that cannot be read: {e!r}; is the server of another version?") from e
 
 
 class FollowerClient:
@@ -127,6 +111,7 @@ class FollowerClient:
         self._connection: ClientConnection | None = None
         self._position: Position | None = None
         self._hello: dict[str, Any] = {}
+        self._sample_rate_hz = 1000
         self._offset = ClockOffset()
         self._thread = threading.Thread(target=self._work, name="FollowerClient", daemon=True)
         self.connections = 0
@@ -169,35 +154,35 @@ class FollowerClient:
 
     def seek(self, orchestra_time_s: float) -> bool:
         """Tell the follower where the pianist goes on; returns whether it was sent."""
-        return self._send({"type": "seek", "orchestra_time": orchestra_time_s})
+        return self._send(Seek(orchestra_time_s))
 
     def pause(self) -> bool:
         """Hold the position; returns whether it was sent."""
-        return self._send({"type": "pause"})
+        return self._send(Pause())
 
     def resume(self) -> bool:
         """Follow again; returns whether it was sent."""
-        return self._send({"type": "resume"})
+        return self._send(Resume())
 
     def start(self) -> bool:
         """Follow from a fresh start; returns whether it was sent."""
-        return self._send({"type": "start"})
+        return self._send(Start())
 
     def stop(self) -> bool:
         """Stop following until `start`; returns whether it was sent."""
-        return self._send({"type": "stop"})
+        return self._send(Stop())
 
     def playback(self, orchestra_time_s: float, rate: float = 1.0) -> bool:
         """Tell what the loudspeakers play; returns whether it was sent."""
-        return self._send({"type": "playback", "orchestra_time": orchestra_time_s, "rate": rate})
+        return self._send(PlaybackPosition(orchestra_time_s, rate))
 
-    def _send(self, message: dict[str, Any]) -> bool:
+    def _send(self, request: Request) -> bool:
         with self._lock:
             connection = self._connection
             if connection is None:
                 return False
             try:
-                connection.send(json.dumps(message))
+                connection.send(encode(request))
             except (WebSocketException, OSError):
                 return False
             return True
@@ -225,45 +210,47 @@ class FollowerClient:
 
     def _listen(self, connection: ClientConnection) -> None:
         if self._session is not None:
-            self._send({"type": "watch", "session": self._session})
+            self._send(Watch(self._session))
         next_ping_s = self._clock()
         while not self._closed.is_set():
             if self._clock() >= next_ping_s:
                 next_ping_s = self._clock() + PING_EVERY_S
-                self._send({"type": "ping", "client_time": self._clock()})
+                self._send(Ping(self._clock()))
             try:
                 text = connection.recv(timeout=PING_EVERY_S)
             except TimeoutError:
                 continue
             try:
-                message = json.loads(text)
-                self._take(message)
-            except (ValueError, KeyError, TypeError, AttributeError) as e:
+                content = json.loads(text)
+            except ValueError as e:
                 raise ProtocolError(f"a message that cannot be read: {e!r}; connecting again") from e
+            self._handle(content)
             if self._on_message is not None:
-                self._on_message(message)
+                self._on_message(content)
 
-    def _take(self, message: dict[str, Any]) -> None:
-        """Keep what a message tells.
+    def _handle(self, content: Any) -> None:
+        """Keep what a message says.
 
         Raises:
             ProtocolError: it cannot be read; the connection is given up.
         """
-        match message.get("type"):
-            case "hello":
-                if message.get("protocol") != PROTOCOL_VERSION:
-                    self.failure = (
-                        f"the server speaks protocol {message.get('protocol')!r}, this client {PROTOCOL_VERSION}; "
-                        "use the same version of both"
-                    )
-                    self._closed.set()
-                    raise ProtocolError(self.failure)
-                self._hello = message
-            case "pong":
-                self._offset.add(float(message["client_time"]), float(message["monotonic_time"]), self._clock())
-            case "position":
-                position = position_of(message, int(self._hello.get("sample_rate", 1000)))
-                self._position = self._on_our_clock(position)
+        if not isinstance(content, dict):
+            raise ProtocolError(f"a message that is no object but {type(content).__name__}; connecting again")
+        if content.get("type") == kind_of(HelloMessage) and content.get("protocol") != PROTOCOL_VERSION:
+            self.failure = (
+                f"the server speaks protocol {content.get('protocol')!r}, this client {PROTOCOL_VERSION}; "
+                "use the same version of both"
+            )
+            self._closed.set()
+            raise ProtocolError(self.failure)
+        match decode_message(content):
+            case HelloMessage(sample_rate_hz=sample_rate_hz):
+                self._hello = content
+                self._sample_rate_hz = sample_rate_hz or self._sample_rate_hz
+            case PongMessage(client_time_s=sent_s, monotonic_time_s=server_s):
+                self._offset.add(float(sent_s), float(server_s), self._clock())
+            case PositionMessage() as message:
+                self._position = self._on_our_clock(position_of(message, self._sample_rate_hz))
 
     def _on_our_clock(self, position: Position) -> Position:
         """Before the first pong only the arrival is known: it was captured `latency_ms` earlier."""

@@ -5,15 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
 
+import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from follower.errors import ProtocolError
-from follower.protocol.commands import RefusedError, control_of, parse
-from follower.protocol.messages import PROTOCOL_VERSION, program_version
-from follower.websocket.broadcast import Feed, Frame, new_outbox
+from follower.protocol.codec import RefusedError, decode_request, kind_of
+from follower.protocol.commands import AskHello, AskList, EndAudio, OpenAudio, Ping, ReportGap, Request, Watch
+from follower.protocol.messages import (
+    PROTOCOL_VERSION,
+    ErrorCode,
+    ErrorMessage,
+    HelloMessage,
+    ListMessage,
+    Message,
+    PongMessage,
+    program_version,
+)
+from follower.websocket.broadcast import Broadcast, Frame, frame_queue
 from follower.websocket.limits import Limits, TokenBucket
 from follower.websocket.sessions import AudioSession, Sessions
 from follower.websocket.source import WebSocketSource
@@ -40,11 +50,11 @@ class ClientConnection:
         self._sessions = sessions
         self._limits = limits
         self._clock = clock
-        self._outbox = new_outbox()
+        self._queue = frame_queue()
         self._ready = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._watched: Feed | None = None
+        self._watched: Broadcast | None = None
         self._audio: AudioSession | None = None
         self._audio_rate: TokenBucket | None = None
         self._message_rate = TokenBucket(limits.messages_per_s, limits.message_burst, clock)
@@ -56,7 +66,7 @@ class ClientConnection:
         """Queue a frame; a waiting position gives way to a newer one."""
         if self._gone:
             return
-        self._outbox.put(frame)
+        self._queue.put(frame)
         self._idle.clear()
         self._ready.set()
 
@@ -64,16 +74,16 @@ class ClientConnection:
         """Serve the client until it leaves or is sent away."""
         writer = asyncio.create_task(self._write())
         try:
-            self._watch(self._sessions.default())
+            self._watch(self._sessions.default_broadcast())
             async for data in self._connection:
-                if not await self._take(data):
+                if not await self._handle_frame(data):
                     break
                 await asyncio.sleep(0)  # the frames of one that floods may all be here already: others' turn
         finally:
             if self._audio is not None:
                 self._audio.source.stop()
             if self._watched is not None:
-                self._watched.leave(self)
+                self._watched.remove_listener(self)
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await writer
@@ -91,7 +101,7 @@ class ClientConnection:
             while True:
                 await self._ready.wait()
                 self._ready.clear()
-                while (frame := self._outbox.take_one()) is not None:
+                while (frame := self._queue.take_one()) is not None:
                     async with asyncio.timeout(self._limits.stall_s):
                         await self._connection.send(frame.text)
                 self._idle.set()
@@ -102,41 +112,35 @@ class ClientConnection:
             self._idle.set()
 
     def _drop(self) -> None:
-        """Cut off a client that takes nothing; tell the others who watch the same session."""
+        """Cut off a client that takes nothing; report it to the others who watch the same session."""
         watched, self._watched = self._watched, None
         if watched is not None:
-            watched.leave(self)
+            watched.remove_listener(self)
             where = self._connection.remote_address
             name = f"{where[0]}:{where[1]}" if where else "unknown"
             watched.notice(f"listener {name} was dropped: it took nothing for {self._limits.stall_s:g} s")
         self._connection.transport.abort()
 
-    def _say(self, content: dict[str, Any]) -> None:
-        self.offer(Frame.of(content))
+    def _send(self, message: Message) -> None:
+        self.offer(Frame.of(message))
 
-    def _hello(self) -> dict[str, Any]:
-        content: dict[str, Any] = {
-            "type": "hello",
-            "protocol": PROTOCOL_VERSION,
-            "program_version": program_version(),
-            "monotonic_time": self._clock(),
-            "caches": self._sessions.cache_names(),
-        }
-        if self._watched is not None and self._watched.begun:
-            content |= self._watched.hello()
-        return content
+    def _send_hello(self) -> None:
+        known = self._watched.hello if self._watched is not None else None
+        hello = HelloMessage(PROTOCOL_VERSION, program_version()) if known is None else known
+        caches = self._sessions.cache_names()
+        self._send(msgspec.structs.replace(hello, monotonic_time_s=self._clock(), caches=caches))
 
-    def _watch(self, feed: Feed | None) -> None:
+    def _watch(self, broadcast: Broadcast | None) -> None:
         if self._watched is not None:
-            self._watched.leave(self)
-        self._watched = feed
-        self._say(self._hello())
-        if feed is not None:
-            feed.join(self)
+            self._watched.remove_listener(self)
+        self._watched = broadcast
+        self._send_hello()
+        if broadcast is not None:
+            broadcast.add_listener(self)
 
     # What is received.
 
-    async def _take(self, data: str | bytes) -> bool:
+    async def _handle_frame(self, data: str | bytes) -> bool:
         """Carry out one frame; False when the client is to be sent away."""
         try:
             if len(data) > self._limits.message_bytes:
@@ -144,20 +148,20 @@ class ClientConnection:
                     "too_large", f"a frame of {len(data)} bytes; send {self._limits.message_bytes} or less"
                 )
             if isinstance(data, bytes):
-                await self._take_audio(data)
+                await self._pass_on_audio(data)
             else:
                 if self._message_rate.wait_s(1.0) > 0.0:
-                    most = self._limits.messages_per_s
-                    raise RefusedError("rate", f"more than {most:g} messages a second; slow down")
-                await self._take_message(parse(data))
+                    limit = self._limits.messages_per_s
+                    raise RefusedError("rate", f"more than {limit:g} messages a second; slow down")
+                await self._handle(decode_request(data))
         except RefusedError as e:
             return await self._refuse(e.code, str(e))
         except ProtocolError as e:
             return await self._refuse("invalid", str(e))
         return True
 
-    async def _refuse(self, code: str, message: str) -> bool:
-        self._say({"type": "error", "code": code, "message": message})
+    async def _refuse(self, code: ErrorCode, message: str) -> bool:
+        self._send(ErrorMessage(code, message))
         if self._refusals.wait_s(1.0) == 0.0:
             return True
         with contextlib.suppress(TimeoutError):
@@ -165,53 +169,49 @@ class ClientConnection:
         await self._connection.close(POLICY_VIOLATION, "too many refused messages")
         return False
 
-    async def _take_message(self, message: dict[str, Any]) -> None:
-        match message["type"]:
-            case "hello":
-                self._say(self._hello())
-            case "ping":
-                self._say({"type": "pong", "client_time": message["client_time"], "monotonic_time": self._clock()})
-            case "list":
-                caches, sessions = self._sessions.cache_names(), self._sessions.names()
-                self._say({"type": "list", "caches": caches, "sessions": sessions})
-            case "watch":
-                feed = self._sessions.feed(message["session"])
-                if feed is None:
-                    raise RefusedError("unknown_session", f"no session {message['session'][:60]!r}; ask with list")
-                self._watch(feed)
-            case "audio":
-                await self._open_audio(message)
-            case "gap":
-                self._audio_source().lost(message["lost_samples"])
-            case "end":
+    async def _handle(self, request: Request) -> None:
+        match request:
+            case AskHello():
+                self._send_hello()
+            case Ping(client_time_s=client_time_s):
+                self._send(PongMessage(client_time_s, self._clock()))
+            case AskList():
+                self._send(ListMessage(self._sessions.cache_names(), self._sessions.names()))
+            case Watch(session=name):
+                broadcast = self._sessions.broadcast(name)
+                if broadcast is None:
+                    raise RefusedError("unknown_session", f"no session {name[:60]!r}; ask with list")
+                self._watch(broadcast)
+            case OpenAudio():
+                await self._open_audio(request)
+            case ReportGap(lost_samples=lost_samples):
+                self._audio_source().lost(lost_samples)
+            case EndAudio():
                 self._audio_source().stop()
                 self._audio = None
-            case kind:
-                control = control_of(message)
-                assert control is not None, kind
+            case command:
                 if self._watched is None:
+                    kind = kind_of(type(command))
                     raise RefusedError("unexpected", f"{kind} before a session is open; send audio or watch first")
-                self._watched.controls.put(control)
+                self._watched.controls.put(command)
 
-    async def _open_audio(self, message: dict[str, Any]) -> None:
+    async def _open_audio(self, request: OpenAudio) -> None:
         if self._audio is not None and not self._audio.source.stopped:
             raise RefusedError("unexpected", "this connection has an audio session already; send end first")
-        rate_hz, channels = int(message["sample_rate"]), int(message.get("channels", 1))
-        source = WebSocketSource(rate_hz, message["format"], channels, clock=self._clock)
-        self._audio = await self._sessions.open(
-            message.get("cache"), message.get("method"), message.get("start"), source
-        )
+        rate_hz = request.sample_rate_hz
+        source = WebSocketSource(rate_hz, request.format, request.channels, clock=self._clock)
+        self._audio = await self._sessions.open(request.cache or None, request.method or None, request.start_s, source)
         self._audio_rate = TokenBucket(
             self._limits.audio_speed * rate_hz, self._limits.audio_burst_s * rate_hz, self._clock
         )
-        self._watch(self._audio.feed)
+        self._watch(self._audio.broadcast)
 
     def _audio_source(self) -> WebSocketSource:
         if self._audio is None:
             raise RefusedError("unexpected", "no audio session is open; send audio first")
         return self._audio.source
 
-    async def _take_audio(self, data: bytes) -> None:
+    async def _pass_on_audio(self, data: bytes) -> None:
         """Hand one frame to the engine's thread; while that is behind, the client is read no further."""
         if self._audio is None or self._audio_rate is None:
             raise RefusedError("unexpected", "a binary frame before an audio message; say sample_rate and format first")

@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection
 class PendingHandshakes:
     """Every connection between its acceptance and the end of its HTTP request.
 
-    An honest client is through in milliseconds. Whoever opens connections and says nothing fills the lobby, and loses
+    An honest client is through in milliseconds. Whoever opens connections and says nothing fills the places, and loses
     the oldest of them when another comes, so that nobody is kept out and nothing grows.
 
     Args:
@@ -24,29 +24,29 @@ class PendingHandshakes:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def enter(self, connection: ServerConnection) -> None:
-        """Let a new connection wait; where there is no place, the one that waited longest is cut off."""
+    def add(self, connection: ServerConnection) -> None:
+        """Take a new connection in; where there is no place, the one that waited longest is cut off."""
         if len(self._waiting) >= self._places:
             oldest = next(iter(self._waiting))
-            self.leave(oldest)
+            self.remove(oldest)
             oldest.transport.abort()
         self._waiting[connection] = None
 
-    def leave(self, connection: ServerConnection) -> None:
+    def remove(self, connection: ServerConnection) -> None:
         """The connection's request is complete, or it is closed."""
         self._waiting.pop(connection, None)
 
     def connection_class(self) -> type[ServerConnection]:
-        """Connections that enter by themselves when they are accepted, and leave at the latest when they are closed."""
-        lobby = self
+        """Connections that add themselves when accepted, and are removed at the latest when they are closed."""
+        handshakes = self
 
         class WaitingConnection(ServerConnection):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
-                lobby.enter(self)
+                handshakes.add(self)
 
             def connection_lost(self, exc: Exception | None) -> None:
-                lobby.leave(self)
+                handshakes.remove(self)
                 super().connection_lost(exc)
 
         return WaitingConnection

@@ -17,7 +17,7 @@ class LatestWinsQueue(Generic[T]):
     """Thread-safe hand-over that never makes the producer wait.
 
     Args:
-        is_position: tells which items replace each other.
+        is_position: whether an item is one of those that replace each other.
         capacity: other items that may wait; beyond it the oldest is dropped.
 
     Attributes:
@@ -25,10 +25,10 @@ class LatestWinsQueue(Generic[T]):
         superseded: positions replaced by a newer one before they were taken.
 
     Example:
-        >>> box = LatestWinsQueue(lambda item: isinstance(item, int))
+        >>> queue = LatestWinsQueue(lambda item: isinstance(item, int))
         >>> for item in (1, "a", 2, 3, 4, 5):
-        ...     _ = box.put(item)
-        >>> box.take(), box.superseded
+        ...     _ = queue.put(item)
+        >>> queue.take(), queue.superseded
         (['a', 5], 4)
     """
 
@@ -42,7 +42,7 @@ class LatestWinsQueue(Generic[T]):
         self.superseded = 0
 
     def put(self, item: T) -> bool:
-        """Add an item. Returns whether the outbox was empty, that is whether the consumer needs waking."""
+        """Add an item. Returns whether the queue was empty, that is whether the consumer needs waking."""
         with self._lock:
             was_empty = not self._items
             if self._is_position(item):

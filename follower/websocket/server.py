@@ -67,7 +67,7 @@ class Server:
         self._clock = clock
         self._tls = _tls(certificate) if certificate is not None else None
         self._clients: set[ClientConnection] = set()
-        self._lobby = PendingHandshakes(limits.handshakes)
+        self._handshakes = PendingHandshakes(limits.handshakes)
         self._server: WebSocketServer | None = None
 
     @property
@@ -89,10 +89,10 @@ class Server:
                 process_request=self._check,
                 ssl=self._tls,
                 ssl_handshake_timeout=None if self._tls is None else self._limits.handshake_s,
-                create_connection=self._lobby.connection_class(),
+                create_connection=self._handshakes.connection_class(),
                 compression=None,  # small messages, short delay
                 max_size=self._limits.frame_bytes,
-                write_limit=4096,  # a slow client waits in our outbox, where positions replace each other
+                write_limit=4096,  # a slow client waits in our queue, where positions replace each other
                 open_timeout=self._limits.handshake_s,
                 ping_interval=None,  # the stall limit finds dead clients
                 close_timeout=1.0,
@@ -139,7 +139,7 @@ class Server:
         return None
 
     async def _connected(self, connection: ServerConnection) -> None:
-        self._lobby.leave(connection)
+        self._handshakes.remove(connection)
         if len(self._clients) >= self._limits.clients:  # several may have passed the check at once
             await connection.close(1013, "too many connections")
             return

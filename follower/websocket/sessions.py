@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from follower.protocol.commands import RefusedError
-from follower.websocket.broadcast import Feed
+from follower.protocol.codec import RefusedError
+from follower.websocket.broadcast import Broadcast
 from follower.websocket.source import WebSocketSource
 
 
@@ -15,11 +15,11 @@ class AudioSession:
     """One client's piano.
 
     Attributes:
-        feed: what comes out.
+        broadcast: what comes out.
         source: where the client's frames go; stopping it ends the session.
     """
 
-    feed: Feed
+    broadcast: Broadcast
     source: WebSocketSource
 
 
@@ -34,11 +34,11 @@ class Sessions(Protocol):
         """Sessions that can be watched."""
         ...
 
-    def feed(self, name: str) -> Feed | None:
-        """The feed of a session, or None."""
+    def broadcast(self, name: str) -> Broadcast | None:
+        """What comes out of a session, or None."""
         ...
 
-    def default(self) -> Feed | None:
+    def default_broadcast(self) -> Broadcast | None:
         """The session every client watches from the start, or None."""
         ...
 
@@ -61,11 +61,11 @@ class SingleSession:
     """The one session of `follower live` and `follower replay`: it has its own audio, clients only listen and control.
 
     Args:
-        feed: of that session.
+        broadcast: of that session.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._broadcast = broadcast
 
     def cache_names(self) -> list[str]:
         """No choice."""
@@ -73,15 +73,15 @@ class SingleSession:
 
     def names(self) -> list[str]:
         """The one."""
-        return [self._feed.name]
+        return [self._broadcast.name]
 
-    def feed(self, name: str) -> Feed | None:
+    def broadcast(self, name: str) -> Broadcast | None:
         """The one, by its name."""
-        return self._feed if name == self._feed.name else None
+        return self._broadcast if name == self._broadcast.name else None
 
-    def default(self) -> Feed | None:
+    def default_broadcast(self) -> Broadcast | None:
         """The one."""
-        return self._feed
+        return self._broadcast
 
     async def open(
         self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource

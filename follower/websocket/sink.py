@@ -10,7 +10,7 @@ from follower.errors import OutputError
 from follower.events import Event, Session
 from follower.session.controls import ControlQueue
 from follower.websocket.access import Access
-from follower.websocket.broadcast import Feed
+from follower.websocket.broadcast import Broadcast
 from follower.websocket.limits import Limits
 from follower.websocket.sessions import Sessions, SingleSession
 from follower.websocket.thread import ServerThread
@@ -37,12 +37,12 @@ class WebSocketSink:
         self, port: int, controls: ControlQueue, access: Access | None = None, limits: Limits | None = None
     ) -> None:
         self._controls = controls
-        self._feed: Feed | None = None
+        self._broadcast: Broadcast | None = None
         self._server = ServerThread(port, access or Access("127.0.0.1"), limits or Limits(), self._sessions)
 
     def _sessions(self, loop: asyncio.AbstractEventLoop) -> Sessions:
-        self._feed = Feed(LIVE, loop, self._controls)
-        return SingleSession(self._feed)
+        self._broadcast = Broadcast(LIVE, loop, self._controls)
+        return SingleSession(self._broadcast)
 
     @property
     def port(self) -> int:
@@ -61,9 +61,9 @@ class WebSocketSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Tell the clients that the session is over and close."""
-        if self._feed is not None:
-            self._feed.end("the follower has ended")
+        """Announce the end of the session to the clients and close."""
+        if self._broadcast is not None:
+            self._broadcast.end("the follower has ended")
         self._server.__exit__(kind, error, trace)
 
     def begin(self, session: Session) -> None:
@@ -77,9 +77,9 @@ class WebSocketSink:
     @property
     def dropped(self) -> int:
         """Events that never reached the server's loop."""
-        return self._feed.dropped if self._feed is not None else 0
+        return self._broadcast.dropped if self._broadcast is not None else 0
 
-    def _opened(self) -> Feed:
-        if self._feed is None:
+    def _opened(self) -> Broadcast:
+        if self._broadcast is None:
             raise OutputError("the WebSocket sink is not open; use it in a with statement")
-        return self._feed
+        return self._broadcast

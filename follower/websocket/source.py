@@ -17,7 +17,7 @@ from follower.events import AudioBlock, Notice
 
 SampleFormat: TypeAlias = Literal["f32le", "s16le"]
 DTYPES: dict[str, str] = {"f32le": "<f4", "s16le": "<i2"}
-LOUDEST = 4.0
+MAX_AMPLITUDE = 4.0
 """Full scale is 1; a client's float beyond this is a fault and is clipped."""
 IDLE_S = 0.25
 """Without audio for so long an empty block is yielded, so that commands are taken."""
@@ -46,7 +46,7 @@ def decode(data: bytes, sample_format: SampleFormat, channels: int) -> NDArray[n
     elif not np.isfinite(samples).all():
         raise ProtocolError("an audio frame holds a sample that is not a number; the frame counts as lost")
     mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
-    return mono.clip(-LOUDEST, LOUDEST)
+    return mono.clip(-MAX_AMPLITUDE, MAX_AMPLITUDE)
 
 
 class WebSocketSource:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from follower.events import AudioBlock, Command, Event, PlaybackPosition, Position, State
+from follower.events import AudioBlock, Event, Position, State
 from follower.playback.recording import OrchestraRecording
+from follower.protocol.commands import Command, PlaybackPosition
 from tests.paths import BENCHMARKS
 
 SCRIPT = BENCHMARKS / "signal" / "bleed_loop.py"

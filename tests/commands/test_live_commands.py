@@ -24,8 +24,9 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from websockets.sync.client import connect
 
 from follower.cli import main
-from follower.events import Event, PlaybackPosition, Position
+from follower.events import Event, Position
 from follower.piece.cache import MANIFEST
+from follower.protocol.commands import PlaybackPosition
 from follower.session.sink import Sink
 from tests.live_fakes import BLOCK, RATE_HZ, FakeEngine, ListSink
 from tests.paths import EXAMPLES

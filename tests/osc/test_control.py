@@ -15,10 +15,11 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from follower.errors import OutputError, ProtocolError
-from follower.events import Control, Pause, PlaybackPosition, Refused, Resume, Seek, Start, Stop
-from follower.osc.control import OscControl, control_of
+from follower.osc.control import OscControl
 from follower.protocol.address import Address
-from follower.session.controls import ControlQueue
+from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
+from follower.protocol.osc_arguments import decode_osc
+from follower.session.controls import Control, ControlQueue, Refused
 
 
 class WaitingQueue(ControlQueue):
@@ -133,12 +134,12 @@ def test_no_datagram_raises_anything_else(dgram: bytes) -> None:
     queue = ControlQueue()
     control = OscControl(Address("127.0.0.1", 0), queue, lambda: None)
     with contextlib.suppress(ProtocolError):
-        control._take(dgram)
+        control._handle(dgram)
 
 
 def test_a_number_is_no_boolean() -> None:
     with pytest.raises(ProtocolError, match="True"):
-        control_of("/follower/seek", [True])
+        decode_osc("/follower/seek", [True])
 
 
 def test_a_port_in_use_is_named() -> None:

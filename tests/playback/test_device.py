@@ -18,11 +18,12 @@ import pytest
 
 from follower.audio import portaudio
 from follower.errors import DeviceError
-from follower.events import Notice, PlaybackPosition, State, StateChange
+from follower.events import Notice, State, StateChange
 from follower.playback import device
 from follower.playback.control import ControlConfig
 from follower.playback.device import OrchestraOutput
 from follower.playback.output_buffer import OutputBuffer
+from follower.protocol.commands import PlaybackPosition
 from tests.playback.playback_simulation import place_player, position, silent_recording
 
 RATE_HZ = 8000

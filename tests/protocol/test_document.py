@@ -1,4 +1,4 @@
-"""docs/protocol.md says what the program does: its examples fit the schema, nothing is missing from its tables."""
+"""docs/protocol.md says what the program does: its examples are taken, its tables and the schema are the Structs'."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import pytest
 
 from follower.events import Gap, Jump, Notice, Position, Session, State, StateChange
 from follower.osc.sink import encode
-from follower.protocol.commands import control_of, parse, schema
-from follower.protocol.messages import PROTOCOL_VERSION, message
+from follower.protocol.codec import decode_message, decode_request, kind_of, to_object
+from follower.protocol.commands import REQUESTS, Request
+from follower.protocol.conversion import message_of
+from follower.protocol.messages import MESSAGES, PROTOCOL_VERSION, Message
+from follower.protocol.schema import COMMITTED, schema, schema_text
+from follower.protocol.tables import osc_commands, osc_messages
 from follower.websocket.limits import Limits
 from tests.live_fakes import SESSION, position
 from tests.paths import REPOSITORY
@@ -21,44 +25,59 @@ DEFINITIONS = schema()["$defs"]
 SERVER_BLOCK, CLIENT_BLOCK = re.findall(r"```json\n(.*?)```", DOCUMENT, re.S)
 
 
-def kinds(side: str) -> set[str]:
-    names = [reference["$ref"].rpartition("/")[2] for reference in DEFINITIONS[side]["oneOf"]]
-    return {DEFINITIONS[name]["properties"]["type"]["const"] for name in names}
-
-
 def fits(side: str, content: object) -> bool:
-    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{side}", "$defs": DEFINITIONS}).is_valid(content)
+    return bool(jsonschema.Draft202012Validator({"$ref": f"#/$defs/{side}", "$defs": DEFINITIONS}).is_valid(content))
 
 
 @pytest.mark.parametrize("line", SERVER_BLOCK.splitlines())
 def test_server_examples_fit_the_schema(line: str) -> None:
     assert fits("server", json.loads(line))
+    message = decode_message(json.loads(line))
+    assert message is not None
+    assert to_object(message) == json.loads(line)
 
 
 @pytest.mark.parametrize("line", CLIENT_BLOCK.splitlines())
 def test_client_examples_are_taken(line: str) -> None:
     assert fits("client", json.loads(line))
-    control_of(parse(line))
+    decode_request(line)
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
-def test_every_message_is_in_the_document(side: str) -> None:
-    for kind in kinds(side):
-        assert f"`{kind}`" in DOCUMENT, kind
+def table_after(heading: str) -> str:
+    """The first column of the first table after a heading."""
+    lines = DOCUMENT.partition(heading)[2].splitlines()
+    rows = [line.split("|")[1] for line in lines[: lines.index("```json")] if line.startswith("| ")]
+    return " ".join(rows)
+
+
+@pytest.mark.parametrize(("heading", "structs"), [("From the server", MESSAGES), ("From the client", REQUESTS)])
+def test_every_struct_is_in_its_table(heading: str, structs: tuple[type[Message] | type[Request], ...]) -> None:
+    table = table_after(f"### {heading}")
+    for struct in structs:
+        assert f"`{kind_of(struct)}`" in table, struct
+
+
+@pytest.mark.parametrize("table", [osc_messages(), osc_commands()], ids=["out", "in"])
+def test_the_osc_tables_are_those_of_the_structs(table: str) -> None:
+    assert table in DOCUMENT
+
+
+def test_the_committed_schema_is_the_structs() -> None:
+    assert COMMITTED.read_text(encoding="utf-8") == schema_text(), "run: python -m follower.protocol.schema"
 
 
 def test_every_error_code_field_and_state_is_in_the_document() -> None:
-    for code in DEFINITIONS["server_error"]["properties"]["code"]["enum"]:
+    for code in DEFINITIONS["ErrorMessage"]["properties"]["code"]["enum"]:
         assert f"`{code}`" in DOCUMENT, code
-    for name in DEFINITIONS["server_position"]["required"]:
+    for name in DEFINITIONS["PositionMessage"]["required"]:
         assert name == "type" or f"`{name}`" in DOCUMENT, name
-    assert set(DEFINITIONS["state"]["enum"]) == {state.value for state in State}
+    assert set(DEFINITIONS["State"]["enum"]) == {state.value for state in State}
     for state in State:
         assert f"`{state.value}`" in DOCUMENT
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    assert DEFINITIONS["server_hello"]["properties"]["protocol"]["const"] == PROTOCOL_VERSION
+    assert DEFINITIONS["HelloMessage"]["properties"]["protocol"]["enum"] == [PROTOCOL_VERSION]
     assert f"Protocol version **{PROTOCOL_VERSION}**" in DOCUMENT
 
 
@@ -75,7 +94,7 @@ ITEMS = (
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: type(item).__name__)
 def test_every_event_fits_the_schema_and_its_osc_types_are_in_the_document(item: Session) -> None:
-    content = message(item)
+    content = to_object(message_of(item))
     assert fits("server", content)
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     dgram = encode(item)
@@ -85,7 +104,7 @@ def test_every_event_fits_the_schema_and_its_osc_types_are_in_the_document(item:
 
 
 def test_the_schema_refuses_what_is_no_message() -> None:
-    good = message(position(1))
+    good = to_object(message_of(position(1)))
     assert not fits("server", {**good, "confidence": 1.5})
     assert not fits("server", {**good, "state": "happy"})
     assert not fits("server", {k: v for k, v in good.items() if k != "seq"})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from follower.events import Event, Gap, Notice, Pause, Position, Refused, Resume, Seek, Session, Start, Stop
+from follower.events import Event, Gap, Notice, Position, Session
+from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.session.background_sink import BackgroundSink
-from follower.session.controls import ControlQueue
+from follower.session.controls import ControlQueue, Refused
 from follower.session.runner import run
 from tests.live_fakes import BLOCK, FakeEngine, ListSink, ScriptedSource, audio
 
@@ -75,6 +76,18 @@ def test_a_listeners_mistake_is_told_and_the_session_goes_on() -> None:
     told = [e.message for e in sink.events if isinstance(e, Notice)]
     assert "outside the orchestra recording" in told[0]
     assert told[1:] == ["1 commands were dropped: too many at once", "neither"]
+    assert sum(isinstance(e, Position) for e in sink.events) == 2
+
+
+def test_no_command_that_fails_ends_the_session() -> None:
+    class Broken(FakeEngine):
+        def command(self, command: Command) -> list[Event]:
+            raise ZeroDivisionError("by zero")
+
+    controls, sink = ControlQueue(), ListSink()
+    items = [lambda: controls.put(PlaybackPosition(1.0)), audio(0), audio(BLOCK)]
+    run(ScriptedSource(list(items)), Broken(), [sink], controls, clock=lambda: 0.0)  # type: ignore[arg-type]
+    assert [e.message for e in sink.events if isinstance(e, Notice)] == ["playback failed: ZeroDivisionError: by zero"]
     assert sum(isinstance(e, Position) for e in sink.events) == 2
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from follower.config import PrepConfig
 from follower.engine import Engine
 from follower.errors import ConfigError, InputError
-from follower.events import AudioBlock, Event, PlaybackPosition, Position, State
+from follower.events import AudioBlock, Event, Position, State
 from follower.piece.cache import Cache, InputFile, Manifest
+from follower.protocol.commands import PlaybackPosition
 from follower.signal.bleed import BleedCanceller, BleedConfig
 from follower.signal.features import FeatureStream
 from follower.signal.loudspeakers import REPORT_VALID_S, Loudspeakers

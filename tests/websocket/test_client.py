@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from follower.errors import ProtocolError
-from follower.events import Control, Pause, PlaybackPosition, Position, Resume, Seek, Start, State, Stop
-from follower.protocol.messages import message
-from follower.session.controls import ControlQueue
+from follower.events import Position, State
+from follower.protocol.codec import decode_message, to_object
+from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
+from follower.protocol.conversion import message_of, position_of
+from follower.protocol.messages import PositionMessage
+from follower.session.controls import Control, ControlQueue
 from follower.session.extrapolation import MAX_EXTRAPOLATION_S, orchestra_time_at
 from follower.websocket.access import Access
-from follower.websocket.client import BACKOFF_S, ClockOffset, FollowerClient, position_of
+from follower.websocket.client import BACKOFF_S, ClockOffset, FollowerClient
 from follower.websocket.sink import WebSocketSink
 from tests.live_fakes import SESSION, position
 
@@ -50,20 +53,31 @@ def test_the_quickest_round_trip_sets_the_offset() -> None:
     assert offset.s == pytest.approx(1000.5, abs=0.005)
 
 
+def over_the_wire(position: Position) -> Position:
+    message = decode_message(to_object(message_of(position)))
+    assert isinstance(message, PositionMessage)
+    return position_of(message, position.sample_rate_hz)
+
+
 def test_a_position_survives_the_wire() -> None:
-    assert position_of(message(AT_20), 44100) == AT_20
-    unknown = Position(0, 0, 44100, None, None, 1.0, 0.0, State.WAITING)
-    back = position_of(message(unknown), 44100)
+    assert over_the_wire(AT_20) == AT_20
+    back = over_the_wire(Position(0, 0, 44100, None, None, 1.0, 0.0, State.WAITING))
     assert back.orchestra_time_s is None
     assert back.capture_time_s != back.capture_time_s
 
 
 def test_a_position_of_another_version_is_an_error() -> None:
     with pytest.raises(ProtocolError, match="rate"):
-        position_of({k: v for k, v in message(AT_20).items() if k != "rate"}, 44100)
+        decode_message({k: v for k, v in to_object(message_of(AT_20)).items() if k != "rate"})
 
 
-class Heard:
+def test_what_a_newer_server_adds_is_ignored() -> None:
+    message = message_of(AT_20)
+    assert decode_message({**to_object(message), "more": 1}) == message
+    assert decode_message({"type": "news", "more": 1}) is None
+
+
+class Received:
     """Lets a test wait for messages and connections."""
 
     def __init__(self) -> None:
@@ -88,18 +102,18 @@ def url(sink: WebSocketSink) -> str:
 
 
 def test_it_follows_and_extrapolates_on_its_own_clock() -> None:
-    heard = Heard()
+    received = Received()
     now = [5000.0]  # a machine whose clock has nothing to do with the server's
     with WebSocketSink(0, ControlQueue()) as sink:
         server_s: list[float] = []
-        with FollowerClient(url(sink), on_message=heard, clock=lambda: now[0]) as client:
-            heard.wait_for("pong")
-            pong = next(m for m in heard._messages if m["type"] == "pong")
+        with FollowerClient(url(sink), on_message=received, clock=lambda: now[0]) as client:
+            received.wait_for("pong")
+            pong = next(m for m in received._messages if m["type"] == "pong")
             server_s.append(pong["monotonic_time"])
             sink.begin(SESSION)
             # Captured half a second after that pong, by the server's clock: 5000.5 by ours.
             sink.send(replace(AT_20, capture_time_s=server_s[0] + 0.5))
-            heard.wait_for("position")
+            received.wait_for("position")
             assert client.connected and client.hello["session"] == "live"
             now[0] = 5000.5
             assert client.orchestra_time_s() == pytest.approx(20.0, abs=1e-6)
@@ -119,9 +133,9 @@ class Controls(ControlQueue):
 
 
 def test_it_sends_every_command() -> None:
-    heard, controls = Heard(), Controls()
-    with WebSocketSink(0, controls) as sink, FollowerClient(url(sink), on_message=heard) as client:
-        heard.wait_for("hello")
+    received, controls = Received(), Controls()
+    with WebSocketSink(0, controls) as sink, FollowerClient(url(sink), on_message=received) as client:
+        received.wait_for("hello")
         sent = [
             client.seek(5.0), client.pause(), client.resume(), client.stop(), client.start(), client.playback(6.0, 0.5)
         ]  # fmt: skip
@@ -132,7 +146,7 @@ def test_it_sends_every_command() -> None:
 
 
 def test_it_reconnects_when_the_server_comes_back() -> None:
-    heard = Heard()
+    received = Received()
     waits: list[float] = []
     back = threading.Event()
 
@@ -145,17 +159,17 @@ def test_it_reconnects_when_the_server_comes_back() -> None:
 
     with WebSocketSink(0, ControlQueue()) as first:
         port = first.port
-        client = FollowerClient(url(first), on_message=heard, wait=wait)
+        client = FollowerClient(url(first), on_message=received, wait=wait)
         client.__enter__()
         first.begin(SESSION)
         first.send(position(1))
-        heard.wait_for("position", seq=1)
+        received.wait_for("position", seq=1)
     try:
         with WebSocketSink(port, ControlQueue()) as second:
             back.set()
             second.begin(SESSION)
             second.send(position(2))
-            heard.wait_for("position", seq=2)
+            received.wait_for("position", seq=2)
             assert client.connections == 2
             assert waits[:3] == list(BACKOFF_S[:3]) or waits[0] == BACKOFF_S[0]
     finally:
@@ -166,16 +180,16 @@ def test_it_reconnects_when_the_server_comes_back() -> None:
 
 def test_it_shows_the_token() -> None:
     token = "a-token-that-is-long-enough"
-    heard = Heard()
+    received = Received()
     with (
         WebSocketSink(0, ControlQueue(), Access("127.0.0.1", token)) as sink,
-        FollowerClient(url(sink), token=token, on_message=heard),
+        FollowerClient(url(sink), token=token, on_message=received),
     ):
-        heard.wait_for("hello")
+        received.wait_for("hello")
 
 
 def test_a_server_of_another_protocol_ends_the_client_with_a_reason() -> None:
     client = FollowerClient("ws://127.0.0.1:1/ws")
     with pytest.raises(ProtocolError, match="protocol 99"):
-        client._take({"type": "hello", "protocol": 99, "program_version": "9"})
+        client._handle({"type": "hello", "protocol": 99, "program_version": "9"})
     assert client.failure is not None and "protocol 99" in client.failure

@@ -1,4 +1,4 @@
-"""The monitor page in a real browser: it shows the position, commands, and sends a microphone that is heard."""
+"""The monitor page in a real browser: it shows the position, commands, and sends a microphone that is received."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from follower.events import AudioBlock, Control, Event, Pause, Seek, State, StateChange
+from follower.events import AudioBlock, Event, State, StateChange
 from follower.piece.cache import MANIFEST
-from follower.session.controls import ControlQueue
+from follower.protocol.commands import Pause, Seek
+from follower.session.controls import Control, ControlQueue
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
 from follower.websocket.cache_folder import CacheFolder
@@ -72,10 +73,10 @@ def test_it_shows_the_position_and_commands(tmp_path: Path) -> None:
 class Listening(FakeEngine):
     """Keeps what it hears."""
 
-    heard: list[np.ndarray]
+    received: list[np.ndarray]
 
     def process(self, block: AudioBlock) -> list[Event]:
-        self.heard.append(block.samples)
+        self.received.append(block.samples)
         return super().process(block)
 
 
@@ -93,7 +94,7 @@ def test_it_sends_the_browsers_microphone(tmp_path: Path, monkeypatch: pytest.Mo
 
     def engine(cache: Prepared, rate_hz: int, method: str, start_s: float | None) -> FakeEngine:
         engines.append(Listening(rate_hz, cache.path.name))
-        engines[-1].heard = []
+        engines[-1].received = []
         return engines[-1]
 
     monkeypatch.setattr("follower.websocket.cache_folder.load_cache", Prepared)
@@ -106,7 +107,7 @@ def test_it_sends_the_browsers_microphone(tmp_path: Path, monkeypatch: pytest.Mo
         page.wait_until("document.getElementById('cache')?.options.length === 2")
         page.value("document.getElementById('cache').value = 'rach'")
         page.value("document.getElementById('microphone-form').requestSubmit()")
-        # Fake engines claim the length of the audio they heard as the place.
+        # Fake engines claim the length of the audio they received as the place.
         page.wait_until("parseFloat(document.getElementById('place').textContent.split(':')[1]) > 1.0")
         assert page.text("state") == "following"
         assert page.value("document.getElementById('level').value") > -60
@@ -115,7 +116,7 @@ def test_it_sends_the_browsers_microphone(tmp_path: Path, monkeypatch: pytest.Mo
         assert page.value("document.getElementById('microphone').disabled") is False
         assert page.faults == []
     assert [e.method for e in engines] == ["rach"]
-    audio = np.concatenate(engines[0].heard)
+    audio = np.concatenate(engines[0].received)
     audio = audio[len(audio) // 4 :]  # the browser fades in
     spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
     peak_hz = np.argmax(spectrum) * engines[0].sample_rate_hz / len(audio)

@@ -23,13 +23,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from follower.errors import OutputError
-from follower.events import Gap, Pause, Seek
+from follower.events import Gap
 from follower.piece.cache import MANIFEST, Cache
-from follower.protocol.commands import schema
+from follower.protocol.commands import Pause, Seek
+from follower.protocol.schema import schema
 from follower.session.controls import ControlQueue
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
-from follower.websocket.broadcast import Feed
+from follower.websocket.broadcast import Broadcast
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.limits import Limits
 from follower.websocket.sessions import SingleSession
@@ -43,7 +44,7 @@ VALIDATOR = jsonschema.Draft202012Validator({"$ref": "#/$defs/server", "$defs": 
 
 
 class Client:
-    """A client that checks everything it hears against the schema."""
+    """A client that checks everything it receives against the schema."""
 
     def __init__(self, port: int, path: str = "/ws", **options: Any) -> None:
         self._context = connect(f"ws://127.0.0.1:{port}{path}", compression=None, proxy=None, **options)
@@ -58,7 +59,7 @@ class Client:
     def send(self, content: object) -> None:
         self.connection.send(content if isinstance(content, str | bytes) else json.dumps(content))
 
-    def hear(self, kind: str | None = None, **wanted: object) -> dict[str, Any]:
+    def receive(self, kind: str | None = None, **wanted: object) -> dict[str, Any]:
         """The next message (of that kind, with these values)."""
         while True:
             message = json.loads(self.connection.recv(timeout=WAIT_S))
@@ -78,28 +79,28 @@ def sink() -> Iterator[WebSocketSink]:
 def test_hello_then_positions_to_every_client(sink: WebSocketSink) -> None:
     with Client(sink.port) as a, Client(sink.port, "/") as b:
         for client in (a, b):
-            assert "session" not in client.hear("hello"), "nothing has begun yet"
+            assert "session" not in client.receive("hello"), "nothing has begun yet"
         sink.begin(SESSION)
         for client in (a, b):
-            hello = client.hear("hello")
+            hello = client.receive("hello")
             assert (hello["session"], hello["orchestra_duration"], hello["sample_rate"]) == ("live", 100.0, 44100)
         sink.send(position(3))
         for client in (a, b):
-            assert client.hear("position") == {
+            assert client.receive("position") == {
                 "type": "position", "seq": 3, "orchestra_time": 3.0, "mix_time": 4.0, "rate": 1.0, "confidence": 0.5,
                 "state": "following", "audio_time": 4 * 512 / 44100, "capture_time": 1003.0, "latency_ms": 2.5,
             }  # fmt: skip
         with Client(sink.port) as late:
-            assert late.hear("hello")["session"] == "live"
-            assert late.hear("position")["seq"] == 3, "who comes late is told the newest position"
+            assert late.receive("hello")["session"] == "live"
+            assert late.receive("position")["seq"] == 3, "who comes late is told the newest position"
 
 
 def test_unknown_numbers_are_null(sink: WebSocketSink) -> None:
     with Client(sink.port) as client:
-        client.hear("hello")
+        client.receive("hello")
         sink.send(position(0).__class__(0, 0, 44100, None, None, 1.0, 0.0, position(0).state))
-        heard = client.hear("position")
-        assert (heard["orchestra_time"], heard["capture_time"], heard["latency_ms"]) == (None, None, None)
+        received = client.receive("position")
+        assert (received["orchestra_time"], received["capture_time"], received["latency_ms"]) == (None, None, None)
 
 
 class Controls(ControlQueue):
@@ -125,25 +126,25 @@ def test_commands_reach_the_session() -> None:
 def test_ping_hello_and_list(sink: WebSocketSink) -> None:
     with Client(sink.port) as client:
         client.send({"type": "ping", "client_time": 5.0})
-        assert client.hear("pong")["client_time"] == 5.0
+        assert client.receive("pong")["client_time"] == 5.0
         client.send({"type": "hello"})
-        assert client.hear("hello")["protocol"] == 1
+        assert client.receive("hello")["protocol"] == 1
         client.send({"type": "list"})
-        assert client.hear("list") == {"type": "list", "caches": [], "sessions": ["live"]}
+        assert client.receive("list") == {"type": "list", "caches": [], "sessions": ["live"]}
 
 
 def test_the_end_is_told() -> None:
     with contextlib.ExitStack() as stack:
         ending = stack.enter_context(WebSocketSink(0, ControlQueue()))
         with Client(ending.port) as client:
-            client.hear("hello")
+            client.receive("hello")
             ending.begin(SESSION)
             ending.send(position(1))
             stack.close()
-            assert client.hear("position")["seq"] == 1, "what was sent before the end arrives"
-            assert client.hear("ended")["session"] == "live"
+            assert client.receive("position")["seq"] == 1, "what was sent before the end arrives"
+            assert client.receive("ended")["session"] == "live"
             with pytest.raises(ConnectionClosed):
-                client.hear()
+                client.receive()
 
 
 def test_no_delay_is_set_on_the_socket(sink: WebSocketSink, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +160,7 @@ def test_no_delay_is_set_on_the_socket(sink: WebSocketSink, monkeypatch: pytest.
     original = app._no_delay
     monkeypatch.setattr(app, "_no_delay", note)
     with Client(sink.port) as client:
-        client.hear("hello")
+        client.receive("hello")
     assert set_options and set_options[0] != 0
 
 
@@ -201,14 +202,14 @@ def test_a_stalled_client_delays_nobody_and_gets_the_newest_position(sink: WebSo
     many = 4_000
     sink.begin(SESSION)
     with contextlib.closing(stalled_socket(sink.port)) as stalled, Client(sink.port) as quick:
-        quick.hear("hello")
+        quick.receive("hello")
         newest = -1
         for n in range(many):
             sink.send(position(n))
             if n % 100 == 0:  # the quick one keeps up while the other is stuck
-                newest = quick.hear("position", seq=n)["seq"]
+                newest = quick.receive("position", seq=n)["seq"]
         sink.send(Gap(0, 44100, 7))
-        assert quick.hear("gap")["lost_samples"] == 7
+        assert quick.receive("gap")["lost_samples"] == 7
         assert newest >= many - 100
         seqs = []
         for frame in read_frames(stalled):
@@ -228,7 +229,7 @@ def test_a_client_that_takes_nothing_for_too_long_is_dropped_and_the_others_are_
         Client(sink.port) as other,
     ):
         sink.begin(SESSION)
-        other.hear("hello")
+        other.receive("hello")
         told = threading.Event()
 
         def flood() -> None:
@@ -240,20 +241,20 @@ def test_a_client_that_takes_nothing_for_too_long_is_dropped_and_the_others_are_
         flooding = threading.Thread(target=flood)
         flooding.start()
         try:
-            assert "was dropped" in other.hear("notice")["message"]
+            assert "was dropped" in other.receive("notice")["message"]
         finally:
             told.set()
             flooding.join()
 
 
-def test_an_outbox_is_bounded_for_every_kind_of_event(sink: WebSocketSink) -> None:
+def test_a_queue_is_bounded_for_every_kind_of_event(sink: WebSocketSink) -> None:
     sink.begin(SESSION)
     with contextlib.closing(stalled_socket(sink.port)) as stalled, Client(sink.port) as quick:
-        quick.hear("hello")
+        quick.receive("hello")
         for n in range(1, 1001):
             sink.send(Gap(0, 44100, n))
             if n % 50 == 0:
-                quick.hear("gap", lost_samples=n)
+                quick.receive("gap", lost_samples=n)
         lost = []
         for frame in read_frames(stalled):
             if frame["type"] == "gap":
@@ -268,9 +269,9 @@ def test_an_outbox_is_bounded_for_every_kind_of_event(sink: WebSocketSink) -> No
 
 def still_serves(port: int) -> None:
     with Client(port) as client:
-        client.hear("hello")
+        client.receive("hello")
         client.send({"type": "ping", "client_time": 1.0})
-        client.hear("pong")
+        client.receive("pong")
 
 
 @pytest.mark.parametrize(
@@ -291,21 +292,21 @@ def still_serves(port: int) -> None:
 )
 def test_what_cannot_be_used_gets_an_error_message(sink: WebSocketSink, data: str | bytes, code: str) -> None:
     with Client(sink.port) as client:
-        client.hear("hello")
+        client.receive("hello")
         client.send(data)
-        assert client.hear("error")["code"] == code
+        assert client.receive("error")["code"] == code
         client.send({"type": "ping", "client_time": 1.0})
-        client.hear("pong")
+        client.receive("pong")
     still_serves(sink.port)
 
 
 def test_a_frame_beyond_reading_closes_only_that_connection(sink: WebSocketSink) -> None:
     with Client(sink.port) as client:
-        client.hear("hello")
+        client.receive("hello")
         with contextlib.suppress(ConnectionClosed):
             client.send("x" * (Limits().frame_bytes + 1))
         with pytest.raises(ConnectionClosed) as closed:
-            client.hear("pong")
+            client.receive("pong")
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
     still_serves(sink.port)
 
@@ -314,12 +315,12 @@ def test_too_many_messages_get_an_error_and_in_the_end_the_door() -> None:
     limits = Limits(messages_per_s=1e-3, message_burst=5, refusals=3)
     with WebSocketSink(0, ControlQueue(), limits=limits) as sink:
         with Client(sink.port) as client:
-            client.hear("hello")
+            client.receive("hello")
             for _ in range(5 + 4):
                 client.send({"type": "hello"})
-            assert [client.hear("error")["code"] for _ in range(4)] == ["rate"] * 4
+            assert [client.receive("error")["code"] for _ in range(4)] == ["rate"] * 4
             with pytest.raises(ConnectionClosed) as closed:
-                client.hear()
+                client.receive()
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
         still_serves(sink.port)
 
@@ -348,8 +349,8 @@ def test_broken_frames_do_no_harm(sink: WebSocketSink) -> None:
 def test_a_bounded_number_of_clients() -> None:
     with WebSocketSink(0, ControlQueue(), limits=Limits(clients=2)) as sink:
         with Client(sink.port) as a, Client(sink.port) as b:
-            a.hear("hello")
-            b.hear("hello")
+            a.receive("hello")
+            b.receive("hello")
             with pytest.raises(InvalidStatus) as refused:
                 Client(sink.port)
             assert refused.value.response.status_code == 503
@@ -369,7 +370,7 @@ def test_origin_and_token_are_checked_at_the_door(sink: WebSocketSink) -> None:
         with pytest.raises(InvalidStatus):
             Client(guarded.port)
         with Client(guarded.port, f"/ws?token={TOKEN}") as client:
-            client.hear("hello")
+            client.receive("hello")
     with pytest.raises(InvalidStatus) as lost:
         Client(sink.port, "/elsewhere")
     assert lost.value.response.status_code == 404
@@ -401,7 +402,7 @@ def test_a_certificate_makes_it_wss(tmp_path: Path) -> None:
     )  # fmt: skip
 
     def sessions(loop: asyncio.AbstractEventLoop) -> SingleSession:
-        return SingleSession(Feed("live", loop, ControlQueue()))
+        return SingleSession(Broadcast("live", loop, ControlQueue()))
 
     trust = ssl.create_default_context(cafile=str(certificate))
     with (
@@ -456,35 +457,35 @@ AUDIO = {"type": "audio", "cache": "bach", "sample_rate": 44100, "format": "f32l
 
 def test_audio_in_positions_out(serving: Callable[..., ServerThread]) -> None:
     with Client(serving().port) as client:
-        assert client.hear("hello")["caches"] == ["bach", "rach"]
+        assert client.receive("hello")["caches"] == ["bach", "rach"]
         client.send({**AUDIO, "start": 10})
-        hello = client.hear("hello", session="s1")
-        assert (hello["method"], hello["sample_rate"]) == ("bach tempo 10", 44100)
+        hello = client.receive("hello", session="s1")
+        assert (hello["method"], hello["sample_rate"]) == ("bach tempo 10.0", 44100)
         block = np.zeros(441, "<f4").tobytes()
         client.send(block)
         client.send({"type": "gap", "lost_samples": 100})
         client.send(block)
-        assert client.hear("position")["audio_time"] == pytest.approx(0.01)
-        assert client.hear("gap")["lost_samples"] == 100
-        assert client.hear("position")["audio_time"] == pytest.approx(0.02 + 100 / 44100)
+        assert client.receive("position")["audio_time"] == pytest.approx(0.01)
+        assert client.receive("gap")["lost_samples"] == 100
+        assert client.receive("position")["audio_time"] == pytest.approx(0.02 + 100 / 44100)
         client.send({"type": "seek", "orchestra_time": 50})
         client.send(block)
-        assert client.hear("position")["orchestra_time"] == pytest.approx(50.01)
+        assert client.receive("position")["orchestra_time"] == pytest.approx(50.01)
         client.send({"type": "seek", "orchestra_time": 5000})
-        assert "outside" in client.hear("notice")["message"]
+        assert "outside" in client.receive("notice")["message"]
         client.send({"type": "end"})
-        assert client.hear("ended") == {"type": "ended", "session": "s1", "reason": "the audio is over"}
+        assert client.receive("ended") == {"type": "ended", "session": "s1", "reason": "the audio is over"}
         client.send(AUDIO)
-        assert client.hear("hello", session="s2")["session"] == "s2", "the connection can open another session"
+        assert client.receive("hello", session="s2")["session"] == "s2", "the connection can open another session"
 
 
 def test_sixteen_bit_stereo(serving: Callable[..., ServerThread]) -> None:
     with Client(serving().port) as client:
         client.send({**AUDIO, "format": "s16le", "channels": 2, "sample_rate": 48000})
         client.send(np.zeros((480, 2), "<i2").tobytes())
-        assert client.hear("position")["audio_time"] == pytest.approx(0.01)
+        assert client.receive("position")["audio_time"] == pytest.approx(0.01)
         client.send(b"\0\0\0")
-        assert "multiple of 4" in client.hear("error", code="invalid")["message"]
+        assert "multiple of 4" in client.receive("error", code="invalid")["message"]
 
 
 def test_samples_that_are_not_numbers_are_a_gap(serving: Callable[..., ServerThread]) -> None:
@@ -492,9 +493,9 @@ def test_samples_that_are_not_numbers_are_a_gap(serving: Callable[..., ServerThr
         client.send(AUDIO)
         client.send(np.zeros(512, "<f4").tobytes())
         client.send(np.full(512, np.nan, "<f4").tobytes())
-        assert client.hear("error")["code"] == "invalid"
+        assert client.receive("error")["code"] == "invalid"
         client.send(np.zeros(512, "<f4").tobytes())
-        assert client.hear("gap")["lost_samples"] == 512
+        assert client.receive("gap")["lost_samples"] == 512
 
 
 def test_sessions_at_once_with_their_own_caches_and_watchers(serving: Callable[..., ServerThread]) -> None:
@@ -503,24 +504,24 @@ def test_sessions_at_once_with_their_own_caches_and_watchers(serving: Callable[.
         a.send(AUDIO)
         b.send({**AUDIO, "cache": "rach", "method": "dense-sparse"})
         names = [
-            client.hear("hello", method=method)["session"]
+            client.receive("hello", method=method)["session"]
             for client, method in ((a, "bach tempo None"), (b, "rach dense-sparse None"))
         ]
         watcher.send({"type": "list"})
-        assert sorted(watcher.hear("list")["sessions"]) == sorted(names)
+        assert sorted(watcher.receive("list")["sessions"]) == sorted(names)
         watcher.send({"type": "pause"})
-        assert watcher.hear("error")["code"] == "unexpected", "nothing is watched yet"
+        assert watcher.receive("error")["code"] == "unexpected", "nothing is watched yet"
         watcher.send({"type": "watch", "session": names[1]})
-        assert watcher.hear("hello", session=names[1])["method"] == "rach dense-sparse None"
+        assert watcher.receive("hello", session=names[1])["method"] == "rach dense-sparse None"
         b.send(np.zeros(441, "<f4").tobytes())
-        assert watcher.hear("position")["seq"] == 0
+        assert watcher.receive("position")["seq"] == 0
         a.send(np.zeros(4410, "<f4").tobytes())
-        assert a.hear("position")["audio_time"] == pytest.approx(0.1)
+        assert a.receive("position")["audio_time"] == pytest.approx(0.1)
     # Both left: their sessions end by themselves.
     with Client(server.port) as later:
         for _ in range(1000):
             later.send({"type": "list"})
-            if not later.hear("list")["sessions"]:
+            if not later.receive("list")["sessions"]:
                 return
         pytest.fail("sessions outlive their clients")
 
@@ -539,20 +540,20 @@ def test_sessions_that_cannot_be_opened(
 ) -> None:
     with Client(serving().port) as client:
         client.send({**AUDIO, **change})
-        assert client.hear("error")["code"] == code
+        assert client.receive("error")["code"] == code
         client.send(AUDIO)
-        client.hear("hello", session="s1")
+        client.receive("hello", session="s1")
         client.send(AUDIO)
-        assert client.hear("error")["code"] == "unexpected", "one audio session per connection"
+        assert client.receive("error")["code"] == "unexpected", "one audio session per connection"
 
 
 def test_a_bounded_number_of_sessions(serving: Callable[..., ServerThread]) -> None:
     server = serving(sessions=1)
     with Client(server.port) as a, Client(server.port) as b:
         a.send(AUDIO)
-        a.hear("hello", session="s1")
+        a.receive("hello", session="s1")
         b.send(AUDIO)
-        assert b.hear("error")["code"] == "too_many"
+        assert b.receive("error")["code"] == "too_many"
 
 
 def test_more_frames_than_allowed_are_read_later_and_none_is_lost(serving: Callable[..., ServerThread]) -> None:
@@ -562,7 +563,7 @@ def test_more_frames_than_allowed_are_read_later_and_none_is_lost(serving: Calla
             client.send(np.zeros(8, "<f4").tobytes())
         client.send({"type": "end"})
         last = None
-        while (message := client.hear())["type"] != "ended":
+        while (message := client.receive())["type"] != "ended":
             last = message if message["type"] == "position" else last
         assert last is not None and last["audio_time"] == pytest.approx(250 * 8 / 44100)
 
@@ -578,10 +579,10 @@ def test_an_engine_that_fails_ends_only_its_session(
     with Client(server.port) as client, monkeypatch.context() as patch:
         patch.setattr("follower.websocket.audio_sessions.Engine", broken)
         client.send(AUDIO)
-        assert client.hear("ended")["reason"] == "broken on purpose"
+        assert client.receive("ended")["reason"] == "broken on purpose"
     with Client(server.port) as client:
         client.send(AUDIO)
-        client.hear("hello", session="s2")
+        client.receive("hello", session="s2")
 
 
 def test_the_cache_type_fits_the_stand_in() -> None:
@@ -607,7 +608,7 @@ def test_silent_connections_give_way_to_new_ones(serving: Callable[..., ServerTh
         with contextlib.suppress(ConnectionResetError):
             assert idle[0].recv(1) == b"", "nothing was said, and the place was needed"
         with Client(server.port) as client:
-            assert client.hear("hello"), "an honest client gets in"
+            assert client.receive("hello"), "an honest client gets in"
             for gone in idle[:10]:
                 gone.settimeout(WAIT_S)
                 with contextlib.suppress(ConnectionResetError):
@@ -620,7 +621,7 @@ def test_who_is_through_the_handshake_is_not_cut_off(serving: Callable[..., Serv
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Client(server.port)) for _ in range(5)]
         for client in clients:
-            client.hear("hello")
+            client.receive("hello")
         for _ in range(4):
             page = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)
             page.request("GET", "/")
@@ -628,4 +629,4 @@ def test_who_is_through_the_handshake_is_not_cut_off(serving: Callable[..., Serv
             page.close()
         for client in clients:
             client.send({**AUDIO, "cache": "none"})
-            assert client.hear("error")
+            assert client.receive("error")

@@ -1,0 +1,87 @@
+"""Between what the engine says (follower.events) and what is sent (follower.protocol.messages): the only place."""
+
+from __future__ import annotations
+
+import math
+
+from follower.events import Event, Gap, Jump, Notice, Position, Session, StateChange
+from follower.protocol.messages import (
+    PROTOCOL_VERSION,
+    EventMessage,
+    GapMessage,
+    HelloMessage,
+    JumpMessage,
+    NoticeMessage,
+    PositionMessage,
+    StateMessage,
+)
+
+
+def _known(x: float | None) -> float | None:
+    return x if x is not None and math.isfinite(x) else None
+
+
+def _audio_time_s(event: Event) -> float:
+    return event.audio_sample / event.sample_rate_hz
+
+
+def message_of(item: Session | Event) -> EventMessage:
+    """Return the message of a session announcement or an event.
+
+    Example:
+        >>> message_of(Gap(22050, 22050, 512))
+        GapMessage(audio_time_s=1.0, lost_samples=512)
+    """
+    match item:
+        case Position():
+            return PositionMessage(
+                item.seq,
+                item.orchestra_time_s,
+                item.mix_time_s,
+                item.rate,
+                item.confidence,
+                item.state,
+                item.audio_time_s,
+                _known(item.capture_time_s),
+                _known(item.latency_ms),
+            )
+        case StateChange():
+            return StateMessage(_audio_time_s(item), item.state, item.previous, item.reason)
+        case Jump():
+            return JumpMessage(_audio_time_s(item), item.from_orchestra_s, item.to_orchestra_s)
+        case Gap():
+            return GapMessage(_audio_time_s(item), item.lost_samples)
+        case Notice():
+            return NoticeMessage(_audio_time_s(item), item.message)
+        case Session():
+            return HelloMessage(
+                PROTOCOL_VERSION,
+                item.program_version,
+                item.method,
+                item.sample_rate_hz,
+                item.orchestra_duration_s,
+                item.mix_duration_s,
+            )
+
+
+def position_of(message: PositionMessage, sample_rate_hz: int) -> Position:
+    """Return the position in a message, at the live stream's sample rate.
+
+    Example:
+        >>> from follower.events import State
+        >>> sent = Position(7, 44100, 44100, 20.0, 21.0, 1.1, 0.9, State.FOLLOWING, 100.0, 2.5)
+        >>> position_of(message_of(sent), 44100) == sent
+        True
+    """
+    return Position(
+        seq=message.seq,
+        audio_sample=round(message.audio_time_s * sample_rate_hz),
+        sample_rate_hz=sample_rate_hz,
+        orchestra_time_s=message.orchestra_time_s,
+        mix_time_s=message.mix_time_s,
+        rate=message.rate,
+        confidence=message.confidence,
+        state=message.state,
+        capture_time_s=math.nan if message.capture_time_s is None else message.capture_time_s,
+        latency_ms=math.nan if message.latency_ms is None else message.latency_ms,
+    )
