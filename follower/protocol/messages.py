@@ -20,9 +20,9 @@ def program_version() -> str:
     return version(DISTRIBUTION)
 
 
-def _number(x: float) -> float | None:
+def _number(x: float | None) -> float | None:
     """JSON has no NaN; an unknown number is null."""
-    return x if math.isfinite(x) else None
+    return x if x is not None and math.isfinite(x) else None
 
 
 def message(item: Session | Event) -> dict[str, Any]:

@@ -84,8 +84,8 @@ def position_of(message: dict[str, Any], sample_rate_hz: int) -> Position:
             rate=float(message["rate"]),
             confidence=float(message["confidence"]),
             state=State(message["state"]),
-            capture_time_s=float("nan") if capture_s is None else capture_s,
-            latency_ms=float("nan") if latency_ms is None else latency_ms,
+            capture_time_s=capture_s,
+            latency_ms=latency_ms,
         )
     except (KeyError, TypeError, ValueError) as e:
         raise ProtocolError(f"a position message that cannot be read: {e!r}; is the server of another version?") from e
@@ -267,6 +267,8 @@ class FollowerClient:
 
     def _on_our_clock(self, position: Position) -> Position:
         """Before the first pong only the arrival is known: it was captured `latency_ms` earlier."""
+        if position.capture_time_s is None or position.latency_ms is None:
+            return position
         offset_s = self._offset.s
         if offset_s is None:
             return replace(position, capture_time_s=self._clock() - position.latency_ms / 1e3)

@@ -34,7 +34,7 @@ AT_20 = Position(0, 0, 44100, 20.0, 21.0, 1.5, 0.9, State.FOLLOWING, 100.0, 3.0)
         ({"rate": 0.0}, 100.2, 20.0),
         ({}, 99.0, 20.0),
         ({}, 1e6, 20.0 + 1.5 * MAX_EXTRAPOLATION_S),
-        ({"capture_time_s": float("nan")}, 100.2, 20.0),
+        ({"capture_time_s": None}, 100.2, 20.0),
         ({"orchestra_time_s": None}, 100.2, None),
     ],
 )
@@ -54,8 +54,7 @@ def test_a_position_survives_the_wire() -> None:
     assert position_of(message(AT_20), 44100) == AT_20
     unknown = Position(0, 0, 44100, None, None, 1.0, 0.0, State.WAITING)
     back = position_of(message(unknown), 44100)
-    assert back.orchestra_time_s is None
-    assert back.capture_time_s != back.capture_time_s
+    assert back == unknown
 
 
 def test_a_position_of_another_version_is_an_error() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from follower.events import AudioBlock, Control, Event, Pause, Seek, State, StateChange
-from follower.piece.cache import MANIFEST
+from follower.piece.manifest import MANIFEST
 from follower.session.controls import ControlQueue
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
@@ -96,7 +96,7 @@ def test_it_sends_the_browsers_microphone(tmp_path: Path, monkeypatch: pytest.Mo
         engines[-1].heard = []
         return engines[-1]
 
-    monkeypatch.setattr("follower.websocket.cache_folder.load_cache", Prepared)
+    monkeypatch.setattr("follower.websocket.cache_folder.load_piece", Prepared)
     monkeypatch.setattr("follower.websocket.audio_sessions.Engine", engine)
     caches = CacheFolder(tmp_path / "caches")
     with (
