@@ -65,7 +65,7 @@ class JsonConfig:
 
 @dataclass(frozen=True)
 class FeatureConfig(JsonConfig):
-    """Of the causal features that prep and the live engine share (design 3.2).
+    """Configuration of the causal features that prep and the live engine share.
 
     Attributes:
         sample_rate_hz: rate the features work at; the stream is resampled to it.
@@ -134,17 +134,15 @@ class FeatureConfig(JsonConfig):
 
 @dataclass(frozen=True)
 class PrepConfig(JsonConfig):
-    """Everything a cache depends on besides its two recordings.
+    """Configuration of the features in a cache.
 
     Attributes:
-        features: of the causal features.
+        features: configuration of the causal features, which prep and the live engine compute alike.
         notebook_hop_samples: hop of the notebook's chroma and MFCC at 22050 Hz.
-        gmm_components: components of the orchestra and piano GMMs (the notebook's 10).
     """
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     notebook_hop_samples: int = 512
-    gmm_components: int = 10
 
     def __post_init__(self) -> None:
         """Check every field.
@@ -153,4 +151,3 @@ class PrepConfig(JsonConfig):
             ConfigError: a field is out of range.
         """
         require(64 <= self.notebook_hop_samples <= 4096, "notebook_hop_samples", self.notebook_hop_samples, "64..4096")
-        require(1 <= self.gmm_components <= 64, "gmm_components", self.gmm_components, "1..64")

@@ -8,7 +8,7 @@ from typing import assert_never
 from follower.errors import InputError
 from follower.events import AudioBlock, Event, Gap, Notice, Position
 from follower.inference.base import DEFAULT_METHOD, Frame, create_frontier
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.signal.bleed import BleedCanceller
 from follower.signal.features import FeatureFrames, FeatureStream
@@ -26,7 +26,7 @@ class Engine:
     """Follow one live stream through one prepared piece.
 
     Args:
-        cache: from `follower.piece.cache.load_cache`; its configuration is the engine's.
+        piece: from `follower.piece.reading.load_piece`; its configuration is the engine's.
         sample_rate_hz: rate of the live stream.
         method: name of the frontier, see `follower.inference.base.METHODS`.
         start_s: where in the orchestra recording the pianist will begin (s); None when unknown.
@@ -36,28 +36,28 @@ class Engine:
         ConfigError: unknown method, or a rate that cannot be resampled.
 
     Example:
-        >>> engine = Engine(load_cache("cache"), 44100)                                # doctest: +SKIP
+        >>> engine = Engine(load_piece("mypiece"), 44100)                                # doctest: +SKIP
         >>> events = engine.process(AudioBlock(0, np.zeros(512, np.float32)))          # doctest: +SKIP
     """
 
     def __init__(
-        self, cache: Cache, sample_rate_hz: int, method: str = DEFAULT_METHOD, start_s: float | None = None
+        self, piece: Piece, sample_rate_hz: int, method: str = DEFAULT_METHOD, start_s: float | None = None
     ) -> None:
-        if start_s is not None and not 0 <= start_s <= cache.orchestra_duration_s:
+        if start_s is not None and not 0 <= start_s <= piece.orchestra_duration_s:
             raise InputError(
-                f"start is {start_s:g} s, outside the orchestra recording (0..{cache.orchestra_duration_s:.1f} s)"
+                f"start is {start_s:g} s, outside the orchestra recording (0..{piece.orchestra_duration_s:.1f} s)"
             )
-        self.cache = cache
+        self.piece = piece
         self.method = method
         self.sample_rate_hz = sample_rate_hz
         self._start_s = start_s
-        self._hop_s = cache.feature_config.hop_s
+        self._hop_s = piece.feature_config.hop_s
         self._framer = Framer(INPUT_BLOCK_SAMPLES, INPUT_BLOCK_SAMPLES)
-        self._features = FeatureStream(cache.feature_config, sample_rate_hz)
+        self._features = FeatureStream(piece.feature_config, sample_rate_hz)
         self._loudspeakers = Loudspeakers(sample_rate_hz)
-        self._bleed = BleedCanceller(cache.arrays["o_stream_pitch"], self._hop_s)
-        self._frontier = create_frontier(method, cache)
-        self._tracker = Tracker(cache, sample_rate_hz)
+        self._bleed = BleedCanceller(piece.orchestra.pitch, self._hop_s)
+        self._frontier = create_frontier(method, piece)
+        self._tracker = Tracker(piece, sample_rate_hz)
         self.reset()
 
     def reset(self) -> None:
@@ -77,7 +77,7 @@ class Engine:
         self._suspended = False
         self._stopped = False
         if self._start_s is not None:
-            self._frontier.seek(self.cache.mix_map.to_mix(self._start_s))
+            self._frontier.seek(self.piece.map.to_mix(self._start_s))
 
     def process(self, block: AudioBlock) -> list[Event]:
         """Take the next block; return what became known, in order.
@@ -148,12 +148,12 @@ class Engine:
                 self._stopped = True
                 return [Notice(self._next_sample, self.sample_rate_hz, "stopped by a listener; start goes on")]
             case Seek(orchestra_time_s=at_s):
-                if not (math.isfinite(at_s) and 0 <= at_s <= self.cache.orchestra_duration_s):
+                if not (math.isfinite(at_s) and 0 <= at_s <= self.piece.orchestra_duration_s):
                     raise InputError(
                         f"seek to {at_s:g} s is outside the orchestra recording "
-                        f"(0..{self.cache.orchestra_duration_s:.1f} s)"
+                        f"(0..{self.piece.orchestra_duration_s:.1f} s)"
                     )
-                mix_s = self.cache.mix_map.to_mix(at_s)
+                mix_s = self.piece.map.to_mix(at_s)
                 self._frontier.seek(mix_s)
                 self._tracker.place(mix_s)
             case Pause():

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class State(enum.StrEnum):
-    """What the follower believes the pianist is doing (design section 2)."""
+    """What the follower believes the pianist is doing."""
 
     WAITING = "waiting"
-    """Nothing has been played yet; no position is claimed."""
+    """Nothing has been played yet; there is no position."""
     FOLLOWING = "following"
-    """The piano plays and its place is known."""
+    """The piano plays and its position is known."""
     ORCHESTRA = "orchestra"
     """The piano rests and the orchestra leads, at its own tempo."""
     PAUSED = "paused"
     """The pianist stopped; the position is held."""
     LOST = "lost"
-    """The piano plays, but its place is not known with confidence."""
+    """The piano plays, but its position is not known with confidence."""
     ENDED = "ended"
     """The stream or the piece is over."""
 
@@ -38,17 +39,17 @@ class AudioBlock:
         first_sample: counter of the first sample, at the stream's own rate. A counter that runs ahead of the
             samples delivered so far is a gap: that many samples were lost.
         samples: float32, shape (n,), n >= 0, full scale +-1.
-        capture_time_s: monotonic clock when the block's last sample was captured; NaN when there is no clock.
+        capture_time_s: monotonic clock when the block's last sample was captured (s); None when there is no clock.
     """
 
     first_sample: int
     samples: NDArray[np.float32]
-    capture_time_s: float = float("nan")
+    capture_time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A claim: at the instant `audio_sample` of the live stream the orchestra stands at `orchestra_time_s`.
+    """An estimate: at the instant `audio_sample` of the live stream the orchestra stands at `orchestra_time_s`.
 
     Attributes:
         seq: 0, 1, 2, ... over the positions of a session.
@@ -57,10 +58,10 @@ class Position:
         orchestra_time_s: place in the orchestra recording (s); None while unknown.
         mix_time_s: place in the full mix (s); None while unknown.
         rate: orchestra seconds per live second from here on.
-        confidence: 0..1, the estimated probability that the claim is within 200 ms.
+        confidence: 0..1, the estimated probability that `orchestra_time_s` is within 200 ms.
         state: see `State`.
-        capture_time_s: monotonic clock of the newest sample used (s); NaN without a clock. Set by the runner.
-        latency_ms: from `capture_time_s` to the moment the position left the engine; NaN without a clock.
+        capture_time_s: monotonic clock of the newest sample used (s), set by the runner; None without a clock.
+        latency_ms: from `capture_time_s` to the moment the position left the engine; None without a clock.
     """
 
     seq: int
@@ -71,8 +72,8 @@ class Position:
     rate: float
     confidence: float
     state: State
-    capture_time_s: float = float("nan")
-    latency_ms: float = float("nan")
+    capture_time_s: float | None = None
+    latency_ms: float | None = None
 
     @property
     def audio_time_s(self) -> float:
@@ -93,7 +94,7 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """The claimed position jumped: the pianist repeated or skipped, or an error was corrected."""
+    """The estimated position jumped: the pianist repeated or skipped, or an error was corrected."""
 
     audio_sample: int
     sample_rate_hz: int
@@ -124,7 +125,7 @@ Event: TypeAlias = Position | StateChange | Jump | Gap | Notice
 
 @dataclass(frozen=True)
 class Session:
-    """What a sink may tell its listeners about the session before the first event.
+    """What a sink may send its listeners about the session before the first event.
 
     Attributes:
         program_version: of this project.

@@ -20,8 +20,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("orchestra", type=Path, metavar="ORCHESTRA", help="orchestra-only recording (wav, flac, ...)")
     parser.add_argument("mix", type=Path, metavar="MIX", help="full recording, piano and orchestra")
     parser.add_argument("--out", type=Path, required=True, metavar="CACHE", help="folder to write")
-    parser.add_argument("--mix-piano", type=Path, metavar="F", help="piano stem of the mix, from any separator")
-    parser.add_argument("--mix-orchestra", type=Path, metavar="F", help="orchestra stem of the mix")
+    parser.add_argument(
+        "--mix-piano", type=Path, metavar="F", help="piano stem of the mix; kept for a later version, not used yet"
+    )
+    parser.add_argument(
+        "--mix-orchestra", type=Path, metavar="F", help="orchestra stem of the mix; used where it gives a surer map"
+    )
     parser.add_argument("--force", action="store_true", help="build again even when nothing changed")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary; warnings and errors only")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('concerto-follower')}")
@@ -32,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     """Build the cache and print what came out."""
     from tqdm import tqdm
 
-    from offline_prep.build import Inputs, build_cache
+    from offline_prep.build import build_cache
+    from offline_prep.compute import Inputs
 
     inputs = Inputs(args.orchestra, args.mix, args.mix_piano, args.mix_orchestra)
     bar_format = "{desc:<34.34} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
@@ -51,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     if result.unchanged:
         print(f"{result.path} is up to date: same recordings, same configuration. --force builds it again.")
         return 0
+    if result.outdated is not None:
+        print(f"built again: {result.outdated}")
     for role, f in result.manifest.inputs.items():
         print(f"{role.replace('_', ' '):>14}: {f.path} ({f.duration_s:.1f} s at {f.sample_rate_hz} Hz)")
     alignment = result.manifest.alignment

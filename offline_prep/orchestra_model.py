@@ -1,4 +1,4 @@
-"""What the orchestra explains of the full mix, and the mixtures the live classification starts from (design 3.2)."""
+"""What the orchestra explains of the full mix, and the mixtures the live classification starts from."""
 
 from __future__ import annotations
 
@@ -10,45 +10,91 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from follower.config import FeatureConfig
+from follower.config import FeatureConfig, JsonConfig, require
 from follower.errors import InputError
 from follower.inference.piano_classifier import MFCC_USED
 from follower.piece.gmm import DiagonalGmm
 from follower.piece.mix_map import MixMap
 
-LOUD_PERCENTILE: Final = 90.0
-"""Levels are relative to this percentile of a recording's frames."""
-COMPRESSION: Final = 100.0
-FLUX_FRAMES: Final = 4
-LOWEST_MIDI: Final = 31
-HIGHEST_MIDI: Final = 90
-"""Semitones compared. Outside them the two recordings differ by more than the piano (rumble, hiss, reverberation)."""
-MAP_SLACK_FRAMES: Final = 7
-"""O's flux explains the mix's this many frames (0.16 s) to either side: errors of the map, uneven playing."""
-BOX_FRAMES: Final = 43
-FLOOR_SHARE: Final = 0.5
-"""Of the median flux, added to the denominator: in quiet passages the noise has flux too."""
 
-# Logistic fit of the log share on the 13 development scenarios that have rests of the piano (balanced classes).
-SHARE_OFFSET: Final = 0.02
-SHARE_SLOPE: Final = 4.74
-SHARE_MIDDLE: Final = 0.061
+@dataclass(frozen=True)
+class OrchestraModelConfig(JsonConfig):
+    """Settings of the piano activity and of the mixtures of the full mix.
 
-MIXTURE_COMPONENTS: Final = 10
-ORCHESTRA_SHARE: Final = 0.3
-PIANO_SHARE: Final = 0.5
-"""Of the sounding frames of the mix: those with the least (the most) piano activity make the orchestra's (the piano's)
-mixture. Half instead of .3 for the piano: its mean is what the live piano's is moved to (mean AUC .956, not .945)."""
-MIXTURE_FRAMES: Final = 8000
-"""At most this many, evenly spread, so that the cost of the fit does not grow with the movement."""
-MIXTURE_ROUNDS: Final = 60
-MIXTURE_MIN_VARIANCE: Final = 1.0
-SOUNDING_SHARE: Final = 10.0 ** (-35.0 / 20.0)
-"""Frames more than 35 dB under the loud ones count as silence."""
+    The three `share_` settings are a logistic fit of the log share on 13 rendered performances with rests of the
+    piano, with balanced classes.
+
+    Attributes:
+        loud_percentile: levels are relative to this percentile of a recording's frames.
+        compression: levels are compressed as log(1 + compression * level).
+        flux_frames: a rise is measured over this many frames (23 ms each).
+        lowest_midi: lowest semitone compared; below it the recordings differ by rumble.
+        highest_midi: highest semitone compared; above it the recordings differ by hiss and reverberation.
+        map_slack_frames: the orchestra's flux explains the mix's this many frames (0.16 s) to either side, for errors
+            of the map and uneven playing.
+        box_frames: the unexplained flux is averaged over this many frames (1 s).
+        floor_share: of the median flux, added to the denominator, because noise in quiet passages has flux too.
+        share_offset: added to the unexplained share before its logarithm is taken.
+        share_slope: log odds of the piano per unit of that logarithm.
+        share_middle: unexplained share at which the piano is as likely as not.
+        mixture_components: components of each mixture.
+        orchestra_share: of the sounding frames of the mix, those with the least piano activity make the orchestra's
+            mixture.
+        piano_share: of the sounding frames, those with the most piano activity make the piano's mixture. Half instead
+            of .3, because the live piano's mean is moved to this mixture's mean (mean area under the ROC curve .956,
+            not .945).
+        mixture_frames: at most this many frames, evenly spread, are fitted, so that the cost of the fit does not grow
+            with the movement.
+        mixture_rounds: rounds of expectation maximisation at most.
+        mixture_min_variance: added to the variances (MFCC squared).
+        sounding_db: frames this far under the loud ones count as silence.
+    """
+
+    loud_percentile: float = 90.0
+    compression: float = 100.0
+    flux_frames: int = 4
+    lowest_midi: int = 31
+    highest_midi: int = 90
+    map_slack_frames: int = 7
+    box_frames: int = 43
+    floor_share: float = 0.5
+    share_offset: float = 0.02
+    share_slope: float = 4.74
+    share_middle: float = 0.061
+    mixture_components: int = 10
+    orchestra_share: float = 0.3
+    piano_share: float = 0.5
+    mixture_frames: int = 8000
+    mixture_rounds: int = 60
+    mixture_min_variance: float = 1.0
+    sounding_db: float = -35.0
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ConfigError: a setting is out of range.
+        """
+        require(0 < self.loud_percentile <= 100, "loud_percentile", self.loud_percentile, "above 0, up to 100")
+        require(self.lowest_midi < self.highest_midi, "lowest_midi", self.lowest_midi, f"below {self.highest_midi}")
+        for name in ("orchestra_share", "piano_share"):
+            require(0 < getattr(self, name) <= 1, name, getattr(self, name), "above 0, up to 1")
+        for name in ("compression", "share_offset", "share_middle", "floor_share", "mixture_min_variance"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        for name in ("flux_frames", "box_frames", "mixture_components", "mixture_frames", "mixture_rounds"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        require(self.map_slack_frames >= 0, "map_slack_frames", self.map_slack_frames, "0 or more")
+
+
+DEFAULT: Final = OrchestraModelConfig()
 
 
 def piano_activity(
-    mix_pitch: NDArray[np.float32], orchestra_pitch: NDArray[np.float32], mix_map: MixMap, config: FeatureConfig
+    mix_pitch: NDArray[np.float32],
+    orchestra_pitch: NDArray[np.float32],
+    mix_map: MixMap,
+    features: FeatureConfig,
+    config: OrchestraModelConfig = DEFAULT,
 ) -> NDArray[np.float32]:
     """How surely the piano sounds in each frame of the full mix: what the orchestra recording does not explain.
 
@@ -60,25 +106,28 @@ def piano_activity(
         mix_pitch: (n, 88) stream features of the full mix.
         orchestra_pitch: (m, 88) of the orchestra recording.
         mix_map: PO-O map.
-        config: of the stream features.
+        features: configuration of the stream features.
+        config: settings.
 
     Returns:
         (n,) in 0..1.
 
-    Source: design 3.2, there with AUC .72-.95; the band, the longer flux and the floor raised the mean AUC over the
-    13 development scenarios with piano rests from .905 to .944 (with exact maps blurred by 30 ms).
+    The band, the longer flux and the floor raised the mean area under the ROC curve over 13 rendered performances
+    with piano rests from .905 to .944 (with exact maps blurred by 30 ms).
     """
-    band = slice(max(LOWEST_MIDI - config.lowest_midi, 0), max(HIGHEST_MIDI + 1 - config.lowest_midi, 1))
-    mix_flux = _flux(mix_pitch)
-    explained = maximum_filter1d(_flux(orchestra_pitch), 2 * MAP_SLACK_FRAMES + 1, axis=0)
+    band = slice(
+        max(config.lowest_midi - features.lowest_midi, 0), max(config.highest_midi + 1 - features.lowest_midi, 1)
+    )
+    mix_flux = _flux(mix_pitch, config)
+    explained = maximum_filter1d(_flux(orchestra_pitch, config), 2 * config.map_slack_frames + 1, axis=0)
     explained = maximum_filter1d(explained, 3, axis=1)
-    mix_s = np.arange(1, len(mix_pitch) + 1, dtype=np.float64) * np.float64(config.hop_s)
-    frame = np.rint(mix_map.to_orchestra(mix_s) / config.hop_s).astype(np.int64) - 1
+    mix_s = np.arange(1, len(mix_pitch) + 1, dtype=np.float64) * np.float64(features.hop_s)
+    frame = np.rint(mix_map.to_orchestra(mix_s) / features.hop_s).astype(np.int64) - 1
     residual = np.maximum(mix_flux - explained[np.clip(frame, 0, len(explained) - 1)], 0.0)
-    unexplained = _box(residual[:, band].sum(axis=1))
-    total = _box(mix_flux[:, band].sum(axis=1))
-    share = unexplained / (total + FLOOR_SHARE * float(np.median(total)) + 1e-6)
-    log_odds = SHARE_SLOPE * np.log((share + SHARE_OFFSET) / (SHARE_MIDDLE + SHARE_OFFSET))
+    unexplained = _box(residual[:, band].sum(axis=1), config.box_frames)
+    total = _box(mix_flux[:, band].sum(axis=1), config.box_frames)
+    share = unexplained / (total + config.floor_share * float(np.median(total)) + 1e-6)
+    log_odds = config.share_slope * np.log((share + config.share_offset) / (config.share_middle + config.share_offset))
     activity = 1.0 / (1.0 + np.exp(-log_odds))
     activity[mix_map.in_cut(mix_s)] = 1.0
     return np.asarray(activity, np.float32)
@@ -98,7 +147,10 @@ class MixMixtures:
 
 
 def fit_mix_mixtures(
-    mix_mfcc: NDArray[np.float32], mix_rms: NDArray[np.float32], activity: NDArray[np.float32]
+    mix_mfcc: NDArray[np.float32],
+    mix_rms: NDArray[np.float32],
+    activity: NDArray[np.float32],
+    config: OrchestraModelConfig = DEFAULT,
 ) -> MixMixtures:
     """Fit both mixtures to the full mix itself, labelled by the piano activity.
 
@@ -109,32 +161,36 @@ def fit_mix_mixtures(
         mix_mfcc: (n, 13) stream MFCC.
         mix_rms: (n,) stream level.
         activity: (n,) from `piano_activity`.
+        config: settings.
 
     Raises:
         InputError: the mix is too short to fit a mixture.
     """
-    sounding = mix_rms > SOUNDING_SHARE * np.percentile(mix_rms, LOUD_PERCENTILE)
+    sounding = mix_rms > 10.0 ** (config.sounding_db / 20.0) * np.percentile(mix_rms, config.loud_percentile)
     frames, active = mix_mfcc[sounding][:, MFCC_USED], activity[sounding]
-    n_orchestra, n_piano = int(ORCHESTRA_SHARE * len(frames)), int(PIANO_SHARE * len(frames))
-    if n_orchestra < MIXTURE_COMPONENTS:
+    n_orchestra, n_piano = int(config.orchestra_share * len(frames)), int(config.piano_share * len(frames))
+    if n_orchestra < config.mixture_components:
         raise InputError(
             f"the full mix has only {len(frames)} frames of sound; it needs "
-            f"{int(np.ceil(MIXTURE_COMPONENTS / ORCHESTRA_SHARE))} or more (1 s of music)"
+            f"{int(np.ceil(config.mixture_components / config.orchestra_share))} or more (1 s of music)"
         )
     by_activity = np.argsort(active, kind="stable")
-    return MixMixtures(_fit(frames[np.sort(by_activity[:n_orchestra])]), _fit(frames[np.sort(by_activity[-n_piano:])]))
+    return MixMixtures(
+        _fit(frames[np.sort(by_activity[:n_orchestra])], config),
+        _fit(frames[np.sort(by_activity[-n_piano:])], config),
+    )
 
 
-def _fit(frames: NDArray[np.float32]) -> DiagonalGmm:
+def _fit(frames: NDArray[np.float32], config: OrchestraModelConfig) -> DiagonalGmm:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    step = -(-len(frames) // MIXTURE_FRAMES)
+    step = -(-len(frames) // config.mixture_frames)
     mixture = GaussianMixture(
-        n_components=MIXTURE_COMPONENTS,
+        n_components=config.mixture_components,
         covariance_type="diag",
-        reg_covar=MIXTURE_MIN_VARIANCE,
-        max_iter=MIXTURE_ROUNDS,
+        reg_covar=config.mixture_min_variance,
+        max_iter=config.mixture_rounds,
         random_state=0,
     )
     with warnings.catch_warnings():
@@ -144,14 +200,14 @@ def _fit(frames: NDArray[np.float32]) -> DiagonalGmm:
     return DiagonalGmm(mixture.weights_, mixture.means_, mixture.covariances_)
 
 
-def _flux(pitch: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Positive difference over `FLUX_FRAMES` of the compressed, level-normalised semitone amplitudes (n, 88)."""
-    reference = float(np.percentile(np.linalg.norm(pitch, axis=1), LOUD_PERCENTILE))
-    level = np.log1p(COMPRESSION * pitch.astype(np.float64) / max(reference, 1e-9))
+def _flux(pitch: NDArray[np.float32], config: OrchestraModelConfig) -> NDArray[np.float64]:
+    """Positive difference over `flux_frames` of the compressed, level-normalised semitone amplitudes (n, 88)."""
+    reference = float(np.percentile(np.linalg.norm(pitch, axis=1), config.loud_percentile))
+    level = np.log1p(config.compression * pitch.astype(np.float64) / max(reference, 1e-9))
     flux = np.zeros_like(level)
-    flux[FLUX_FRAMES:] = np.maximum(level[FLUX_FRAMES:] - level[:-FLUX_FRAMES], 0.0)
+    flux[config.flux_frames :] = np.maximum(level[config.flux_frames :] - level[: -config.flux_frames], 0.0)
     return flux
 
 
-def _box(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(uniform_filter1d(values, BOX_FRAMES, mode="nearest"), np.float64)
+def _box(values: NDArray[np.float64], n_frames: int) -> NDArray[np.float64]:
+    return np.asarray(uniform_filter1d(values, n_frames, mode="nearest"), np.float64)

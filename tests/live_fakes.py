@@ -29,7 +29,7 @@ class FakeEngine:
 
     sample_rate_hz: int = RATE_HZ
     method: str = "tempo"
-    cache: SimpleNamespace = field(
+    piece: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(orchestra_duration_s=100.0, mix_duration_s=110.0)
     )
     commands: list[Command] = field(default_factory=list)
@@ -69,7 +69,7 @@ class FakeEngine:
         self.commands.append(command)
         match command:
             case Seek(orchestra_time_s=at_s):
-                if at_s > self.cache.orchestra_duration_s:
+                if at_s > self.piece.orchestra_duration_s:
                     raise InputError(f"seek to {at_s:g} s is outside the orchestra recording")
                 self._at_s = at_s
             case Pause():

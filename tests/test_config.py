@@ -9,7 +9,7 @@ from follower.errors import ConfigError
 
 
 def test_json_round_trip_gives_an_equal_config() -> None:
-    config = PrepConfig(features=FeatureConfig(hop_samples=256, n_mels=64), gmm_components=4)
+    config = PrepConfig(features=FeatureConfig(hop_samples=256, n_mels=64), notebook_hop_samples=1024)
     assert PrepConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 

@@ -22,7 +22,8 @@ from follower.evaluation.beat_errors import live_errors
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import load_scenario
 from follower.events import State
-from follower.piece.cache import FORMAT_VERSION, MANIFEST, load_cache
+from follower.piece.manifest import FORMAT_VERSION, MANIFEST
+from follower.piece.reading import load_piece
 from offline_prep.audio import load_recording, resample
 from offline_prep.cli import main as prep_main
 
@@ -85,7 +86,7 @@ class TestPrep:
 
     def test_the_map_is_right(self, prepared: Path, short_demo: Path) -> None:
         truth = load_scenario(short_demo).truth
-        error = load_cache(prepared).mix_map.to_orchestra(truth.beat_mix_s) - truth.beat_orchestra_s
+        error = load_piece(prepared).map.to_orchestra(truth.beat_mix_s) - truth.beat_orchestra_s
         assert np.median(np.abs(error)) < 0.1
 
     def test_a_second_run_does_nothing(self, prepared: Path, short_demo: Path) -> None:
@@ -100,7 +101,7 @@ class TestPrep:
         samples, rate = soundfile.read(short_demo / "po.wav")
         soundfile.write(tmp_path / "po.flac", 0.5 * samples, rate)
         assert prep_main([str(short_demo / "o.wav"), str(tmp_path / "po.flac"), "--out", str(cache), "--quiet"]) == 0
-        assert load_cache(cache).manifest.inputs["mix"].path.endswith("po.flac")
+        assert load_piece(cache).manifest.inputs["mix"].path.endswith("po.flac")
 
 
 class TestReplay:
@@ -113,7 +114,7 @@ class TestReplay:
         assert np.diff(at).max() < 0.1, "one position per hop of 23 ms, or nearly"
         assert ((confidence >= 0) & (confidence <= 1)).all()
         assert np.isfinite(rate).all() and (rate >= 0).all()
-        cache = load_cache(prepared)
+        cache = load_piece(prepared)
         known = np.isfinite(orchestra)
         assert (np.isfinite(mix) == known).all() and known.any()
         assert (orchestra[known] >= 0).all() and (orchestra[known] <= cache.orchestra_duration_s + 0.1).all()
@@ -132,7 +133,7 @@ class TestReplay:
             assert np.isfinite(path).all() and (path >= 0).all()
         assert (np.diff(hyp[0]) >= 0).all() and (np.diff(p_po[0]) >= 0).all()
         assert (np.diff(o_po) >= 0).all(), "the offline map never goes back"
-        assert hyp[1].max() <= load_cache(prepared).orchestra_duration_s + 0.1
+        assert hyp[1].max() <= load_piece(prepared).orchestra_duration_s + 0.1
 
     def test_jsonl_has_the_same_positions(self, replayed: Path) -> None:
         events = [json.loads(line) for line in (replayed / "events.jsonl").read_text().splitlines()]

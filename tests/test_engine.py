@@ -18,9 +18,11 @@ from follower.engine import Engine
 from follower.errors import InputError
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.events import AudioBlock, Event, Gap, Notice, Position, State, StateChange
-from follower.piece.cache import Cache, InputFile, Manifest
+from follower.piece.mix_map import MixMap
+from follower.piece.piece import Piece, StreamFeatures
 from follower.protocol.commands import Pause, Resume, Seek, Start, Stop
 from follower.signal.features import FeatureFrames, FeatureStream
+from tests.pieces import make_piece
 
 RATE_HZ = 22050
 DELAY_S = 5.0
@@ -28,26 +30,13 @@ DELAY_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def cache(short_demo: Path) -> Cache:
+def piece(short_demo: Path) -> Piece:
     mix, rate = soundfile.read(short_demo / "po.wav", dtype="float32")
     f: FeatureFrames = FeatureStream(PrepConfig().features, rate).extract(mix)
     seconds = len(mix) / rate
-    arrays = {
-        "o_po_align": np.array([[0.0, 0.0, seconds - DELAY_S], [0.0, DELAY_S, seconds]]),
-        "map_confidence": np.ones(3),
-        "po_stream_pitch": f.pitch,
-        "po_stream_mfcc": f.mfcc,
-        "po_stream_rms": f.rms,
-        "o_stream_pitch": f.pitch,
-        "o_stream_mfcc": f.mfcc,
-        "o_stream_rms": f.rms,
-        "po_piano_activity": np.ones(len(f), np.float32),
-    }
-    inputs = {
-        "orchestra": InputFile("o.wav", "0" * 64, seconds - DELAY_S, rate),
-        "mix": InputFile("po.wav", "0" * 64, seconds, rate),
-    }
-    return Cache(Path("cache"), Manifest("test", PrepConfig(), inputs, {}), arrays, {})
+    mix_map = MixMap([0.0, 0.0, seconds - DELAY_S], [0.0, DELAY_S, seconds], np.ones(3))
+    features = StreamFeatures(f.pitch, f.mfcc, f.rms)
+    return make_piece(mix_map, mix=features, orchestra=features, sample_rate_hz=rate)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +69,8 @@ def _mix_error_s(position: Position, truth: Scenario) -> float:
     return abs(position.mix_time_s - float(np.interp(position.audio_time_s, truth.truth.piano_s, truth.truth.mix_s)))
 
 
-def test_it_follows(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
-    events = _run(Engine(cache, RATE_HZ), piano, _blocks(len(piano)))
+def test_it_follows(piece: Piece, piano: NDArray[np.float32], truth: Scenario) -> None:
+    events = _run(Engine(piece, RATE_HZ), piano, _blocks(len(piano)))
     end = truth.truth.piano_s[-1]
     sure = [p for p in _positions(events) if truth.truth.piano_s[0] + 4 < p.audio_time_s < end]
     assert len(sure) > 200
@@ -94,29 +83,29 @@ def test_it_follows(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -
 
 @settings(max_examples=4, deadline=None)
 @given(cuts=st.lists(st.integers(0, 6 * RATE_HZ), max_size=40))
-def test_random_chunks_give_the_same_events(cache: Cache, piano: NDArray[np.float32], cuts: list[int]) -> None:
+def test_random_chunks_give_the_same_events(piece: Piece, piano: NDArray[np.float32], cuts: list[int]) -> None:
     audio = piano[: 6 * RATE_HZ]
-    assert _run(Engine(cache, RATE_HZ), audio, cuts) == _run(Engine(cache, RATE_HZ), audio, [])
+    assert _run(Engine(piece, RATE_HZ), audio, cuts) == _run(Engine(piece, RATE_HZ), audio, [])
 
 
-def test_reset_equals_fresh(cache: Cache, piano: NDArray[np.float32]) -> None:
+def test_reset_equals_fresh(piece: Piece, piano: NDArray[np.float32]) -> None:
     audio = piano[: 6 * RATE_HZ]
-    engine = Engine(cache, RATE_HZ)
+    engine = Engine(piece, RATE_HZ)
     first = _run(engine, audio, _blocks(len(audio)))
     engine.reset()
     assert _run(engine, audio, _blocks(len(audio))) == first
 
 
-def test_another_rate_claims_the_same(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
+def test_another_rate_claims_the_same(piece: Piece, piano: NDArray[np.float32], truth: Scenario) -> None:
     audio = np.asarray(soxr.resample(piano, RATE_HZ, 48000, quality="HQ"), np.float32)
-    events = _run(Engine(cache, 48000), audio, _blocks(len(audio), 480))
+    events = _run(Engine(piece, 48000), audio, _blocks(len(audio), 480))
     end = truth.truth.piano_s[-1]
     errors = [_mix_error_s(p, truth) for p in _positions(events) if truth.truth.piano_s[0] + 4 < p.audio_time_s < end]
     assert np.median(errors) < 0.1
 
 
-def test_lost_audio_is_reported_and_bridged(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
-    engine = Engine(cache, RATE_HZ)
+def test_lost_audio_is_reported_and_bridged(piece: Piece, piano: NDArray[np.float32], truth: Scenario) -> None:
+    engine = Engine(piece, RATE_HZ)
     lost_from, lost_to = 9 * RATE_HZ, round(9.6 * RATE_HZ)
     events = engine.process(AudioBlock(0, piano[:lost_from]))
     events += engine.process(AudioBlock(lost_to, piano[lost_to : 12 * RATE_HZ]))
@@ -126,32 +115,32 @@ def test_lost_audio_is_reported_and_bridged(cache: Cache, piano: NDArray[np.floa
     assert _mix_error_s(_positions(events)[-1], truth) < 0.2
 
 
-def test_a_stream_may_begin_at_any_count(cache: Cache, piano: NDArray[np.float32]) -> None:
+def test_a_stream_may_begin_at_any_count(piece: Piece, piano: NDArray[np.float32]) -> None:
     offset = 10**9
-    plain = _positions(Engine(cache, RATE_HZ).process(AudioBlock(0, piano[: 5 * RATE_HZ])))
-    late = Engine(cache, RATE_HZ).process(AudioBlock(offset, piano[: 5 * RATE_HZ]))
+    plain = _positions(Engine(piece, RATE_HZ).process(AudioBlock(0, piano[: 5 * RATE_HZ])))
+    late = Engine(piece, RATE_HZ).process(AudioBlock(offset, piano[: 5 * RATE_HZ]))
     assert not any(isinstance(e, Gap) for e in late)
     assert [p.audio_sample - offset for p in _positions(late)] == [p.audio_sample for p in plain]
     assert [p.orchestra_time_s for p in _positions(late)] == [p.orchestra_time_s for p in plain]
 
 
-def test_blocks_out_of_order_are_refused(cache: Cache) -> None:
-    engine = Engine(cache, RATE_HZ)
+def test_blocks_out_of_order_are_refused(piece: Piece) -> None:
+    engine = Engine(piece, RATE_HZ)
     engine.process(AudioBlock(0, np.zeros(1000, np.float32)))
     with pytest.raises(InputError, match="starts at sample 500, but 1000 samples"):
         engine.process(AudioBlock(500, np.zeros(10, np.float32)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-def test_broken_samples_do_not_break_it(cache: Cache, piano: NDArray[np.float32], value: float) -> None:
+def test_broken_samples_do_not_break_it(piece: Piece, piano: NDArray[np.float32], value: float) -> None:
     audio = piano[: 8 * RATE_HZ].copy()
     audio[RATE_HZ::5000] = value
-    for p in _positions(_run(Engine(cache, RATE_HZ), audio, _blocks(len(audio)))):
+    for p in _positions(_run(Engine(piece, RATE_HZ), audio, _blocks(len(audio)))):
         assert p.orchestra_time_s is None or np.isfinite(p.orchestra_time_s)
         assert np.isfinite(p.rate)
 
 
-def test_silence_and_noise_claim_nothing(cache: Cache) -> None:
+def test_silence_and_noise_claim_nothing(piece: Piece) -> None:
     rng = np.random.default_rng(0)
     quiet = np.zeros(4 * RATE_HZ, np.float32)
     hiss = (0.01 * rng.standard_normal(6 * RATE_HZ)).astype(np.float32)
@@ -159,7 +148,7 @@ def test_silence_and_noise_claim_nothing(cache: Cache) -> None:
     for at in rng.integers(RATE_HZ, 3 * RATE_HZ, 60):
         claps[at : at + 400] += (0.3 * rng.standard_normal(400) * np.exp(-np.arange(400) / 80)).astype(np.float32)
     for audio in (quiet, hiss, claps):
-        events = _run(Engine(cache, RATE_HZ), audio, _blocks(len(audio)))
+        events = _run(Engine(piece, RATE_HZ), audio, _blocks(len(audio)))
         assert {p.orchestra_time_s for p in _positions(events)} == {None}
         assert {p.state for p in _positions(events)} == {State.WAITING}
 
@@ -178,10 +167,10 @@ def _chords(held_s: int, decay_per_s: float) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize(("held_s", "decay_per_s"), [(1, 4.0), (3, 0.7)])
 def test_test_chords_do_not_begin_the_piece(
-    cache: Cache, piano: NDArray[np.float32], truth: Scenario, held_s: int, decay_per_s: float
+    piece: Piece, piano: NDArray[np.float32], truth: Scenario, held_s: int, decay_per_s: float
 ) -> None:
     room = _chords(held_s, decay_per_s)
-    engine = Engine(cache, RATE_HZ)
+    engine = Engine(piece, RATE_HZ)
     waiting = _positions(engine.process(AudioBlock(0, room)))
     assert {(p.orchestra_time_s, p.state) for p in waiting} == {(None, State.WAITING)}
     last = _positions(engine.process(AudioBlock(len(room), piano[: 12 * RATE_HZ])))[-1]
@@ -189,39 +178,39 @@ def test_test_chords_do_not_begin_the_piece(
 
 
 def test_a_test_chord_before_a_known_start_is_forgotten(
-    cache: Cache, piano: NDArray[np.float32], truth: Scenario
+    piece: Piece, piano: NDArray[np.float32], truth: Scenario
 ) -> None:
     room = _chords(1, 4.0)
     start_s = float(truth.truth.mix_s[0]) - DELAY_S
-    engine = Engine(cache, RATE_HZ, start_s=max(start_s, 0.0))
+    engine = Engine(piece, RATE_HZ, start_s=max(start_s, 0.0))
     waiting = _positions(engine.process(AudioBlock(0, room)))[-1]
     assert (waiting.orchestra_time_s, waiting.state) == (None, State.WAITING)
     last = _positions(engine.process(AudioBlock(len(room), piano[: 12 * RATE_HZ])))[-1]
     assert last.mix_time_s == pytest.approx(float(np.interp(12.0, truth.truth.piano_s, truth.truth.mix_s)), abs=0.2)
 
 
-def test_a_place_told_before_a_test_chord_is_claimed_again_after_it(cache: Cache) -> None:
-    engine = Engine(cache, RATE_HZ)
+def test_a_place_told_before_a_test_chord_is_claimed_again_after_it(piece: Piece) -> None:
+    engine = Engine(piece, RATE_HZ)
     engine.command(Seek(3.0))
     positions = _positions(engine.process(AudioBlock(0, _chords(1, 4.0))))
     assert {p.orchestra_time_s is None for p in positions} == {False}
     assert positions[-1].orchestra_time_s == pytest.approx(3.0, abs=0.05)
 
 
-def test_a_known_start_is_not_claimed_before_a_note(cache: Cache) -> None:
-    engine = Engine(cache, RATE_HZ, start_s=3.0)
+def test_a_known_start_is_not_claimed_before_a_note(piece: Piece) -> None:
+    engine = Engine(piece, RATE_HZ, start_s=3.0)
     events = engine.process(AudioBlock(0, np.zeros(RATE_HZ, np.float32)))
     assert {p.orchestra_time_s for p in _positions(events)} == {None}
 
 
 @pytest.mark.parametrize("start_s", [-1.0, 1e6, float("nan")])
-def test_a_start_outside_the_recording_is_refused(cache: Cache, start_s: float) -> None:
+def test_a_start_outside_the_recording_is_refused(piece: Piece, start_s: float) -> None:
     with pytest.raises(InputError, match="outside the orchestra recording"):
-        Engine(cache, RATE_HZ, start_s=start_s)
+        Engine(piece, RATE_HZ, start_s=start_s)
 
 
-def test_pause_holds_and_resume_goes_on(cache: Cache, piano: NDArray[np.float32], truth: Scenario) -> None:
-    engine = Engine(cache, RATE_HZ)
+def test_pause_holds_and_resume_goes_on(piece: Piece, piano: NDArray[np.float32], truth: Scenario) -> None:
+    engine = Engine(piece, RATE_HZ)
     stop = 9 * RATE_HZ
     before = _positions(engine.process(AudioBlock(0, piano[:stop])))[-1]
     engine.command(Pause())
@@ -237,18 +226,18 @@ def test_pause_holds_and_resume_goes_on(cache: Cache, piano: NDArray[np.float32]
     assert last.mix_time_s == pytest.approx(want, abs=0.3)
 
 
-def test_resume_without_pause_changes_nothing(cache: Cache, piano: NDArray[np.float32]) -> None:
+def test_resume_without_pause_changes_nothing(piece: Piece, piano: NDArray[np.float32]) -> None:
     audio = piano[: 6 * RATE_HZ]
-    engine = Engine(cache, RATE_HZ)
+    engine = Engine(piece, RATE_HZ)
     assert engine.command(Resume()) == []
-    assert _run(engine, audio, []) == _run(Engine(cache, RATE_HZ), audio, [])
+    assert _run(engine, audio, []) == _run(Engine(piece, RATE_HZ), audio, [])
 
 
 def test_stop_throws_audio_away_and_says_so_and_start_is_a_fresh_engine(
-    cache: Cache, piano: NDArray[np.float32]
+    piece: Piece, piano: NDArray[np.float32]
 ) -> None:
     audio = piano[: 3 * RATE_HZ]
-    engine = Engine(cache, RATE_HZ)
+    engine = Engine(piece, RATE_HZ)
     engine.process(AudioBlock(0, audio))
     (notice,) = engine.command(Stop())
     assert isinstance(notice, Notice)
@@ -257,19 +246,19 @@ def test_stop_throws_audio_away_and_says_so_and_start_is_a_fresh_engine(
     assert engine.command(Resume()) == []
     assert engine.process(AudioBlock(2 * len(audio), audio)) == [], "only start ends a stop"
     assert engine.command(Start()) == []
-    assert _run(engine, audio, []) == _run(Engine(cache, RATE_HZ), audio, [])
+    assert _run(engine, audio, []) == _run(Engine(piece, RATE_HZ), audio, [])
 
 
-def test_start_ends_a_pause(cache: Cache, piano: NDArray[np.float32]) -> None:
+def test_start_ends_a_pause(piece: Piece, piano: NDArray[np.float32]) -> None:
     audio = piano[: 3 * RATE_HZ]
-    engine = Engine(cache, RATE_HZ)
+    engine = Engine(piece, RATE_HZ)
     engine.command(Pause())
     engine.command(Start())
-    assert _run(engine, audio, []) == _run(Engine(cache, RATE_HZ), audio, [])
+    assert _run(engine, audio, []) == _run(Engine(piece, RATE_HZ), audio, [])
 
 
-def test_seek_claims_the_place(cache: Cache, piano: NDArray[np.float32]) -> None:
-    engine = Engine(cache, RATE_HZ)
+def test_seek_claims_the_place(piece: Piece, piano: NDArray[np.float32]) -> None:
+    engine = Engine(piece, RATE_HZ)
     engine.process(AudioBlock(0, piano[: 8 * RATE_HZ]))
     engine.command(Seek(2.0))
     quiet = _positions(engine.process(AudioBlock(8 * RATE_HZ, np.zeros(2000, np.float32))))
@@ -277,6 +266,6 @@ def test_seek_claims_the_place(cache: Cache, piano: NDArray[np.float32]) -> None
 
 
 @pytest.mark.parametrize("place", [-0.1, 1e9, float("nan")])
-def test_seek_outside_the_recording_is_refused(cache: Cache, place: float) -> None:
+def test_seek_outside_the_recording_is_refused(piece: Piece, place: float) -> None:
     with pytest.raises(InputError, match="outside the orchestra recording"):
-        Engine(cache, RATE_HZ).command(Seek(place))
+        Engine(piece, RATE_HZ).command(Seek(place))

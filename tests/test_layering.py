@@ -31,6 +31,8 @@ HEAVY = (
     "librosa", "sklearn", "sounddevice", "pythonosc", "websockets", "matplotlib", "pylibrb", "offline_prep",
 )  # fmt: skip
 """Never loaded by `import follower`, and imported inside functions or by the one file that wraps them."""
+NUMERIC = ("numba", "scipy", "soxr", "soundfile")
+"""Loaded by what computes, not by what only reads or listens."""
 
 
 def allowed_of(package: Path) -> frozenset[str]:
@@ -134,17 +136,46 @@ def test_no_file_is_in_a_circle_of_imports() -> None:
         visit(name, ())
 
 
+def loaded_by(code: str) -> set[str]:
+    """Top-level names of the modules that a new Python has after running `code`."""
+    code = f"import sys; {code}; print(*{{m.partition('.')[0] for m in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    return set(done.stdout.split())
+
+
 @pytest.mark.parametrize("module", ["follower", "follower.cli", "follower.engine", "follower.evaluation.behaviour"])
 def test_imports_are_light(module: str) -> None:
-    code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
-    assert done.stdout.strip() == "[]"
+    assert not loaded_by(f"import {module}") & set(HEAVY)
+
+
+def test_the_package_itself_loads_nothing() -> None:
+    assert not loaded_by("import follower") & {*HEAVY, *NUMERIC, "numpy"}
+
+
+def test_a_listener_loads_no_numerics() -> None:
+    loaded = loaded_by("from follower.client import FollowerClient; from follower import Position, State")
+    assert not loaded & ({*HEAVY, *NUMERIC, "numpy"} - {"websockets"})
+
+
+def test_reading_a_cache_loads_numpy_only() -> None:
+    loaded = loaded_by("from follower import load_piece, Piece, MixMap")
+    assert "numpy" in loaded and not loaded & {*HEAVY, *NUMERIC}
+
+
+def test_following_never_loads_the_baseline() -> None:
+    """librosa and scikit-learn are prep's and the research notebook's; a live session must not wait for them."""
+    loaded = loaded_by(
+        "import numpy as np; from follower import AudioBlock, Engine, MixMap; from tests.pieces import make_piece; "
+        "engine = Engine(make_piece(MixMap([0, 9], [0, 9], [1, 1])), 22050); "
+        "engine.process(AudioBlock(0, np.zeros(22050, np.float32))); engine.finish()"
+    )
+    assert "numba" in loaded and not loaded & set(HEAVY)
+
+
+def test_every_public_name_is_there() -> None:
+    code = "import follower; assert all(getattr(follower, n) for n in follower.__all__)"
+    loaded_by(f"{code}; assert set(follower.__all__) <= set(dir(follower)); from follower import *; Engine")
 
 
 def test_the_whole_command_line_loads_nothing_heavy() -> None:
-    code = (
-        "import sys; from follower.cli import build_parser; build_parser(); "
-        f"print([m for m in {HEAVY!r} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
-    assert done.stdout.strip() == "[]"
+    assert not loaded_by("from follower.cli import build_parser; build_parser()") & set(HEAVY)

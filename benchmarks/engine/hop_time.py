@@ -47,11 +47,11 @@ def measure(cache_path: Path, piano: Path, method: str) -> dict[str, Any]:
     from follower.engine import Engine
     from follower.events import AudioBlock
     from follower.files.source import FileSource
-    from follower.piece.cache import load_cache
+    from follower.piece.reading import load_piece
 
     threadpool_limits(1)
-    cache = load_cache(cache_path)
-    config = cache.feature_config
+    piece = load_piece(cache_path)
+    config = piece.feature_config
     kernels.warmup()
     with FileSource(piano, speed=None) as source:
         rate = source.sample_rate_hz
@@ -60,7 +60,7 @@ def measure(cache_path: Path, piano: Path, method: str) -> dict[str, Any]:
     cpu: list[float] = []
     with FileSource(piano, block_samples, speed=None) as source:
         blocks = [b for b in source.blocks() if isinstance(b, AudioBlock)]
-    engine = Engine(cache, rate, method)
+    engine = Engine(piece, rate, method)
     gc.collect()
     loaded_mb = resident_mb()
     settled_mb = loaded_mb
@@ -76,7 +76,7 @@ def measure(cache_path: Path, piano: Path, method: str) -> dict[str, Any]:
     audio_s = sum(len(b.samples) for b in blocks) / rate
     return {
         "method": method,
-        "reference_s": round(cache.mix_duration_s, 1),
+        "reference_s": round(piece.mix_duration_s, 1),
         "audio_s": round(audio_s, 1),
         "hops": len(cpu),
         "events": events,

@@ -269,7 +269,7 @@ def follow_scenario(name: str, python: str, scenario: Scenario, mix_map: MixMap,
 def measure(args: argparse.Namespace) -> int:
     from follower.evaluation.scenario import load_scenario
     from follower.evaluation.table import pools, text_table, to_json
-    from follower.piece.cache import load_cache
+    from follower.piece.reading import load_piece
 
     names = args.peer or list(PEERS)
     for name in names:
@@ -277,7 +277,7 @@ def measure(args: argparse.Namespace) -> int:
     results: dict[str, dict[str, Outcome]] = {}
     for folder in args.scenarios:
         scenario = load_scenario(folder)
-        mix_map = load_cache(args.caches / scenario.name).mix_map
+        mix_map = load_piece(args.caches / scenario.name).map
         results[scenario.name] = {}
         for name in names:
             for known in (False, True):

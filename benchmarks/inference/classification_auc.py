@@ -57,20 +57,21 @@ def measure(folder: Path, caches: Path) -> dict[str, Any] | None:
     from follower.config import FeatureConfig
     from follower.evaluation.scenario import load_scenario
     from follower.inference.piano_classifier import MixClassifier
-    from follower.piece.cache import load_cache
+    from follower.piece.reading import load_piece
     from follower.signal.observation import LiveObserver, ObservationConfig, StartConfig, observe_reference
     from offline_prep.audio import load_recording
-    from offline_prep.build import Inputs, build_cache, stream_features
+    from offline_prep.build import build_cache
+    from offline_prep.compute import Inputs, stream_features
 
     scenario = load_scenario(folder)
     if not np.isfinite(scenario.truth.mix_s).all():
         return None
     path = caches / scenario.name
     build_cache(Inputs(scenario.orchestra, scenario.mix), path)
-    cache = load_cache(path)
-    config: FeatureConfig = cache.feature_config
+    piece = load_piece(path)
+    config: FeatureConfig = piece.feature_config
     live = stream_features(load_recording(scenario.piano), config, lambda _stage, _share: None)
-    activity = cache.arrays["po_piano_activity"]
+    activity = piece.piano_activity
     label = labels(live.rms, config.hop_s, scenario.truth.piano_s, scenario.truth.mix_s, len(activity))
     if np.sum(label == 0) * config.hop_s < LEAST_REST_S:
         return None
@@ -79,11 +80,9 @@ def measure(folder: Path, caches: Path) -> dict[str, Any] | None:
         return round(auc(values[label == 1], values[label == 0]), 4)
 
     observation = ObservationConfig()
-    reference = observe_reference(cache.arrays["po_stream_pitch"], config.hop_s, observation)
+    reference = observe_reference(piece.mix.pitch, config.hop_s, observation)
     observer = LiveObserver(config, reference, observation, StartConfig())
-    classifier = MixClassifier(
-        cache.arrays["po_stream_mfcc"], activity, cache.gmms["gmm_mix_orchestra"], cache.gmms["gmm_mix_piano"]
-    )
+    classifier = MixClassifier(piece.mix.mfcc, activity, piece.gmm.orchestra, piece.gmm.piano)
     result: dict[str, Any] = {"rest_s": round(float(np.sum(label == 0)) * config.hop_s, 1), "offline": score(activity)}
     wanted = [round(s / config.hop_s) for s in SECONDS]
     for heard, (pitch, mfcc) in enumerate(zip(live.pitch, live.mfcc, strict=True)):

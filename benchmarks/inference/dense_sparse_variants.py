@@ -33,7 +33,7 @@ from follower.events import Position
 from follower.inference import dense_sparse, tempo_filter
 from follower.inference.base import Frame, Frontier
 from follower.inference.dense_sparse_config import DenseSparseConfig
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.signal.features import FeatureFrames
 from follower.signal.observation import Observation
 from follower.tracking.tracker import Tracker
@@ -70,20 +70,20 @@ class ChromaObserver:
         self._inner.reset()
 
 
-def variant(cache: Cache, use_chroma: bool, **changes: float) -> Frontier:
+def variant(piece: Piece, use_chroma: bool, **changes: float) -> Frontier:
     config = dataclasses.replace(DenseSparseConfig(), **changes)  # type: ignore[arg-type]
-    parts = dense_sparse.prepare(cache, config)
+    parts = dense_sparse.prepare(piece, config)
     if not use_chroma:
         return dense_sparse.DenseSparseFrontier(*parts, config)
-    lowest = cache.feature_config.lowest_midi
-    reference = np.ascontiguousarray(chroma(cache.arrays["po_stream_pitch"], lowest).T)
+    lowest = piece.feature_config.lowest_midi
+    reference = np.ascontiguousarray(chroma(piece.mix.pitch, lowest).T)
     observer = ChromaObserver(parts.observer, lowest)
     return dense_sparse.DenseSparseFrontier(*parts._replace(reference=reference, observer=observer), config)
 
 
 HARD = {"select_above": 0.5, "soft_floor": 1.0}
 FREE = {"step_penalty": 0.0, "lag_s": 0.063, "lead_s": 0.0}
-VARIANTS: dict[str, Callable[[Cache], Frontier]] = {
+VARIANTS: dict[str, Callable[[Piece], Frontier]] = {
     "plain": lambda c: variant(c, True, **HARD, **FREE, jump_cost=NEVER),
     "features": lambda c: variant(c, False, **HARD, **FREE, jump_cost=NEVER),
     "steps": lambda c: variant(c, False, **HARD, jump_cost=NEVER),
@@ -93,9 +93,9 @@ VARIANTS: dict[str, Callable[[Cache], Frontier]] = {
 }
 
 
-def follow(frontier: Frontier, cache: Cache, live: FeatureFrames) -> Estimates:
-    config = cache.feature_config
-    tracker = Tracker(cache, config.sample_rate_hz)
+def follow(frontier: Frontier, piece: Piece, live: FeatureFrames) -> Estimates:
+    config = piece.feature_config
+    tracker = Tracker(piece, config.sample_rate_hz)
     rows = []
     for k, (pitch, mfcc, rms) in enumerate(zip(live.pitch, live.mfcc, live.rms, strict=True)):
         belief = frontier.update(Frame(pitch, mfcc, float(rms)))
@@ -108,7 +108,7 @@ def follow(frontier: Frontier, cache: Cache, live: FeatureFrames) -> Estimates:
 
 def main() -> None:
     from offline_prep.audio import load_recording
-    from offline_prep.build import stream_features
+    from offline_prep.compute import stream_features
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", type=Path, nargs="+", metavar="SCENARIO")
@@ -119,10 +119,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for folder in args.scenarios:
             scenario = load_scenario(folder)
-            cache = Workbench(scenario, Settings(args.caches or Path(scratch), use_stems=False)).cache
-            live = stream_features(load_recording(scenario.piano), cache.feature_config, lambda _stage, _share: None)
+            piece = Workbench(scenario, Settings(args.caches or Path(scratch), use_stems=False)).piece
+            live = stream_features(load_recording(scenario.piano), piece.feature_config, lambda _stage, _share: None)
             for name, make in VARIANTS.items():
-                estimates = follow(make(cache), cache, live)
+                estimates = follow(make(piece), piece, live)
                 errors[name].append(live_errors(estimates, scenario.truth.beat_s, scenario.truth.beat_orchestra_s))
             print(f"{scenario.name}: {len(errors['tempo'][-1])} beats", flush=True)
     table: dict[str, Any] = {name: summarise(np.concatenate(parts)).to_json() for name, parts in errors.items()}

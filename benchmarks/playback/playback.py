@@ -28,7 +28,8 @@ from follower.engine import Engine
 from follower.errors import FollowerError
 from follower.events import Event, Position, Session, State, StateChange
 from follower.files.source import FileSource
-from follower.piece.cache import Cache, load_cache
+from follower.piece.piece import Piece
+from follower.piece.reading import load_piece
 from follower.playback.output_buffer import OutputBuffer
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording, load_orchestra
@@ -178,10 +179,10 @@ class Events:
             self.events.append(event)
 
 
-def followed(cache: Cache, piano: Path) -> tuple[list[Position | StateChange], float]:
+def followed(piece: Piece, piano: Path) -> tuple[list[Position | StateChange], float]:
     sink = Events()
     with FileSource(piano, speed=None) as source:
-        run(source, Engine(cache, source.sample_rate_hz), [sink])
+        run(source, Engine(piece, source.sample_rate_hz), [sink])
         return sink.events, source.duration_s
 
 
@@ -200,7 +201,7 @@ def heard(pairs: Sequence[Path], stretcher: str) -> None:
     claims_all, heard_all = [], []
     for cache_path, folder in zip(pairs[::2], pairs[1::2], strict=True):
         scenario = load_scenario(folder)
-        events, duration_s = followed(load_cache(cache_path), scenario.piano)
+        events, duration_s = followed(load_piece(cache_path), scenario.piano)
         recording = load_orchestra(scenario.orchestra)
         player = OrchestraPlayer(recording, lambda r=recording: make_stretcher(stretcher, r))
         begin = time.perf_counter()
@@ -234,12 +235,12 @@ def heard(pairs: Sequence[Path], stretcher: str) -> None:
 
 
 def cpu(cache_path: Path, piano: Path, stretchers: Sequence[str]) -> None:
-    cache = load_cache(cache_path)
+    piece = load_piece(cache_path)
     kernels.warmup()
     begin = time.process_time()
-    events, duration_s = followed(cache, piano)
+    events, duration_s = followed(piece, piano)
     follower_share = (time.process_time() - begin) / duration_s
-    recording = load_orchestra(Path(cache.manifest.inputs["orchestra"].path))
+    recording = load_orchestra(Path(piece.orchestra_file.path))
     for rate_hz in (recording.sample_rate_hz, 44100):
         material = recording if rate_hz == recording.sample_rate_hz else recording.resampled(rate_hz)
         for channels in (1, 2):

@@ -38,7 +38,8 @@ from follower.evaluation.scenario import Scenario, load_scenario
 from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.table import ALL, behaviour_text, pools, text_table, to_json
 from follower.events import AudioBlock, Event, Position, StateChange
-from follower.piece.cache import Cache, load_cache
+from follower.piece.piece import Piece
+from follower.piece.reading import load_piece
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording
 from follower.playback.render import OUTPUT_LATENCY_S
@@ -147,7 +148,7 @@ def measured(scenario: Scenario, events: list[Position | StateChange], compute_s
     return Outcome(error, confidence, behaviour(estimates, truth.piano_s, truth.orchestra_s), compute_s)
 
 
-def run_scenario(scenario: Scenario, cache: Cache, levels_db: list[float], modes: list[str]) -> dict[str, Outcome]:
+def run_scenario(scenario: Scenario, piece: Piece, levels_db: list[float], modes: list[str]) -> dict[str, Outcome]:
     """Every level and mode, and headphones."""
     take = load_recording(scenario.piano)
     rate_hz = take.sample_rate_hz
@@ -165,7 +166,7 @@ def run_scenario(scenario: Scenario, cache: Cache, levels_db: list[float], modes
     out = {}
     for label, gain, mode in runs:
         begin = time.perf_counter()
-        events = closed_loop(Engine(cache, rate_hz), piano, recording, gain, mode)
+        events = closed_loop(Engine(piece, rate_hz), piano, recording, gain, mode)
         out[label] = measured(scenario, events, time.perf_counter() - begin)
     return out
 
@@ -183,9 +184,9 @@ def main() -> int:
     try:
         for folder in args.scenarios:
             scenario = load_scenario(folder)
-            cache = load_cache(args.caches / scenario.name)
+            piece = load_piece(args.caches / scenario.name)
             results[scenario.name] = run_scenario(
-                scenario, cache, args.level or list(LEVELS_DB), args.mode or list(MODES)
+                scenario, piece, args.level or list(LEVELS_DB), args.mode or list(MODES)
             )
             print(f"{scenario.name} done", file=sys.stderr, flush=True)
             pooled = pools(results, [])

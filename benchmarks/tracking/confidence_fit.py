@@ -32,7 +32,7 @@ from follower.evaluation.scenario import load_scenario
 from follower.evaluation.systems.workbench import Settings, Workbench
 from follower.events import Position
 from follower.inference.base import DEFAULT_METHOD, METHODS, Frame, create_frontier
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.signal.features import FeatureFrames, FeatureStream
 from follower.tracking.confidence import MAX_SETTLED, MIN_MAP_CONFIDENCE, SILENCE_S, Evidence
 from follower.tracking.tracker import Tracker
@@ -67,13 +67,13 @@ def right_row(e: Evidence, map_confidence: float) -> tuple[float, ...]:
     )
 
 
-def follow(cache: Cache, frames: FeatureFrames, method: str) -> list[tuple[Position, Evidence]]:
+def follow(piece: Piece, frames: FeatureFrames, method: str) -> list[tuple[Position, Evidence]]:
     """Run frontier and tracker over a performance's frames."""
-    frontier, tracker = create_frontier(method, cache), Tracker(cache, cache.feature_config.sample_rate_hz)
+    frontier, tracker = create_frontier(method, piece), Tracker(piece, piece.feature_config.sample_rate_hz)
     out = []
     for k, (pitch, mfcc, rms) in enumerate(zip(frames.pitch, frames.mfcc, frames.rms, strict=True)):
         belief = frontier.update(Frame(pitch, mfcc, float(rms)), tracker.mix_s)
-        told = tracker.update(belief, (k + 1) * cache.feature_config.hop_samples)
+        told = tracker.update(belief, (k + 1) * piece.feature_config.hop_samples)
         out += [(e, tracker.evidence) for e in told if isinstance(e, Position)]
     return out
 
@@ -91,7 +91,7 @@ def main() -> None:
         for folder in args.scenarios:
             bench = Workbench(load_scenario(folder), Settings(args.caches or Path(temporary)))
             name, truth = work_of(bench.scenario.name), bench.scenario.truth
-            told = follow(bench.cache, _frames(bench), args.method)
+            told = follow(bench.piece, _frames(bench), args.method)
             known = [(p, e) for p, e in told if p.orchestra_time_s is not None and p.mix_time_s is not None]
             at = np.array([p.audio_time_s for p, _ in known])
             mix_s = np.array([p.mix_time_s for p, _ in known], dtype=np.float64)
@@ -108,7 +108,7 @@ def main() -> None:
             error = np.abs(live_errors(estimates, truth.beat_s, truth.beat_orchestra_s))
             for k, e in zip(estimates.newest(truth.beat_s), error, strict=True):
                 if k >= 0:
-                    sure = float(bench.cache.mix_map.confidence_at(mix_s[k]))
+                    sure = float(bench.piece.map.confidence_at(mix_s[k]))
                     right.append((name, float(e), right_row(known[k][1], sure)))
     _fit_place(place)
     _fit_right(right)
@@ -118,7 +118,7 @@ def _frames(bench: Workbench) -> FeatureFrames:
     from offline_prep.audio import load_recording
 
     recording = load_recording(bench.scenario.piano)
-    stream = FeatureStream(bench.cache.feature_config, recording.sample_rate_hz)
+    stream = FeatureStream(bench.piece.feature_config, recording.sample_rate_hz)
     return stream.extract(recording.samples)
 
 

@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
 
     begin = clock()
     bench = Workbench(scenario, Settings(out / "cache", out=out / "results"))
-    cache = bench.cache
-    print(f"prepared: {cache.path} ({clock() - begin:.1f} s)", flush=True)
+    piece = bench.piece
+    print(f"prepared: {piece.path} ({clock() - begin:.1f} s)", flush=True)
 
     begin = clock()
     outcomes = {name: SYSTEMS[name](bench) for name in (DEFAULT_SYSTEM, *OFFLINE_SYSTEMS)}
@@ -71,5 +71,5 @@ def run(args: argparse.Namespace) -> int:
     print(text_table(results, pools(results, ())))
     plot_demo(scenario.truth, read_track(positions), {n: o.error_s for n, o in outcomes.items()}, plot)
     print(f"\nplot: {plot}")
-    print(f"hear it: follower replay {cache.path} {scenario.piano} --speed max --render {out / 'followed.wav'}")
+    print(f"hear it: follower replay {piece.path} {scenario.piano} --speed max --render {out / 'followed.wav'}")
     return 0

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from follower.commands.inspect_plot import plot_cache
-from follower.piece.cache import Cache, load_cache
+from follower.piece.piece import Piece
+from follower.piece.reading import load_piece
 
 TRUSTED = 0.7
 """Confidence from which the summary counts the map as trusted."""
@@ -34,19 +35,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
-    cache = load_cache(args.cache)
-    print(describe(cache))
+    piece = load_piece(args.cache)
+    print(describe(piece))
     if args.plot is not None:
-        plot_cache(cache, args.plot)
+        plot_cache(piece, args.plot)
         print(f"plot written to {args.plot}")
     return 0
 
 
-def describe(cache: Cache) -> str:
+def describe(piece: Piece) -> str:
     """The summary as text, one fact a line."""
-    found, mix_map = cache.manifest.alignment, cache.mix_map
-    lines = [f"cache      {cache.path} (version {cache.manifest.program_version})"]
-    for role, file in cache.manifest.inputs.items():
+    found, mix_map = piece.manifest.alignment, piece.map
+    lines = [f"cache      {piece.path} (version {piece.manifest.program_version})"]
+    for role, file in piece.manifest.inputs.items():
         lines.append(
             f"{role.replace('_', ' '):<18} {file.path}  {clock(file.duration_s)}, {file.sample_rate_hz} Hz, "
             f"sha256 {file.sha256[:12]}"
@@ -74,15 +75,15 @@ def describe(cache: Cache) -> str:
             f"orchestra jumps    mix {clock(mix_map.mix_s[k])}: {clock(mix_map.orchestra_s[k])} to "
             f"{clock(mix_map.orchestra_s[k + 1])}"
         )
-    for begin, end in weak_places(cache):
+    for begin, end in weak_places(piece):
         lines.append(f"weak               mix {clock(begin)} to {clock(end)}: confidence under {WEAK:g}")
     lines += [f"warning            {w}" for w in found.get("warnings", ())]
     return "\n".join(lines)
 
 
-def weak_places(cache: Cache) -> list[tuple[float, float]]:
+def weak_places(piece: Piece) -> list[tuple[float, float]]:
     """Stretches of the mix (begin, end in s) outside cuts whose confidence stays low."""
-    m = cache.mix_map
+    m = piece.map
     weak = (m.confidence < WEAK) & ~m.in_cut(m.mix_s)
     edge = np.diff(np.concatenate([[False], weak, [False]]).astype(np.int8))
     begin, end = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1) - 1

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import OutputError
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 
 COST_CELLS = 700
 """Longest side of the drawn cost matrix; chroma is averaged to this many frames."""
 LEVEL_POINTS = 2000
 
 
-def plot_cache(cache: Cache, path: Path) -> None:
+def plot_cache(piece: Piece, path: Path) -> None:
     """Draw the map over the chroma cost, both waveforms beside it, its confidence, and where the piano plays.
 
     Args:
-        cache: a loaded cache.
+        piece: the prepared piece.
         path: picture to write; its ending names the format.
 
     Raises:
@@ -28,8 +28,8 @@ def plot_cache(cache: Cache, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    mix_map = cache.mix_map
-    mix_end, orchestra_end = cache.mix_duration_s, cache.orchestra_duration_s
+    mix_map = piece.map
+    mix_end, orchestra_end = piece.mix_duration_s, piece.orchestra_duration_s
     figure = Figure(figsize=(11, 11), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(4, 2, width_ratios=(1, 8), height_ratios=(8, 1, 1.3, 1.3))
@@ -40,7 +40,7 @@ def plot_cache(cache: Cache, path: Path) -> None:
     piano = figure.add_subplot(grid[3, 1], sharex=cost)
 
     cost.imshow(
-        chroma_cost(cache.arrays["o_chroma"], cache.arrays["po_chroma"]),
+        chroma_cost(piece.orchestra.notebook.chroma, piece.mix.notebook.chroma),
         origin="lower",
         aspect="auto",
         cmap="gray",
@@ -53,19 +53,19 @@ def plot_cache(cache: Cache, path: Path) -> None:
             axis.axvspan(begin, end, color="tab:orange", alpha=0.15, linewidth=0)
         label = "orchestra waits" if k == 0 else None
         cost.plot([begin, end], [hold, hold], color="tab:orange", linewidth=3, label=label)
-    cost.set(title=_title(cache), xlim=(0, mix_end), ylim=(0, orchestra_end))
+    cost.set(title=_title(piece), xlim=(0, mix_end), ylim=(0, orchestra_end))
     cost.tick_params(labelleft=False, labelbottom=False)
     cost.legend(loc="upper left")
 
-    time_s, level = _outline(cache.arrays["o_stream_rms"], orchestra_end)
+    time_s, level = _outline(piece.orchestra.rms, orchestra_end)
     beside.fill_betweenx(time_s, -level, level, color="tab:blue", linewidth=0)
     beside.set(ylabel="orchestra recording (s)", xticks=[], xlabel="level")
-    time_s, level = _outline(cache.arrays["po_stream_rms"], mix_end)
+    time_s, level = _outline(piece.mix.rms, mix_end)
     below.fill_between(time_s, -level, level, color="tab:blue", linewidth=0)
     below.set(ylabel="full mix", yticks=[])
     trust.fill_between(mix_map.mix_s, mix_map.confidence, color="tab:green", alpha=0.6, linewidth=0)
     trust.set(ylabel="map\nconfidence", ylim=(0, 1.02))
-    time_s, activity = _points(cache.arrays["po_piano_activity"], mix_end)
+    time_s, activity = _points(piece.piano_activity, mix_end)
     piano.fill_between(time_s, activity, color="tab:purple", alpha=0.6, linewidth=0)
     piano.set(ylabel="piano in\nthe mix", ylim=(0, 1.02), xlabel="full mix (s)")
     for axis in (below, trust):
@@ -102,7 +102,7 @@ def _points(values: NDArray[np.float32], end_s: float) -> tuple[NDArray[np.float
     return np.linspace(0.0, end_s, len(peaks)), peaks
 
 
-def _title(cache: Cache) -> str:
-    found = cache.manifest.alignment
+def _title(piece: Piece) -> str:
+    found = piece.manifest.alignment
     fit = f", fit {found['fit']}" if "fit" in found else ""
-    return f"{cache.path.name}: full mix to orchestra recording{fit}"
+    return f"{piece.path.name}: full mix to orchestra recording{fit}"

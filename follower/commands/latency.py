@@ -87,16 +87,16 @@ def _measure(args: argparse.Namespace) -> tuple[Delays, Emitted]:
     from follower.evaluation.latency.receiver_process import ReceiverProcess
     from follower.files.source import FileSource
     from follower.osc.sink import OscSink
-    from follower.piece.cache import load_cache
+    from follower.piece.reading import load_piece
     from follower.session.controls import ControlQueue
     from follower.session.runner import run as run_session
     from follower.websocket.sink import WebSocketSink
 
-    cache = load_cache(args.cache)
+    piece = load_piece(args.cache)
     emitted = Emitted()
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(TimedSource(FileSource(args.piano, args.block), args.seconds))
-        engine = Engine(cache, source.sample_rate_hz, args.method, args.start)
+        engine = Engine(piece, source.sample_rate_hz, args.method, args.start)
         kernels.warmup()
         websocket = stack.enter_context(WebSocketSink(0, ControlQueue()))
         receiver = ReceiverProcess(websocket.port)

@@ -46,14 +46,14 @@ def add_microphone_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
     from follower import kernels
-    from follower.piece.cache import load_cache
+    from follower.piece.reading import load_piece
 
-    cache = load_cache(args.cache)
+    piece = load_piece(args.cache)
     kernels.warmup()  # before the microphone is open: what it hears meanwhile would be late
     with _source(args) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
         controls = ControlQueue()
-        return follow(args, cache, source, more_sinks=play_sinks(args, cache, controls.put), controls=controls)
+        return follow(args, piece, source, more_sinks=play_sinks(args, piece, controls.put), controls=controls)
 
 
 def _source(args: argparse.Namespace) -> Source:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from follower.commands.serving import access_of, add_access_options
 from follower.errors import OutputError
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.protocol.address import Address, parse_address
 from follower.session import plugins
 from follower.session.controls import ControlQueue
@@ -49,12 +49,12 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def open_outputs(args: argparse.Namespace, cache: Cache, controls: ControlQueue) -> Iterator[list[Sink]]:
+def open_outputs(args: argparse.Namespace, piece: Piece, controls: ControlQueue) -> Iterator[list[Sink]]:
     """Open a sink for each output asked for; closing completes them.
 
     Args:
         args: of `add_outputs`.
-        cache: the prepared piece.
+        piece: the prepared piece.
         controls: where what listeners ask for goes.
 
     Raises:
@@ -62,7 +62,7 @@ def open_outputs(args: argparse.Namespace, cache: Cache, controls: ControlQueue)
         ConfigError: an address that needs a token, or a plug-in that cannot be loaded.
     """
     with contextlib.ExitStack() as stack:
-        sinks = [stack.enter_context(sink) for sink in file_sinks(args, cache)]
+        sinks = [stack.enter_context(sink) for sink in file_sinks(args, piece)]
         sinks += [stack.enter_context(plugins.create(text)) for text in args.sink]
         if args.osc:
             sinks.append(stack.enter_context(_osc_sink(args.osc, args.osc_float)))
@@ -96,7 +96,7 @@ def _osc_control(address: Address, controls: ControlQueue, sinks: list[Sink]) ->
     return OscControl(address, controls, announce)
 
 
-def file_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:
+def file_sinks(args: argparse.Namespace, piece: Piece) -> list[Sink]:
     """Make (not open) the sinks that write files.
 
     Raises:
@@ -116,7 +116,7 @@ def file_sinks(args: argparse.Namespace, cache: Cache) -> list[Sink]:
             args.out.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise OutputError(f"cannot make the folder {args.out}: {e.strerror or e}; choose another") from e
-        frame_s = cache.manifest.config.notebook_hop_samples / cache.feature_config.sample_rate_hz
-        sinks.append(AlignmentSink(args.out, cache.mix_map, frame_s))
+        frame_s = piece.manifest.config.notebook_hop_samples / piece.feature_config.sample_rate_hz
+        sinks.append(AlignmentSink(args.out, piece.map, frame_s))
         sinks.append(CsvSink(args.out / "positions.csv"))
     return sinks

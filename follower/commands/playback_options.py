@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from follower.errors import InputError
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.playback.stretchers import DEFAULT_STRETCHER, STRETCHERS
 from follower.protocol.commands import PlaybackPosition
 from follower.session.sink import Sink
@@ -92,13 +92,13 @@ def renders(args: argparse.Namespace) -> bool:
 
 
 def play_sinks(
-    args: argparse.Namespace, cache: Cache, tell: Callable[[PlaybackPosition], None] | None = None
+    args: argparse.Namespace, piece: Piece, tell: Callable[[PlaybackPosition], None] | None = None
 ) -> list[Sink]:
     """Make (not open) the sink that plays, if asked for.
 
     Args:
         args: of `add_play_options`.
-        cache: the prepared piece.
+        piece: the prepared piece.
         tell: takes what sounds, where a microphone hears it.
 
     Raises:
@@ -114,7 +114,7 @@ def play_sinks(
     from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
 
     output = portaudio.find_output(args.play_device)
-    recording = _recording(args, cache)
+    recording = _recording(args, piece)
     if not device.supports(output, recording.sample_rate_hz):
         recording = recording.resampled(output.sample_rate_hz)
     limiter = Limiter(OUTPUT_CHANNELS, recording.sample_rate_hz) if args.limiter else None
@@ -127,7 +127,7 @@ def play_sinks(
     return [_ReportingOutput(device.OrchestraOutput(buffer, device.opener(output, rate_hz, latency_s), tell))]
 
 
-def render_sinks(args: argparse.Namespace, cache: Cache, piano: Path) -> list[Sink]:
+def render_sinks(args: argparse.Namespace, piece: Piece, piano: Path) -> list[Sink]:
     """Make (not open) the sink that renders when the replay is over, if asked for.
 
     Raises:
@@ -138,7 +138,7 @@ def render_sinks(args: argparse.Namespace, cache: Cache, piano: Path) -> list[Si
         return []
     from follower.commands.rendering import RenderSink, RenderTargets
 
-    recording = _recording(args, cache)
+    recording = _recording(args, piece)
     targets = RenderTargets(args.render, args.render_mix, args.render_report, args.piano_volume, args.volume)
     return [RenderSink(_player(args, recording), piano, targets)]
 
@@ -150,11 +150,11 @@ def _player(args: argparse.Namespace, recording: OrchestraRecording) -> Orchestr
     return OrchestraPlayer(recording, lambda: make_stretcher(args.stretcher, recording))
 
 
-def _recording(args: argparse.Namespace, cache: Cache) -> OrchestraRecording:
+def _recording(args: argparse.Namespace, piece: Piece) -> OrchestraRecording:
     """Load what is to be played and check that it is what the cache is about."""
     from follower.playback.recording import load_orchestra
 
-    prepared = cache.manifest.inputs["orchestra"]
+    prepared = piece.orchestra_file
     path = Path(prepared.path) if args.orchestra is None else args.orchestra
     if not path.is_file():
         raise InputError(f"the orchestra recording {path} is not there; say where it is now with --orchestra FILE")

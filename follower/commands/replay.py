@@ -59,13 +59,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
     from follower.files.source import FileSource
-    from follower.piece.cache import load_cache
+    from follower.piece.reading import load_piece
 
     if args.block < 1:
         raise InputError(f"--block is {args.block}; give 1 or more")
-    cache = load_cache(args.cache)
+    piece = load_piece(args.cache)
     heard_live = args.play or args.osc or args.ws is not None
     speed = args.speed if "speed" in args else None if renders(args) and not heard_live else 1.0
-    more_sinks = [*play_sinks(args, cache), *render_sinks(args, cache, args.piano)]
+    more_sinks = [*play_sinks(args, piece), *render_sinks(args, piece, args.piano)]
     with FileSource(args.piano, args.block, speed) as source:
-        return follow(args, cache, source, source.duration_s, more_sinks)
+        return follow(args, piece, source, source.duration_s, more_sinks)

@@ -15,7 +15,7 @@ from follower.commands.outputs import open_outputs
 from follower.errors import OutputError
 from follower.events import Event, Position
 from follower.inference.base import DEFAULT_METHOD, METHODS
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.session.background_sink import BackgroundSink
 from follower.session.controls import ControlQueue
 from follower.session.sink import Sink
@@ -73,7 +73,7 @@ def interruptible(stop: Callable[[], None]) -> Iterator[threading.Event]:
 
 def follow(
     args: argparse.Namespace,
-    cache: Cache,
+    piece: Piece,
     source: Source,
     audio_duration_s: float | None = None,
     more_sinks: Sequence[Sink] = (),
@@ -83,7 +83,7 @@ def follow(
 
     Args:
         args: of `add_engine_options` and `outputs.add_outputs`.
-        cache: the prepared piece.
+        piece: the prepared piece.
         source: open.
         audio_duration_s: length of the piano recording; None for a live stream.
         more_sinks: not yet open, beside those of `args`.
@@ -96,11 +96,11 @@ def follow(
     controls = ControlQueue() if controls is None else controls
     last: list[Position] = []
     with contextlib.ExitStack() as stack:
-        engine = Engine(cache, source.sample_rate_hz, args.method, args.start)
+        engine = Engine(piece, source.sample_rate_hz, args.method, args.start)
         kernels.warmup()
         sinks = [stack.enter_context(sink) for sink in more_sinks]
-        sinks += stack.enter_context(open_outputs(args, cache, controls))
-        sinks.append(stack.enter_context(ProgressDisplay(sys.stderr, cache.orchestra_duration_s, audio_duration_s)))
+        sinks += stack.enter_context(open_outputs(args, piece, controls))
+        sinks.append(stack.enter_context(ProgressDisplay(sys.stderr, piece.orchestra_duration_s, audio_duration_s)))
         interrupted = stack.enter_context(interruptible(source.stop))
         stack.enter_context(low_jitter())
 
@@ -114,7 +114,7 @@ def follow(
         raise OutputError("; ".join(failed))
     where = last[0] if last else None
     if where is None or where.orchestra_time_s is None:
-        print(f"{summary.positions} positions; the piano was never found in {cache.path}")
+        print(f"{summary.positions} positions; the piano was never found in {piece.path}")
     else:
         print(
             f"{summary.positions} positions; last: {where.orchestra_time_s:.2f} s in the orchestra recording at "

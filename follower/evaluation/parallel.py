@@ -98,7 +98,7 @@ def _run(
 
 def prepare(scenario: Scenario, settings: Settings) -> None:
     """Build a scenario's cache, in this process, where it is missing or out of date."""
-    _ = Workbench(scenario, settings).cache
+    _ = Workbench(scenario, settings).piece
 
 
 def _start_worker() -> None:

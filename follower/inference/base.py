@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import ConfigError
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 
 METHODS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -20,7 +20,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "dense-sparse": "follower.inference.dense_sparse",
     }
 )
-"""Module of each method's frontier; it defines `create(cache: Cache) -> Frontier`."""
+"""Module of each method's frontier; it defines `create(piece: Piece) -> Frontier`."""
 DEFAULT_METHOD: Final = "tempo"
 
 
@@ -77,7 +77,7 @@ class Frontier(Protocol):
         """Forget everything heard; the same as a fresh frontier."""
 
 
-def create_frontier(method: str, cache: Cache) -> Frontier:
+def create_frontier(method: str, piece: Piece) -> Frontier:
     """Make the frontier of that name for a prepared piece.
 
     Raises:
@@ -85,5 +85,5 @@ def create_frontier(method: str, cache: Cache) -> Frontier:
     """
     if method not in METHODS:
         raise ConfigError(f"unknown method {method!r}; choose one of: {', '.join(METHODS)}")
-    frontier: Frontier = importlib.import_module(METHODS[method]).create(cache)
+    frontier: Frontier = importlib.import_module(METHODS[method]).create(piece)
     return frontier

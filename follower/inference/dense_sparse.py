@@ -26,7 +26,7 @@ from follower.inference.row_rebuild import RowRebuild
 from follower.inference.row_selection import Selection, select_rows
 from follower.kernels import dense_sparse as kernels
 from follower.kernels import tempo_filter as posterior_kernels
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.signal.observation import LiveObserver, Observation, observe_reference
 from follower.signal.start_detection import Progress, StartDetector
 
@@ -64,26 +64,26 @@ class Parts(NamedTuple):
     rest_tempo: NDArray[np.float64]
 
 
-def prepare(cache: Cache, config: DenseSparseConfig) -> Parts:
+def prepare(piece: Piece, config: DenseSparseConfig) -> Parts:
     """Make the parts of a frontier from a cache."""
-    features = cache.feature_config
+    features = piece.feature_config
     classifier = MixClassifier(
-        cache.arrays["po_stream_mfcc"],
-        cache.arrays["po_piano_activity"],
-        cache.gmms["gmm_mix_orchestra"],
-        cache.gmms["gmm_mix_piano"],
+        piece.mix.mfcc,
+        piece.piano_activity,
+        piece.gmm.orchestra,
+        piece.gmm.piano,
     )
-    reference = observe_reference(cache.arrays["po_stream_pitch"], features.hop_s, config.observation)
-    slope = cache.mix_map.slope_at(features.hop_s * np.arange(1, len(classifier.scores) + 1, dtype=np.float64))
+    reference = observe_reference(piece.mix.pitch, features.hop_s, config.observation)
+    slope = piece.map.slope_at(features.hop_s * np.arange(1, len(classifier.scores) + 1, dtype=np.float64))
     rest_tempo = np.where(slope > 0.0, 1.0 / np.clip(slope, 1.0 / MAX_RATE, 1.0 / MIN_RATE), 1.0)
     observer = LiveObserver(features, reference, config.observation, config.start)
     return Parts(features, reference.features, observer, classifier, rest_tempo)
 
 
-def create(cache: Cache) -> DenseSparseFrontier:
+def create(piece: Piece) -> DenseSparseFrontier:
     """Make the frontier for a prepared piece."""
     config = DenseSparseConfig()
-    return DenseSparseFrontier(*prepare(cache, config), config)
+    return DenseSparseFrontier(*prepare(piece, config), config)
 
 
 class DenseSparseFrontier:

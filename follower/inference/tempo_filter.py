@@ -17,7 +17,7 @@ from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
 from follower.inference.rival_match import RivalMatch
 from follower.inference.two_level_posterior import Step, TwoLevelPosterior
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.signal.observation import (
     LiveObserver,
     Observation,
@@ -127,19 +127,19 @@ class Reference:
     rest_tempo: NDArray[np.float64]
 
 
-def create(cache: Cache) -> TempoFilter:
+def create(piece: Piece) -> TempoFilter:
     """Make the filter for a prepared piece."""
     config = TempoFilterConfig()
-    hop_s = cache.feature_config.hop_s
-    pitch = cache.arrays["po_stream_pitch"]
+    hop_s = piece.feature_config.hop_s
+    pitch = piece.mix.pitch
     frame_s = hop_s * np.arange(1, len(pitch) + 1)
-    slope = cache.mix_map.slope_at(frame_s.astype(np.float64))
+    slope = piece.map.slope_at(frame_s.astype(np.float64))
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
     return TempoFilter(
         Reference(
-            cache.feature_config,
+            piece.feature_config,
             observe_reference(pitch, hop_s, config.observation),
-            cache.arrays["po_piano_activity"].astype(np.float32),
+            piece.piano_activity.astype(np.float32),
             np.maximum(rest_tempo, config.slowest),
         ),
         config,

@@ -1,4 +1,4 @@
-"""What prep made of a piece, typed, read and checked.
+"""What prep made of a piece, typed, read, checked and written.
 
 May import: errors, config, kernels.
 """

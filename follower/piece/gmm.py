@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from follower.errors import InputError
-from follower.kernels import gmm as kernels
 
 
 class DiagonalGmm:
@@ -64,6 +63,8 @@ class DiagonalGmm:
         Raises:
             InputError: the frames have another dimension than the mixture.
         """
+        from follower.kernels import gmm as kernels  # loads numba, which reading a cache does not need
+
         if frames.ndim != 2 or frames.shape[1] != self.n_dims:
             raise InputError(f"frames have shape {frames.shape}; this mixture needs (n, {self.n_dims})")
         out = np.empty(len(frames))

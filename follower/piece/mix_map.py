@@ -1,4 +1,4 @@
-"""The offline map between the full mix PO and the orchestra recording O (design section 3.2).
+"""The offline map between the full mix PO and the orchestra recording O.
 
 Every live position is found in the full mix first and is then carried over to the orchestra recording,
 so this map is part of every live error.  It is a monotone polyline in seconds.  A horizontal piece is a

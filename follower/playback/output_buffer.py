@@ -127,8 +127,13 @@ class OutputBuffer:
         self._missing += missing
         self.drop_outs += missing > 0
 
-    def sounding(self, at_s: float) -> PlaybackPosition:
-        """Return what leaves the loudspeaker at an instant of the monotonic clock (any thread); rate 0 is silence."""
+    def sounding(self, at_s: float | None) -> PlaybackPosition:
+        """Return what leaves the loudspeaker at an instant of the monotonic clock (any thread); rate 0 is silence.
+
+        Without a clock (None) nothing is known to play.
+        """
+        if at_s is None:
+            return SILENCE
         for output_at_s, position_s, rate in reversed(tuple(self._played)):  # the copy is made at once
             if output_at_s <= at_s:
                 return (
@@ -172,7 +177,7 @@ class OutputBuffer:
     def _pass_on(self, event: Position | StateChange) -> None:
         if self._input_clock is None:
             self._input_clock = ClockModel(event.sample_rate_hz)
-        if isinstance(event, Position):
+        if isinstance(event, Position) and event.capture_time_s is not None:
             self._input_clock.stamp(event.audio_sample, event.capture_time_s)
         if self._input_clock.known:
             self.player.on_event(event, self._input_clock.time_s(event.audio_sample))

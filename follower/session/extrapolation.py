@@ -18,17 +18,15 @@ def orchestra_time_at(position: Position, now_s: float) -> float | None:
         now_s: the instant, on the clock of `capture_time_s`.
 
     Returns:
-        Seconds in the orchestra recording; None while unknown. Outside `MOVING` the place is held, and it is never
-        extrapolated over more than `MAX_EXTRAPOLATION_S`.
+        Seconds in the orchestra recording; None while unknown. Outside `MOVING` and without a clock the position is
+        held, and it is never extrapolated over more than `MAX_EXTRAPOLATION_S`.
 
     Example:
         >>> p = Position(7, 44100, 44100, 20.0, 21.0, 1.1, 0.9, State.FOLLOWING, capture_time_s=100.0)
         >>> round(orchestra_time_at(p, 100.1) or 0.0, 3)
         20.11
     """
-    if position.orchestra_time_s is None:
-        return None
-    age_s = now_s - position.capture_time_s
-    if position.state not in MOVING or not age_s > 0.0:  # NaN without a clock
+    if position.orchestra_time_s is None or position.capture_time_s is None or position.state not in MOVING:
         return position.orchestra_time_s
-    return position.orchestra_time_s + position.rate * min(age_s, MAX_EXTRAPOLATION_S)
+    age_s = min(max(now_s - position.capture_time_s, 0.0), MAX_EXTRAPOLATION_S)
+    return position.orchestra_time_s + position.rate * age_s

@@ -39,14 +39,14 @@ def session_of(engine: Engine) -> Session:
         program_version(),
         engine.method,
         engine.sample_rate_hz,
-        engine.cache.orchestra_duration_s,
-        engine.cache.mix_duration_s,
+        engine.piece.orchestra_duration_s,
+        engine.piece.mix_duration_s,
     )
 
 
 def stamped(event: Event, block: AudioBlock, sample_rate_hz: int, clock: Callable[[], float]) -> Event:
-    """Give a position its capture time and latency; other events pass unchanged."""
-    if not isinstance(event, Position):
+    """Give a position its capture time and latency; other events, and all without a clock, pass unchanged."""
+    if not isinstance(event, Position) or block.capture_time_s is None:
         return event
     behind_s = (block.first_sample + len(block.samples) - event.audio_sample) / sample_rate_hz
     capture_s = block.capture_time_s - behind_s

@@ -10,7 +10,7 @@ import numpy as np
 from follower.config import JsonConfig, require
 from follower.events import Event, Jump, Position, State, StateChange
 from follower.inference.base import Belief
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.tracking.confidence import MAX_SETTLED, Evidence, confidence, log10_odds, on_track_log_odds
 
 GUESS = "a first guess at the piano's place"
@@ -122,15 +122,15 @@ class TrackerConfig(JsonConfig):
 class Tracker:
     """Smooths beliefs, composes them with the PO-O map and decides the state. Integer sample time, no clock."""
 
-    def __init__(self, cache: Cache, sample_rate_hz: int, config: TrackerConfig | None = None) -> None:
+    def __init__(self, piece: Piece, sample_rate_hz: int, config: TrackerConfig | None = None) -> None:
         """`sample_rate_hz` is the live stream's rate, in which `audio_sample` counts."""
         self._config = config or TrackerConfig()
-        self._map = cache.mix_map
-        self._hop_s = cache.feature_config.hop_s
-        activity = cache.arrays["po_piano_activity"].astype(np.float64)
+        self._map = piece.map
+        self._hop_s = piece.feature_config.hop_s
+        activity = piece.piano_activity.astype(np.float64)
         self._activity_sum = np.concatenate([[0.0], np.cumsum(activity)])
-        self._mix_end_s = cache.mix_duration_s
-        self._orchestra_end_s = cache.orchestra_duration_s
+        self._mix_end_s = piece.mix_duration_s
+        self._orchestra_end_s = piece.orchestra_duration_s
         self._sample_rate_hz = sample_rate_hz
         self._seq = 0
         self.reset()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from follower.engine import Engine
 from follower.errors import FollowerError
 from follower.inference.base import DEFAULT_METHOD, METHODS
-from follower.piece.cache import Cache
+from follower.piece.piece import Piece
 from follower.protocol.codec import RefusedError
 from follower.session.controls import ControlQueue
 from follower.session.runner import run
@@ -21,11 +21,11 @@ from follower.websocket.sessions import AudioSession
 from follower.websocket.source import WebSocketSource
 
 
-def follow(cache: Cache, method: str, start_s: float | None, audio: AudioSession, on_end: Callable[[], None]) -> None:
+def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession, on_end: Callable[[], None]) -> None:
     """Follow one client's audio until it ends; the body of a session's thread."""
     reason = "the audio is over"
     try:
-        engine = Engine(cache, audio.source.sample_rate_hz, method, start_s)
+        engine = Engine(piece, audio.source.sample_rate_hz, method, start_s)
         with audio.source as source, audio.broadcast as sink:
             run(source, engine, [sink], sink.controls)
     except FollowerError as e:

@@ -7,7 +7,9 @@ import weakref
 from pathlib import Path
 
 from follower.errors import InputError
-from follower.piece.cache import MANIFEST, Cache, load_cache
+from follower.piece.manifest import MANIFEST
+from follower.piece.piece import Piece
+from follower.piece.reading import load_piece
 from follower.protocol.codec import RefusedError
 
 
@@ -28,7 +30,7 @@ class CacheFolder:
         if not root.is_dir():
             raise InputError(f"{root} is not a folder; give the folder that holds the caches with --caches")
         self._root = root.resolve()
-        self._loaded: weakref.WeakValueDictionary[str, Cache] = weakref.WeakValueDictionary()
+        self._loaded: weakref.WeakValueDictionary[str, Piece] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
     def _found(self) -> dict[str, Path]:
@@ -42,7 +44,7 @@ class CacheFolder:
         """Names of the caches, sorted."""
         return list(self._found())
 
-    def load(self, name: str | None) -> Cache:
+    def load(self, name: str | None) -> Piece:
         """Load a cache; sessions with the same one share it.
 
         Args:
@@ -60,8 +62,8 @@ class CacheFolder:
             asked = "no cache named" if name is None else f"no cache {name[:60]!r}"
             raise RefusedError("unknown_cache", f"{asked}; {choice}")
         with self._lock:
-            cache = self._loaded.get(name)
-            if cache is None:
-                cache = load_cache(found[name])
-                self._loaded[name] = cache
-            return cache
+            piece = self._loaded.get(name)
+            if piece is None:
+                piece = load_piece(found[name])
+                self._loaded[name] = piece
+            return piece

@@ -254,6 +254,8 @@ class FollowerClient:
 
     def _on_our_clock(self, position: Position) -> Position:
         """Before the first pong only the arrival is known: it was captured `latency_ms` earlier."""
+        if position.capture_time_s is None or position.latency_ms is None:
+            return position
         offset_s = self._offset.s
         if offset_s is None:
             return replace(position, capture_time_s=self._clock() - position.latency_ms / 1e3)

@@ -1,12 +1,11 @@
-"""The notebook's features: chroma_cqt and MFCC at 22050 Hz (seed notebook, "Offline Processing")."""
+"""The notebook's features: chroma_cqt and MFCC at 22050 Hz."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from follower.piece.piece import NotebookFeatures
 from offline_prep.notebook.librosa_loader import load_librosa
 
 NOTEBOOK_RATE_HZ = 22050
@@ -15,14 +14,6 @@ TUNING_HOP_SAMPLES = 512
 TUNING_CHUNK_FRAMES = 2048
 CHROMA_CQT_BINS_PER_OCTAVE = 36
 """librosa's defaults, which the notebook uses."""
-
-
-@dataclass(frozen=True)
-class NotebookFeatures:
-    """Chroma (12, n) and MFCC (20, n) float32, one column per hop, frames centred as librosa centres them."""
-
-    chroma: NDArray[np.float32]
-    mfcc: NDArray[np.float32]
 
 
 def notebook_features(samples: NDArray[np.float32], hop_samples: int) -> NotebookFeatures:

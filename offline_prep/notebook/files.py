@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from follower.errors import CacheMissingError, OutputError, ScenarioError
 from follower.files.find import find_audio
-from follower.piece.cache import load_cache
+from follower.piece.reading import load_piece
 from offline_prep.audio import load_recording, resample
-from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, NotebookFeatures, notebook_features
+from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
 from offline_prep.notebook.plots import plot_warping_paths
 from offline_prep.notebook.system import NotebookResult, OfflineStage, notebook_alignment
 
@@ -39,15 +39,11 @@ def process_scenario(scenario: Path, cache: Path, out: Path) -> NotebookResult:
     verify_cache_folder(cache)
     if out.exists():
         raise OutputError(f"{out} exists already; choose another folder, or remove it")
-    prepared = load_cache(cache)
-    arrays, hop_samples = prepared.arrays, prepared.manifest.config.notebook_hop_samples
+    prepared = load_piece(cache)
+    hop_samples = prepared.manifest.config.notebook_hop_samples
     recording = load_recording(find_audio(scenario, "p"))
     piano = notebook_features(resample(recording.samples, recording.sample_rate_hz, NOTEBOOK_RATE_HZ), hop_samples)
-    offline = OfflineStage(
-        NotebookFeatures(arrays["o_chroma"], arrays["o_mfcc"]),
-        NotebookFeatures(arrays["po_chroma"], arrays["po_mfcc"]),
-        prepared.gmms["gmm_o"],
-    )
+    offline = OfflineStage(prepared.orchestra.notebook, prepared.mix.notebook, prepared.gmm.notebook_orchestra)
     result = notebook_alignment(piano, offline, hop_samples)
     save_notebook_result(result, out)
     return result

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from follower.errors import AlignmentError, ConfigError, InputError
 from follower.piece.gmm import DiagonalGmm
-from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, NotebookFeatures
+from follower.piece.piece import NotebookFeatures
+from offline_prep.notebook.features import NOTEBOOK_RATE_HZ
 from offline_prep.notebook.subsequence import CostRows, dense_sparse_path, subsequence_path
 
 FIRST_PASS_WEIGHTS = (2.0, 3.0, 3.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from follower.commands.inspect import clock, describe, weak_places
 from follower.commands.inspect_plot import chroma_cost, plot_cache
 from follower.config import PrepConfig
 from follower.errors import OutputError
-from follower.piece.cache import Cache, InputFile, Manifest
+from follower.piece.manifest import InputFile, Manifest
+from follower.piece.mix_map import MixMap
+from follower.piece.piece import NotebookFeatures, Piece
+from tests.pieces import make_piece
 
 ALIGNMENT = {
     "fit": "doubtful",
@@ -25,7 +29,7 @@ ALIGNMENT = {
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
+def piece(tmp_path: Path) -> Piece:
     """60 s of mix; O (40 s) waits from 20 s to 30 s, jumps by 10 s at 40 s; weak from 44 s to 50 s."""
     rng = np.random.default_rng(0)
     mix_s = np.array([0.0, 20.0, 30.0, 40.0, 40.0, 44.0, 44.1, 50.0, 50.1, 60.0])
@@ -35,20 +39,21 @@ def cache(tmp_path: Path) -> Cache:
         role: InputFile(f"/music/{role}.wav", "a" * 64, seconds, 44100)
         for role, seconds in (("orchestra", 40.0), ("mix", 60.0))
     }
-    arrays = {
-        "o_po_align": np.stack([orchestra_s, mix_s]),
-        "map_confidence": confidence,
-        "o_chroma": rng.random((12, 1723)).astype(np.float32),
-        "po_chroma": rng.random((12, 2584)).astype(np.float32),
-        "o_stream_rms": rng.random(1723).astype(np.float32),
-        "po_stream_rms": rng.random(2584).astype(np.float32),
-        "po_piano_activity": rng.random(2584).astype(np.float32),
-    }
-    return Cache(tmp_path / "my-cache", Manifest("0.1.0", PrepConfig(), files, ALIGNMENT), arrays, {})
+    o, po = (
+        NotebookFeatures(rng.random((12, n)).astype(np.float32), np.zeros((20, n), np.float32)) for n in (1723, 2584)
+    )
+    silent = make_piece(MixMap(orchestra_s, mix_s, confidence), path=tmp_path / "my-cache")
+    return replace(
+        silent,
+        manifest=Manifest("0.1.0", PrepConfig(), files, ALIGNMENT),
+        orchestra=replace(silent.orchestra, rms=rng.random(1723).astype(np.float32), notebook=o),
+        mix=replace(silent.mix, rms=rng.random(2584).astype(np.float32), notebook=po),
+        piano_activity=rng.random(2584).astype(np.float32),
+    )
 
 
-def test_summary(cache: Cache) -> None:
-    text = describe(cache)
+def test_summary(piece: Piece) -> None:
+    text = describe(piece)
     assert "/music/orchestra.wav  0:40.0, 44100 Hz" in text
     assert "doubtful (they match 3.3 times as well" in text
     assert "orchestra -5 cents, mix +10 cents, transposed by +0" in text
@@ -58,22 +63,22 @@ def test_summary(cache: Cache) -> None:
     assert "warning            the recordings match only loosely" in text
 
 
-def test_short_weak_places_and_cuts_are_left_out(cache: Cache) -> None:
-    assert weak_places(cache) == [(44.1, 50.0)]
+def test_short_weak_places_and_cuts_are_left_out(piece: Piece) -> None:
+    assert weak_places(piece) == [(44.1, 50.0)]
 
 
 def test_clock_rounds_before_it_splits() -> None:
     assert [clock(t) for t in (0.0, 59.97, 62.34, 600.0)] == ["0:00.0", "1:00.0", "1:02.3", "10:00.0"]
 
 
-def test_plot_is_written(cache: Cache, tmp_path: Path) -> None:
-    plot_cache(cache, tmp_path / "map.png")
+def test_plot_is_written(piece: Piece, tmp_path: Path) -> None:
+    plot_cache(piece, tmp_path / "map.png")
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_plot_to_a_missing_folder_is_an_expected_error(cache: Cache, tmp_path: Path) -> None:
+def test_plot_to_a_missing_folder_is_an_expected_error(piece: Piece, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write the plot"):
-        plot_cache(cache, tmp_path / "nowhere" / "map.png")
+        plot_cache(piece, tmp_path / "nowhere" / "map.png")
 
 
 def test_chroma_cost_is_small_where_frames_agree() -> None:

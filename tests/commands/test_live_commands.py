@@ -25,7 +25,7 @@ from websockets.sync.client import connect
 
 from follower.cli import main
 from follower.events import Event, Position
-from follower.piece.cache import MANIFEST
+from follower.piece.manifest import MANIFEST
 from follower.protocol.commands import PlaybackPosition
 from follower.session.sink import Sink
 from tests.live_fakes import BLOCK, RATE_HZ, FakeEngine, ListSink
@@ -46,7 +46,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
     def cache(path: Path) -> SimpleNamespace:
         return SimpleNamespace(path=path, orchestra_duration_s=100.0, mix_duration_s=110.0)
 
-    monkeypatch.setattr("follower.piece.cache.load_cache", cache)
+    monkeypatch.setattr("follower.piece.reading.load_piece", cache)
     monkeypatch.setattr("follower.engine.Engine", engine)
     monkeypatch.setattr("follower.kernels.warmup", lambda: None)
     return made

@@ -123,7 +123,7 @@ def test_the_whole_measurement(
 ) -> None:
     """Half a second in real time, through sockets, into a receiver in another process."""
     soundfile.write(tmp_path / "p.wav", np.zeros(RATE_HZ), RATE_HZ)
-    monkeypatch.setattr("follower.piece.cache.load_cache", lambda path: SimpleNamespace(path=path))
+    monkeypatch.setattr("follower.piece.reading.load_piece", lambda path: SimpleNamespace(path=path))
     monkeypatch.setattr("follower.engine.Engine", lambda cache, rate_hz, method, start_s: FakeEngine(rate_hz, method))
     monkeypatch.setattr("follower.kernels.warmup", lambda: None)
     parser = argparse.ArgumentParser()

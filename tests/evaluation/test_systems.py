@@ -84,11 +84,11 @@ def test_maps_are_measured_between_mix_and_orchestra(bench: Workbench, name: str
 
 
 def test_the_notebooks_two_calls_on_folders(bench: Workbench, tmp_path: Path) -> None:
-    result = process_scenario(bench.scenario.folder, bench.cache.path, tmp_path / "out")
+    result = process_scenario(bench.scenario.folder, bench.piece.path, tmp_path / "out")
     np.testing.assert_array_equal(result.hyp, bench.notebook.hyp)
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "hyp.npy"), result.hyp)
     with pytest.raises(OutputError, match="exists already"):
-        process_scenario(bench.scenario.folder, bench.cache.path, tmp_path / "out")
+        process_scenario(bench.scenario.folder, bench.piece.path, tmp_path / "out")
 
 
 def test_a_system_without_a_path_has_infinite_errors_and_says_why(

@@ -15,9 +15,10 @@ from follower.config import PrepConfig
 from follower.errors import ConfigError
 from follower.evaluation.scenario import load_scenario
 from follower.inference.base import DEFAULT_METHOD, METHODS, Belief, Frame, Frontier, create_frontier
-from follower.piece.cache import Cache, InputFile, Manifest
-from follower.piece.gmm import DiagonalGmm
+from follower.piece.mix_map import MixMap
+from follower.piece.piece import Piece, StreamFeatures
 from follower.signal.features import FeatureFrames, FeatureStream
+from tests.pieces import make_piece
 
 HOP_S = 512 / 22050
 
@@ -34,31 +35,14 @@ def _frames(features: FeatureFrames) -> list[Frame]:
     ]
 
 
-def _mixture(mean: float) -> DiagonalGmm:
-    return DiagonalGmm([1.0], np.full((1, 12), mean), np.full((1, 12), 100.0))
-
-
 @pytest.fixture(scope="module")
-def cache(short_demo: Path) -> Cache:
+def piece(short_demo: Path) -> Piece:
     """The demo's mix with an orchestra that is the mix itself: the frontier alone is tried here, not the map."""
     mix = _stream(short_demo / "po.wav")
     n = len(mix.rms)
     seconds = np.array([0.0, n * HOP_S])
-    arrays = {
-        "o_po_align": np.stack([seconds, seconds]),
-        "map_confidence": np.ones(2),
-        "po_stream_pitch": mix.pitch,
-        "po_stream_mfcc": mix.mfcc,
-        "po_stream_rms": mix.rms,
-        "o_stream_pitch": mix.pitch,
-        "o_stream_mfcc": mix.mfcc,
-        "o_stream_rms": mix.rms,
-        "po_piano_activity": np.ones(n, np.float32),
-    }
-    recording = InputFile("po.wav", "0" * 64, n * HOP_S, 22050)
-    manifest = Manifest("test", PrepConfig(), {"orchestra": recording, "mix": recording}, {"warnings": []})
-    gmms = {"gmm_o": _mixture(5.0), "gmm_mix_orchestra": _mixture(5.0), "gmm_mix_piano": _mixture(-5.0)}
-    return Cache(Path("cache"), manifest, arrays, gmms)
+    features = StreamFeatures(mix.pitch, mix.mfcc, mix.rms)
+    return make_piece(MixMap(seconds, seconds, np.ones(2)), mix=features, orchestra=features)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +51,8 @@ def piano(short_demo: Path) -> list[Frame]:
 
 
 @pytest.fixture(params=METHODS)
-def frontier(request: pytest.FixtureRequest, cache: Cache) -> Frontier:
-    return create_frontier(request.param, cache)
+def frontier(request: pytest.FixtureRequest, piece: Piece) -> Frontier:
+    return create_frontier(request.param, piece)
 
 
 def _run(frontier: Frontier, frames: list[Frame]) -> list[Belief]:
@@ -79,16 +63,16 @@ def test_the_default_is_a_method() -> None:
     assert DEFAULT_METHOD in METHODS
 
 
-def test_unknown_methods_are_refused(cache: Cache) -> None:
+def test_unknown_methods_are_refused(piece: Piece) -> None:
     with pytest.raises(ConfigError, match="unknown method 'guess'; choose one of: tempo"):
-        create_frontier("guess", cache)
+        create_frontier("guess", piece)
 
 
-def test_beliefs_are_plain_numbers_in_range(frontier: Frontier, piano: list[Frame], cache: Cache) -> None:
+def test_beliefs_are_plain_numbers_in_range(frontier: Frontier, piano: list[Frame], piece: Piece) -> None:
     for belief in _run(frontier, piano):
         values = dataclasses.asdict(belief)
         mix_s = values.pop("mix_s")
-        assert mix_s is None or (type(mix_s) is float and 0 <= mix_s <= cache.mix_duration_s + 0.5)
+        assert mix_s is None or (type(mix_s) is float and 0 <= mix_s <= piece.mix_duration_s + 0.5)
         assert all(type(v) is float and math.isfinite(v) for v in values.values())
         assert 0 <= belief.rate <= 10
         assert all(0 <= v <= 1 + 1e-6 for v in (belief.concentration, belief.presence, belief.holding))
@@ -112,8 +96,8 @@ def test_reset_equals_fresh(frontier: Frontier, piano: list[Frame]) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_two_of_a_kind_agree(method: str, cache: Cache, piano: list[Frame]) -> None:
-    one, other = create_frontier(method, cache), create_frontier(method, cache)
+def test_two_of_a_kind_agree(method: str, piece: Piece, piano: list[Frame]) -> None:
+    one, other = create_frontier(method, piece), create_frontier(method, piece)
     assert _run(one, piano[:300]) == _run(other, piano[:300])
 
 

@@ -80,7 +80,7 @@ def position(
     rate: float = 1.0,
     state: State = State.FOLLOWING,
     confidence: float = 0.9,
-    capture_time_s: float = float("nan"),
+    capture_time_s: float | None = None,
 ) -> Position:
     sample = round(at_s * LIVE_RATE_HZ)
     return Position(sample // HOP_SAMPLES, sample, LIVE_RATE_HZ, place_s, None, rate, confidence, state, capture_time_s)

@@ -149,7 +149,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 def cache_of(path: Path, sha256: str, duration_s: float) -> Any:
     prepared = SimpleNamespace(path=str(path), sha256=sha256, duration_s=duration_s)
-    return SimpleNamespace(manifest=SimpleNamespace(inputs={"orchestra": prepared}))
+    return SimpleNamespace(orchestra_file=prepared)
 
 
 def test_only_the_recording_the_cache_is_about_is_played(orchestra: Path, piano: Path, tmp_path: Path) -> None:

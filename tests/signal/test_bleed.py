@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from follower.config import PrepConfig
+from follower.config import FeatureConfig
 from follower.engine import Engine
 from follower.errors import ConfigError, InputError
 from follower.events import AudioBlock, Event, Position, State
-from follower.piece.cache import Cache, InputFile, Manifest
+from follower.piece.mix_map import MixMap
+from follower.piece.piece import Piece, StreamFeatures
 from follower.protocol.commands import PlaybackPosition
 from follower.signal.bleed import BleedCanceller, BleedConfig
 from follower.signal.features import FeatureStream
 from follower.signal.loudspeakers import REPORT_VALID_S, Loudspeakers
+from tests.pieces import make_piece
 
 HOP_S = 512 / 22050
 RATE_HZ = 22050
@@ -224,19 +225,12 @@ def tones() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 @pytest.fixture(scope="module")
-def cache(tones: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Cache:
-    config = PrepConfig()
-    arrays: dict[str, NDArray[np.float32] | NDArray[np.float64]] = {}
-    for name, audio in (("po", tones[0] + tones[1]), ("o", tones[1])):
-        f = FeatureStream(config.features, RATE_HZ).extract(audio)
-        arrays |= {f"{name}_stream_pitch": f.pitch, f"{name}_stream_mfcc": f.mfcc, f"{name}_stream_rms": f.rms}
-    arrays |= {
-        "o_po_align": np.array([[0.0, SECONDS], [0.0, SECONDS]]),
-        "map_confidence": np.ones(2),
-        "po_piano_activity": np.ones(len(arrays["po_stream_pitch"]), np.float32),
-    }
-    inputs = {role: InputFile(f"{role}.wav", "0" * 64, SECONDS, RATE_HZ) for role in ("orchestra", "mix")}
-    return Cache(Path("cache"), Manifest("test", config, inputs, {}), arrays, {})
+def piece(tones: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Piece:
+    mix, orchestra = (
+        StreamFeatures(f.pitch, f.mfcc, f.rms)
+        for f in (FeatureStream(FeatureConfig(), RATE_HZ).extract(x) for x in (tones[0] + tones[1], tones[1]))
+    )
+    return make_piece(MixMap([0.0, SECONDS], [0.0, SECONDS], np.ones(2)), mix=mix, orchestra=orchestra)
 
 
 def _engine_run(engine: Engine, audio: NDArray[np.float32], bounds: list[int], tell_every: int) -> list[Event]:
@@ -250,7 +244,7 @@ def _engine_run(engine: Engine, audio: NDArray[np.float32], bounds: list[int], t
 
 
 def test_the_engine_hears_a_pause_behind_the_bleed(
-    cache: Cache, tones: tuple[NDArray[np.float32], NDArray[np.float32]]
+    piece: Piece, tones: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
     """The orchestra plays on while the pianist stops; told what plays, the engine hears the silence, however cut."""
     piano, orchestra = tones
@@ -259,7 +253,7 @@ def test_the_engine_hears_a_pause_behind_the_bleed(
     tell_every = 4410
     told = sorted({*range(0, len(heard), tell_every), len(heard)})
     cuts = np.random.default_rng(6).integers(0, len(heard), 100).tolist()
-    engine = Engine(cache, RATE_HZ)
+    engine = Engine(piece, RATE_HZ)
     events = _engine_run(engine, heard, told, tell_every)
     states = {p.state for p in events if isinstance(p, Position) and p.audio_time_s > 16}
     assert states == {State.PAUSED}
@@ -272,6 +266,6 @@ def test_the_engine_hears_a_pause_behind_the_bleed(
 
 
 @pytest.mark.parametrize("bad", [PlaybackPosition(float("nan")), PlaybackPosition(1.0, float("inf"))])
-def test_a_place_must_be_a_number(cache: Cache, bad: PlaybackPosition) -> None:
+def test_a_place_must_be_a_number(piece: Piece, bad: PlaybackPosition) -> None:
     with pytest.raises(InputError, match="finite"):
-        Engine(cache, RATE_HZ).command(bad)
+        Engine(piece, RATE_HZ).command(bad)

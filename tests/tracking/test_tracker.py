@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from follower.config import PrepConfig
 from follower.errors import ConfigError
 from follower.events import Event, Jump, Position, State, StateChange
 from follower.inference.base import Belief
-from follower.piece.cache import Cache, InputFile, Manifest
+from follower.piece.mix_map import MixMap
+from follower.piece.piece import Piece
 from follower.tracking.tracker import Tracker, TrackerConfig
+from tests.pieces import make_piece
 
 HOP_S = 512 / 22050
 RATE_HZ = 22050
@@ -26,29 +26,20 @@ REST = (30.0, 40.0)
 
 
 @pytest.fixture(scope="module")
-def cache() -> Cache:
+def piece() -> Piece:
     """O runs 10 s behind the mix's clock at first, with a cut; the piano rests once."""
     n = int(MIX_S / HOP_S)
     at = HOP_S * np.arange(n)
-    arrays = {
-        "o_po_align": np.array([[0.0, 60.0, 60.0, 90.0], [0.0, CUT[0], CUT[1], MIX_S]]),
-        "map_confidence": np.ones(4),
-        "po_piano_activity": np.where((at > REST[0]) & (at < REST[1]), 0.0, 1.0).astype(np.float32),
-    }
-    manifest = Manifest(
-        "test",
-        PrepConfig(),
-        {"orchestra": InputFile("o.wav", "0", 90.0, 22050), "mix": InputFile("po.wav", "0", MIX_S, 22050)},
-        {},
-    )
-    return Cache(Path("cache"), manifest, arrays, {})
+    mix_map = MixMap([0.0, 60.0, 60.0, 90.0], [0.0, CUT[0], CUT[1], MIX_S], np.ones(4))
+    activity = np.where((at > REST[0]) & (at < REST[1]), 0.0, 1.0).astype(np.float32)
+    return make_piece(mix_map, piano_activity=activity)
 
 
 class Session:
     """Feeds one belief per hop and keeps what was told."""
 
-    def __init__(self, cache: Cache) -> None:
-        self.tracker = Tracker(cache, RATE_HZ)
+    def __init__(self, piece: Piece) -> None:
+        self.tracker = Tracker(piece, RATE_HZ)
         self.hops = 0
         self.events: list[Event] = []
 
@@ -65,8 +56,8 @@ class Session:
 
 
 @pytest.fixture
-def session(cache: Cache) -> Session:
-    return Session(cache)
+def session(piece: Piece) -> Session:
+    return Session(piece)
 
 
 def playing(
@@ -164,11 +155,9 @@ def test_a_new_claim_earns_its_confidence(session: Session) -> None:
     assert jumped < settled - 0.02
 
 
-def test_a_mix_in_which_the_piano_is_never_told_apart_announces_no_rest(cache: Cache) -> None:
+def test_a_mix_in_which_the_piano_is_never_told_apart_announces_no_rest(piece: Piece) -> None:
     """With the activity low while the piano played, its being low afterwards means nothing."""
-    faint = replace(
-        cache, arrays={**cache.arrays, "po_piano_activity": np.full_like(cache.arrays["po_piano_activity"], 0.2)}
-    )
+    faint = replace(piece, piano_activity=np.full_like(piece.piano_activity, 0.2))
     session = Session(faint)
     session.feed(playing(10.0, 5.0))
     assert session.feed(silent(15.0, 3.0)).state is State.PAUSED
@@ -250,11 +239,11 @@ def test_a_cough_does_not_end_a_pause(session: Session) -> None:
     assert (after.state, after.orchestra_time_s) == (State.PAUSED, held.orchestra_time_s)
 
 
-def test_a_short_rest_of_the_mix_is_no_pause(cache: Cache) -> None:
+def test_a_short_rest_of_the_mix_is_no_pause(piece: Piece) -> None:
     """The piano is silent just where the mix's piano is, and about to come in again."""
-    activity = cache.arrays["po_piano_activity"].copy()
+    activity = piece.piano_activity.copy()
     activity[round(20 / HOP_S) : round(21 / HOP_S)] = 0.0
-    session = Session(replace(cache, arrays={**cache.arrays, "po_piano_activity": activity}))
+    session = Session(replace(piece, piano_activity=activity))
     session.feed(playing(15, 5))
     session.feed(replace(b, presence=0.0) for b in playing(20, 1))
     last = session.feed(playing(21, 1))
@@ -285,12 +274,12 @@ def test_a_missed_entry_stops_the_orchestra(session: Session) -> None:
 
 
 @pytest.mark.parametrize(("entry_lasts_s", "state"), [(10.0, State.PAUSED), (0.7, State.ORCHESTRA)])
-def test_a_breath_that_becomes_a_pause_ends_at_the_entry(cache: Cache, entry_lasts_s: float, state: State) -> None:
+def test_a_breath_that_becomes_a_pause_ends_at_the_entry(piece: Piece, entry_lasts_s: float, state: State) -> None:
     """The mix's piano breathes for two seconds; a single chord in a rest is no entry."""
-    activity = cache.arrays["po_piano_activity"].copy()
+    activity = piece.piano_activity.copy()
     activity[round(15 / HOP_S) : round(30 / HOP_S)] = 0.0
     activity[round(17 / HOP_S) : round((17 + entry_lasts_s) / HOP_S)] = 1.0
-    session = Session(replace(cache, arrays={**cache.arrays, "po_piano_activity": activity}))
+    session = Session(replace(piece, piano_activity=activity))
     session.feed(playing(10, 5))
     session.feed(replace(b, presence=0.0) for b in playing(15, 1))
     assert session.feed(silent(16, 0.8)).state is State.ORCHESTRA
@@ -376,9 +365,9 @@ def test_the_end_of_the_piece_and_of_the_stream(session: Session) -> None:
     assert (change.state, change.audio_sample) == (State.ENDED, 7)
 
 
-def test_audio_ahead_of_the_frame_is_made_up_for(cache: Cache) -> None:
+def test_audio_ahead_of_the_frame_is_made_up_for(piece: Piece) -> None:
     """The claim is for the instant the audio was consumed, not for the end of the newest frame."""
-    prompt, late = Tracker(cache, RATE_HZ), Tracker(cache, RATE_HZ)
+    prompt, late = Tracker(piece, RATE_HZ), Tracker(piece, RATE_HZ)
     for k, belief in enumerate(playing(10, 3, rate=1.5)):
         a, b = prompt.update(belief, 512 * k)[-1], late.update(belief, 512 * k, behind_s=0.02)[-1]
     assert isinstance(a, Position)
@@ -404,15 +393,15 @@ def test_confidence_rises_with_concentration_and_falls_in_a_silence(session: Ses
     assert session.feed(playing(24.3, 0.2, concentration=0.9999)).confidence == pytest.approx(high, abs=0.03)
 
 
-def test_a_doubtful_map_lowers_confidence(cache: Cache) -> None:
-    arrays = {**cache.arrays, "map_confidence": np.full(4, 0.5)}
-    plain, doubtful = Session(cache), Session(replace(cache, arrays=arrays))
+def test_a_doubtful_map_lowers_confidence(piece: Piece) -> None:
+    doubtful_map = MixMap(piece.map.orchestra_s, piece.map.mix_s, np.full(4, 0.5))
+    plain, doubtful = Session(piece), Session(replace(piece, map=doubtful_map))
     beliefs = playing(20, 2)
     assert doubtful.feed(beliefs).confidence < 0.7 * plain.feed(beliefs).confidence
 
 
-def test_reset_equals_fresh(cache: Cache) -> None:
-    session = Session(cache)
+def test_reset_equals_fresh(piece: Piece) -> None:
+    session = Session(piece)
     beliefs = [*playing(10, 3), *silent(13, 2), *playing(50, 2)]
     session.feed(beliefs)
     first, session.events, session.hops = session.events, [], 0

@@ -37,7 +37,7 @@ AT_20 = Position(0, 0, 44100, 20.0, 21.0, 1.5, 0.9, State.FOLLOWING, 100.0, 3.0)
         ({"rate": 0.0}, 100.2, 20.0),
         ({}, 99.0, 20.0),
         ({}, 1e6, 20.0 + 1.5 * MAX_EXTRAPOLATION_S),
-        ({"capture_time_s": float("nan")}, 100.2, 20.0),
+        ({"capture_time_s": None}, 100.2, 20.0),
         ({"orchestra_time_s": None}, 100.2, None),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from follower.events import AudioBlock, Event, State, StateChange
-from follower.piece.cache import MANIFEST
+from follower.piece.manifest import MANIFEST
 from follower.protocol.commands import Pause, Seek
 from follower.session.controls import Control, ControlQueue
 from follower.websocket.access import Access
@@ -97,7 +97,7 @@ def test_it_sends_the_browsers_microphone(tmp_path: Path, monkeypatch: pytest.Mo
         engines[-1].received = []
         return engines[-1]
 
-    monkeypatch.setattr("follower.websocket.cache_folder.load_cache", Prepared)
+    monkeypatch.setattr("follower.websocket.cache_folder.load_piece", Prepared)
     monkeypatch.setattr("follower.websocket.audio_sessions.Engine", engine)
     caches = CacheFolder(tmp_path / "caches")
     with (

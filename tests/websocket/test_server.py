@@ -24,7 +24,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from follower.errors import OutputError
 from follower.events import Gap
-from follower.piece.cache import MANIFEST, Cache
+from follower.piece.manifest import MANIFEST
+from follower.piece.piece import Piece
 from follower.protocol.commands import Pause, Seek
 from follower.protocol.schema import schema
 from follower.session.controls import ControlQueue
@@ -437,7 +438,7 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     def engine(cache: Prepared, rate_hz: int, method: str, start_s: float | None) -> FakeEngine:
         return FakeEngine(rate_hz, f"{cache.path.name} {method} {start_s}")
 
-    monkeypatch.setattr("follower.websocket.cache_folder.load_cache", Prepared)
+    monkeypatch.setattr("follower.websocket.cache_folder.load_piece", Prepared)
     monkeypatch.setattr("follower.websocket.audio_sessions.Engine", engine)
     with contextlib.ExitStack() as stack:
 
@@ -586,7 +587,7 @@ def test_an_engine_that_fails_ends_only_its_session(
 
 
 def test_the_cache_type_fits_the_stand_in() -> None:
-    assert {"path", "orchestra_duration_s", "mix_duration_s"} <= set(dir(Cache)) | set(Cache.__annotations__)
+    assert {"path", "orchestra_duration_s", "mix_duration_s"} <= set(dir(Piece)) | set(Piece.__annotations__)
 
 
 def is_open(idle: socket.socket) -> bool:

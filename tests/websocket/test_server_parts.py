@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from follower.errors import ConfigError, InputError
-from follower.piece.cache import MANIFEST
+from follower.piece.manifest import MANIFEST
 from follower.protocol.codec import RefusedError, decode_request
 from follower.protocol.commands import AskList, OpenAudio, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.protocol.schema import schema
@@ -223,7 +223,7 @@ def test_no_name_leaves_the_folder(tmp_path: Path, name: str, monkeypatch: pytes
     make_cache(root / ".hidden")
     make_cache(root / "deep" / "inner")
     (root / "link").symlink_to(make_cache(tmp_path / "outside"))
-    monkeypatch.setattr("follower.websocket.cache_folder.load_cache", lambda path: pytest.fail(f"loaded {path}"))
+    monkeypatch.setattr("follower.websocket.cache_folder.load_piece", lambda path: pytest.fail(f"loaded {path}"))
     with pytest.raises(RefusedError, match="choose one of: concerto") as refused:
         CacheFolder(root).load(name)
     assert refused.value.code == "unknown_cache"
@@ -239,7 +239,7 @@ def test_the_only_cache_needs_no_name_and_sessions_share_it(tmp_path: Path, monk
         loads.append(path)
         return Loaded()
 
-    monkeypatch.setattr("follower.websocket.cache_folder.load_cache", load)
+    monkeypatch.setattr("follower.websocket.cache_folder.load_piece", load)
     make_cache(tmp_path / "a")
     folder = CacheFolder(tmp_path)
     first = folder.load(None)

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from follower.files.find import find_audio
+from follower.piece.piece import NotebookFeatures
 from offline_prep.audio import load_recording, resample
-from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, NotebookFeatures, notebook_features
+from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
 from offline_prep.notebook.system import gap_lengths, notebook_alignment, offline_stage
 
 HOP_SAMPLES = 512

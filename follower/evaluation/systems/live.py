@@ -34,7 +34,7 @@ def mix_outcome(method: str, bench: Workbench) -> Outcome:
     known = np.isfinite(truth.beat_mix_s)
     if not known.any():
         raise ScenarioError(f"scenario {bench.scenario.folder} has no truth for the full mix (truth.csv or po.beats)")
-    slope = np.asarray(bench.cache.mix_map.slope_at(np.nan_to_num(live.mix_s)))
+    slope = np.asarray(bench.piece.map.slope_at(np.nan_to_num(live.mix_s)))
     rate = np.where(slope > MIN_SLOPE, live.rate / np.maximum(slope, MIN_SLOPE), 1.0)
     estimates = Estimates.build(live.audio_time_s, live.mix_s, rate, live.confidence, live.state)
     return outcome_of(estimates, truth.beat_s[known], truth.beat_mix_s[known], mix_target(truth), live.compute_s)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def map_outcome(bench: Workbench) -> Outcome:
     """PO to O: the prepared map at the evaluation beats."""
-    return _mapped(bench, lambda mix_s: np.asarray(bench.cache.mix_map.to_orchestra(mix_s)))
+    return _mapped(bench, lambda mix_s: np.asarray(bench.piece.map.to_orchestra(mix_s)))
 
 
 def path_map_outcome(of: Callable[[Workbench], NotebookResult | NaiveResult], bench: Workbench) -> Outcome:

@@ -18,11 +18,11 @@ from follower.evaluation.scenario import Scenario
 from follower.events import Event, Position
 from follower.files.csv_positions import HEADER, position_row
 from follower.files.source import FileSource
-from follower.piece.cache import Cache, load_cache
+from follower.piece.piece import NotebookFeatures, Piece
+from follower.piece.reading import load_piece
 from follower.session.runner import run
 
 if TYPE_CHECKING:
-    from offline_prep.notebook.features import NotebookFeatures
     from offline_prep.notebook.system import NaiveResult, NotebookResult
 
 HOP_SAMPLES: Final = 512
@@ -77,15 +77,16 @@ class Workbench:
         self._live: dict[str, LiveRun] = {}
 
     @cached_property
-    def cache(self) -> Cache:
+    def piece(self) -> Piece:
         """The prepared piece, built where it is missing or out of date."""
-        from offline_prep.build import Inputs, build_cache
+        from offline_prep.build import build_cache
+        from offline_prep.compute import Inputs
 
         stems = self.scenario.stems if self.settings.use_stems else None
         inputs = Inputs(self.scenario.orchestra, self.scenario.mix, *(stems or (None, None)))
         folder = self.settings.cache_folder / cache_name(self.scenario, self.settings)
         build_cache(inputs, folder, force=self.settings.rebuild)
-        return load_cache(folder)
+        return load_piece(folder)
 
     @cached_property
     def piano_features(self) -> NotebookFeatures:
@@ -95,23 +96,19 @@ class Workbench:
     @cached_property
     def orchestra_features(self) -> NotebookFeatures:
         """The notebook's features of the orchestra recording."""
-        from offline_prep.notebook.features import NotebookFeatures
-
-        return NotebookFeatures(self.cache.arrays["o_chroma"], self.cache.arrays["o_mfcc"])
+        return self.piece.orchestra.notebook
 
     @cached_property
     def mix_features(self) -> NotebookFeatures:
         """The notebook's features of the full mix."""
-        from offline_prep.notebook.features import NotebookFeatures
-
-        return NotebookFeatures(self.cache.arrays["po_chroma"], self.cache.arrays["po_mfcc"])
+        return self.piece.mix.notebook
 
     @cached_property
     def notebook(self) -> NotebookResult:
         """The notebook's system; raises `AlignmentError` where it finds no path."""
         from offline_prep.notebook.system import OfflineStage, notebook_alignment
 
-        offline = OfflineStage(self.orchestra_features, self.mix_features, self.cache.gmms["gmm_o"])
+        offline = OfflineStage(self.orchestra_features, self.mix_features, self.piece.gmm.notebook_orchestra)
         return notebook_alignment(self.piano_features, offline, HOP_SAMPLES)
 
     @cached_property
@@ -134,9 +131,9 @@ class Workbench:
             if isinstance(event, Position):
                 rows.append(position_row(event))
 
-        cache = self.cache
+        piece = self.piece
         with FileSource(self.scenario.piano, speed=None) as source:
-            engine = Engine(cache, source.sample_rate_hz, method, self._start_s(cache))
+            engine = Engine(piece, source.sample_rate_hz, method, self._start_s(piece))
             begin = time.perf_counter()
             run(source, engine, [], on_event=keep)
             compute_s = time.perf_counter() - begin
@@ -145,11 +142,11 @@ class Workbench:
         at, orchestra, mix, rate, confidence = numbers.reshape(-1, len(HEADER) - 1).T
         return LiveRun(at, orchestra, mix, rate, confidence, np.array([row[-1] for row in rows], np.str_), compute_s)
 
-    def _start_s(self, cache: Cache) -> float | None:
+    def _start_s(self, piece: Piece) -> float | None:
         if not self.settings.start_known:
             return None
         start_s = float(self.scenario.truth.orchestra_s[0]) + self.settings.start_offset_s
-        return min(max(start_s, 0.0), cache.orchestra_duration_s)
+        return min(max(start_s, 0.0), piece.orchestra_duration_s)
 
     def result_folder(self, system: str) -> Path | None:
         """Folder for the results of a system on this scenario, made if need be; None when none are wanted."""

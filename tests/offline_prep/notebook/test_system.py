@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.errors import AlignmentError, ConfigError, InputError
+from follower.piece.piece import NotebookFeatures
 from offline_prep.notebook import system as notebook
-from offline_prep.notebook.features import NotebookFeatures
 from tests.naive import dense_sparse_offline as naive
 from tests.naive import notebook as naive_notebook
 from tests.paths import DATA
