@@ -35,7 +35,7 @@ from follower.inference.base import Frame, Frontier
 from follower.inference.dense_sparse_config import DenseSparseConfig
 from follower.piece.cache import Cache
 from follower.signal.features import FeatureFrames
-from follower.signal.observation import Observation
+from follower.signal.observation import PARTS, Observation
 from follower.tracking.tracker import Tracker
 
 NEVER = 1e9
@@ -49,7 +49,8 @@ def chroma(pitch: NDArray[np.float32], lowest_midi: int) -> NDArray[np.float32]:
     for k in range(pitch.shape[1]):
         out[:, (k + lowest_midi) % 12] += pitch[:, k].astype(np.float64) ** 2
     out = np.sqrt(out)
-    return (out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    folded: NDArray[np.float32] = (out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    return folded
 
 
 class ChromaObserver:
@@ -62,11 +63,21 @@ class ChromaObserver:
     def observe(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
         o = self._inner.observe(pitch)
-        sustain = CHROMA_GAIN * chroma(pitch[None], self._lowest_midi)[0]
-        return dataclasses.replace(o, sustain=sustain, onset=np.zeros(0, np.float32), novelty=1.0)
+        parts = np.zeros((len(PARTS), 12), np.float32)
+        parts[0] = CHROMA_GAIN * chroma(pitch[None], self._lowest_midi)[0]
+        return dataclasses.replace(o, parts=parts, novelty=1.0)
+
+    @property
+    def started(self) -> bool:
+        """Whether anything has been played."""
+        return self._inner.started
+
+    def wait(self) -> None:
+        """Expect the piano to begin."""
+        self._inner.wait()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget everything received."""
         self._inner.reset()
 
 
@@ -76,7 +87,8 @@ def variant(cache: Cache, use_chroma: bool, **changes: float) -> Frontier:
     if not use_chroma:
         return dense_sparse.DenseSparseFrontier(*parts, config)
     lowest = cache.feature_config.lowest_midi
-    reference = np.ascontiguousarray(chroma(cache.arrays["po_stream_pitch"], lowest).T)
+    of_mix = chroma(cache.arrays["po_stream_pitch"], lowest).T
+    reference = np.concatenate([of_mix, np.zeros(((len(PARTS) - 1) * 12, of_mix.shape[1]), np.float32)])
     observer = ChromaObserver(parts.observer, lowest)
     return dense_sparse.DenseSparseFrontier(*parts._replace(reference=reference, observer=observer), config)
 
