@@ -33,9 +33,8 @@ from follower.events import Position
 from follower.inference import dense_sparse, tempo_filter
 from follower.inference.base import Frame, Frontier
 from follower.inference.dense_sparse_config import DenseSparseConfig
-from follower.piece.piece import Piece
-from follower.signal.features import FeatureFrames
-from follower.signal.observation import Observation
+from follower.piece.piece import Piece, StreamFeatures
+from follower.signal.observation import PARTS, Observation
 from follower.tracking.tracker import Tracker
 
 NEVER = 1e9
@@ -49,7 +48,8 @@ def chroma(pitch: NDArray[np.float32], lowest_midi: int) -> NDArray[np.float32]:
     for k in range(pitch.shape[1]):
         out[:, (k + lowest_midi) % 12] += pitch[:, k].astype(np.float64) ** 2
     out = np.sqrt(out)
-    return (out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    folded: NDArray[np.float32] = (out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    return folded
 
 
 class ChromaObserver:
@@ -62,11 +62,21 @@ class ChromaObserver:
     def observe(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
         o = self._inner.observe(pitch)
-        sustain = CHROMA_GAIN * chroma(pitch[None], self._lowest_midi)[0]
-        return dataclasses.replace(o, sustain=sustain, onset=np.zeros(0, np.float32), novelty=1.0)
+        parts = np.zeros((len(PARTS), 12), np.float32)
+        parts[0] = CHROMA_GAIN * chroma(pitch[None], self._lowest_midi)[0]
+        return dataclasses.replace(o, parts=parts, novelty=1.0)
+
+    @property
+    def started(self) -> bool:
+        """Whether anything has been played."""
+        return self._inner.started
+
+    def wait(self) -> None:
+        """Expect the piano to begin."""
+        self._inner.wait()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget everything received."""
         self._inner.reset()
 
 
@@ -76,7 +86,8 @@ def variant(piece: Piece, use_chroma: bool, **changes: float) -> Frontier:
     if not use_chroma:
         return dense_sparse.DenseSparseFrontier(*parts, config)
     lowest = piece.feature_config.lowest_midi
-    reference = np.ascontiguousarray(chroma(piece.mix.pitch, lowest).T)
+    of_mix = chroma(piece.mix.pitch, lowest).T
+    reference = np.concatenate([of_mix, np.zeros(((len(PARTS) - 1) * 12, of_mix.shape[1]), np.float32)])
     observer = ChromaObserver(parts.observer, lowest)
     return dense_sparse.DenseSparseFrontier(*parts._replace(reference=reference, observer=observer), config)
 
@@ -93,7 +104,7 @@ VARIANTS: dict[str, Callable[[Piece], Frontier]] = {
 }
 
 
-def follow(frontier: Frontier, piece: Piece, live: FeatureFrames) -> Estimates:
+def follow(frontier: Frontier, piece: Piece, live: StreamFeatures) -> Estimates:
     config = piece.feature_config
     tracker = Tracker(piece, config.sample_rate_hz)
     rows = []
