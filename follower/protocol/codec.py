@@ -62,9 +62,12 @@ def encode(content: Message | Request) -> str:
     The text is `json`'s, not msgspec's: receivers see the numbers and escapes they have always seen.
 
     Raises:
-        ValueError: a number is not finite.
+        ProtocolError: a number is not finite.
     """
-    return json.dumps(to_object(content), allow_nan=False, separators=(",", ":"))
+    try:
+        return json.dumps(to_object(content), allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        raise ProtocolError(f"{content!r:.200} cannot be sent; give finite numbers") from None
 
 
 def decode_request(text: str) -> Request:

@@ -34,6 +34,7 @@ class ControlQueue:
         capacity: controls that may wait.
 
     Example:
+        >>> from follower.protocol.commands import Stop
         >>> queue = ControlQueue()
         >>> queue.put(Stop())
         >>> queue.take()

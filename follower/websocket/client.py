@@ -153,7 +153,11 @@ class FollowerClient:
         return None if position is None else orchestra_time_at(position, self._clock())
 
     def seek(self, orchestra_time_s: float) -> bool:
-        """Tell the follower where the pianist goes on; returns whether it was sent."""
+        """Seek to where the pianist goes on (s of the orchestra recording); returns whether it was sent.
+
+        Raises:
+            ProtocolError: not a finite number.
+        """
         return self._send(Seek(orchestra_time_s))
 
     def pause(self) -> bool:
@@ -173,7 +177,11 @@ class FollowerClient:
         return self._send(Stop())
 
     def playback(self, orchestra_time_s: float, rate: float = 1.0) -> bool:
-        """Tell what the loudspeakers play; returns whether it was sent."""
+        """Report what the loudspeakers play (s of the orchestra recording) and its rate; returns whether it was sent.
+
+        Raises:
+            ProtocolError: not a finite number.
+        """
         return self._send(PlaybackPosition(orchestra_time_s, rate))
 
     def _send(self, request: Request) -> bool:

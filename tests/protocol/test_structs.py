@@ -132,6 +132,12 @@ def test_nothing_unknown_is_accepted_and_nothing_required_may_be_missing(struct:
             decode_request(json.dumps({"type": kind_of(struct)}))
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_no_number_is_sent_that_is_not_json(bad: float) -> None:
+    with pytest.raises(ProtocolError, match="give finite numbers"):
+        encode_json(Seek(bad))
+
+
 def test_they_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Seek(1.0).orchestra_time_s = 2.0  # type: ignore[misc]

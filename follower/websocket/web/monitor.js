@@ -4,7 +4,7 @@ import { Microphone } from "./microphone.js";
 
 const PROTOCOL = 1;
 const MOVING = new Set(["following", "orchestra"]);
-const LONGEST_EXTRAPOLATION_S = 1.0;
+const MAX_EXTRAPOLATION_S = 1.0;
 const BACKOFF_MS = [200, 500, 1000, 2000, 5000];
 const LOG_LINES = 50;
 const PING_MS = 2000;
@@ -149,7 +149,7 @@ function extrapolated(time) {
   if (time === null) return null;
   if (!MOVING.has(position.state) || position.capture_time === null || trips.length === 0) return time;
   const offset = trips.reduce((best, trip) => (trip[0] < best[0] ? trip : best))[1];
-  const age = Math.min(Math.max(nowSeconds() + offset - position.capture_time, 0), LONGEST_EXTRAPOLATION_S);
+  const age = Math.min(Math.max(nowSeconds() + offset - position.capture_time, 0), MAX_EXTRAPOLATION_S);
   return time + position.rate * age;
 }
 
