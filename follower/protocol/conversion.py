@@ -82,6 +82,6 @@ def position_of(message: PositionMessage, sample_rate_hz: int) -> Position:
         rate=message.rate,
         confidence=message.confidence,
         state=message.state,
-        capture_time_s=math.nan if message.capture_time_s is None else message.capture_time_s,
-        latency_ms=math.nan if message.latency_ms is None else message.latency_ms,
+        capture_time_s=message.capture_time_s,
+        latency_ms=message.latency_ms,
     )
