@@ -1,4 +1,4 @@
-"""The command line: `follower COMMAND ...`. One file per command in `follower/commands/`."""
+"""The command line: `follower COMMAND ...`. A command's module is loaded when the command is chosen, not before."""
 
 from __future__ import annotations
 
@@ -6,38 +6,81 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
-from follower.errors import FollowerError
+from follower.errors import ConfigError, FollowerError
 
-COMMANDS = ("replay", "live", "devices", "serve", "evaluate", "inspect", "latency", "demo")
-"""Modules of `follower.commands`, in the order help lists them. Each has `add_parser(subparsers)` and `run(args)`."""
+COMMANDS = {
+    "replay": "replay a recording of the piano as a simulated live stream",
+    "live": "follow the piano at a microphone",
+    "devices": "list audio devices, or show an input's level",
+    "serve": "serve follower sessions over WebSocket, and the monitor page",
+    "evaluate": "measure followers on annotated scenarios",
+    "inspect": "show what is in a cache and how well its recordings were aligned",
+    "latency": "measure compute, delivery and musical delay",
+    "demo": "synthesise a small concerto, prepare it, follow it, print the errors, draw them",
+}
+"""Name and one-line help of each command, as help lists them.
+
+The module of that name in `follower.commands` defines `DESCRIPTION`, `add_arguments(parser)` for what can be written,
+`options_of(values)` for the frozen options that becomes, and `run(options)`, which returns the exit code.
+"""
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser with every command."""
-    parser = argparse.ArgumentParser(
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose mistakes are one line that names the help, raised instead of printed under the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ConfigError with the message and where the help is."""
+        raise ConfigError(f"{message}; see {self.prog} --help")
+
+
+class PrintVersion(argparse.Action):
+    """`--version`: the version is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print the program's name and version and end."""
+        from follower.version import program_version
+
+        print(f"{parser.prog} {program_version()}")
+        parser.exit()
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Declare `--version`."""
+    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and end")
+
+
+def top_parser() -> CommandParser:
+    """Return the parser of what stands before a command; it knows the commands by name only."""
+    parser = CommandParser(
         prog="follower",
         description="Follow a live concerto pianist in an orchestra-only recording. "
         "First make a cache of the two recordings with offline-prep.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('concerto-follower')}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = importlib.import_module(f"follower.commands.{name}")
-        module.add_parser(subparsers).set_defaults(run=module.run)
+    add_version(parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, line in COMMANDS.items():
+        commands.add_parser(name, help=line, add_help=False)
     return parser
 
 
-def run_command(run: object, args: argparse.Namespace) -> int:
-    """Call a command; turn an expected error into one line on stderr and exit code 2."""
-    assert callable(run)
+def command_parser(name: str) -> tuple[CommandParser, Any]:
+    """Return the parser of a command, and the command's module."""
+    module = importlib.import_module(f"follower.commands.{name}")
+    parser = CommandParser(prog=f"follower {name}", description=module.DESCRIPTION)
+    module.add_arguments(parser)
+    return parser, module
+
+
+def report_errors(run: Callable[[], int]) -> int:
+    """Call; turn an expected error into one line on stderr and exit code 2."""
     try:
-        return int(run(args))
+        return run()
     except FollowerError as e:
         print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -50,10 +93,25 @@ def run_command(run: object, args: argparse.Namespace) -> int:
         return 0
 
 
+def run_command(words: Sequence[str]) -> int:
+    """Carry out the command these words ask for; returns the exit code.
+
+    Raises:
+        FollowerError: it cannot be understood, or not be done.
+    """
+    if not words or words[0] not in COMMANDS:
+        parser = top_parser()
+        parser.parse_args(words)  # help, version or an error
+        parser.error("COMMAND comes first")  # as in `follower -- replay`
+    parser, module = command_parser(words[0])
+    options = module.options_of(parser.parse_args(words[1:]))
+    return int(module.run(options))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit code."""
-    args = build_parser().parse_args(argv)
-    return run_command(args.run, args)
+    words = sys.argv[1:] if argv is None else list(argv)
+    return report_errors(lambda: run_command(words))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from typing import assert_never
 
 from follower.errors import InputError
 from follower.events import AudioBlock, Event, Gap, Notice, Position
-from follower.inference.base import DEFAULT_METHOD, Frame, create_frontier
+from follower.inference.base import Frame, create_frontier
+from follower.inference.methods import DEFAULT_METHOD
+from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
 from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.signal.bleed import BleedCanceller
@@ -28,7 +30,7 @@ class Engine:
     Args:
         piece: from `follower.piece.reading.load_piece`; its configuration is the engine's.
         sample_rate_hz: rate of the live stream.
-        method: name of the frontier, see `follower.inference.base.METHODS`.
+        method: name of the frontier, see `follower.inference.methods.METHODS`.
         start_s: where in the orchestra recording the pianist will begin (s); None when unknown.
 
     Raises:
@@ -43,10 +45,8 @@ class Engine:
     def __init__(
         self, piece: Piece, sample_rate_hz: int, method: str = DEFAULT_METHOD, start_s: float | None = None
     ) -> None:
-        if start_s is not None and not 0 <= start_s <= piece.orchestra_duration_s:
-            raise InputError(
-                f"start is {start_s:g} s, outside the orchestra recording (0..{piece.orchestra_duration_s:.1f} s)"
-            )
+        if start_s is not None:
+            require_in_orchestra("start", start_s, piece.orchestra_duration_s)
         self.piece = piece
         self.method = method
         self.sample_rate_hz = sample_rate_hz
@@ -148,11 +148,7 @@ class Engine:
                 self._stopped = True
                 return [Notice(self._next_sample, self.sample_rate_hz, "stopped by a listener; start goes on")]
             case Seek(orchestra_time_s=at_s):
-                if not (math.isfinite(at_s) and 0 <= at_s <= self.piece.orchestra_duration_s):
-                    raise InputError(
-                        f"seek to {at_s:g} s is outside the orchestra recording "
-                        f"(0..{self.piece.orchestra_duration_s:.1f} s)"
-                    )
+                require_in_orchestra("seek to", at_s, self.piece.orchestra_duration_s)
                 mix_s = self.piece.map.to_mix(at_s)
                 self._frontier.seek(mix_s)
                 self._tracker.place(mix_s)

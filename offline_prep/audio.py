@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from follower.errors import AudioFileError
+from follower.files.audio_file import read_audio
 
-SHORTEST_RECORDING_S = 1.0
+MIN_RECORDING_S = 1.0
 SILENCE_PEAK = 1e-4
 """-80 dB re full scale: below it a whole recording counts as silent."""
 CLIPPED_SHARE = 0.02
@@ -61,23 +61,15 @@ def load_recording(path: Path) -> Recording:
     """Read and check a recording.
 
     Raises:
-        AudioFileError: missing, not audio, shorter than a second, silent, clipped, or with NaN or infinite samples.
+        AudioFileError: missing, not audio, damaged, shorter than a second, silent, clipped, or with samples
+            that are not finite.
     """
     digest = file_sha256(path)
-    try:
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, TypeError) as e:
-        reason = getattr(e, "error_string", None) or str(e)
+    data, rate = read_audio(path)
+    if len(data) < MIN_RECORDING_S * rate:
         raise AudioFileError(
-            f"{path} is not an audio file that can be read ({reason.strip()}); give wav, flac, ogg or mp3"
-        ) from e
-    if len(data) < SHORTEST_RECORDING_S * rate:
-        raise AudioFileError(
-            f"{path} holds {len(data)} samples ({len(data) / rate:.3f} s); {SHORTEST_RECORDING_S:g} s or more is needed"
+            f"{path} holds {len(data)} samples ({len(data) / rate:.3f} s); {MIN_RECORDING_S:g} s or more is needed"
         )
-    if not np.isfinite(data).all():
-        bad = int(np.argmin(np.isfinite(data).all(axis=1)))
-        raise AudioFileError(f"{path} has a sample that is not a number at {bad / rate:.3f} s; export it again")
     peak = float(np.abs(data).max())
     if peak < SILENCE_PEAK:
         raise AudioFileError(f"{path} is silent (peak {peak:.2g} of full scale); is it the right file?")
@@ -88,7 +80,7 @@ def load_recording(path: Path) -> Recording:
     mono = np.ascontiguousarray(data.mean(axis=1, dtype=np.float32))
     if float(np.abs(mono).max()) < SILENCE_PEAK:
         raise AudioFileError(f"{path}: its channels cancel each other when mixed to mono; give a mono file")
-    return Recording(path, mono, int(rate), data.shape[1], digest)
+    return Recording(path, mono, rate, data.shape[1], digest)
 
 
 def resample(samples: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:

@@ -5,15 +5,39 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 
-from follower.cli import run_command
+from follower.cli import CommandParser, add_version, report_errors
+from follower.terminal import progress_bar
+
+
+@dataclass(frozen=True)
+class PrepOptions:
+    """What is to be built.
+
+    Attributes:
+        orchestra: orchestra-only recording.
+        mix: recording of piano and orchestra.
+        out: the cache's folder.
+        mix_piano: piano stem of the mix; None without.
+        mix_orchestra: orchestra stem of the mix; None without.
+        force: build even when nothing changed.
+        quiet: print warnings and errors only.
+    """
+
+    orchestra: Path
+    mix: Path
+    out: Path
+    mix_piano: Path | None
+    mix_orchestra: Path | None
+    force: bool
+    quiet: bool
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="offline-prep",
         description="Read the orchestra-only recording and the full mix once and write the cache `follower` needs.",
     )
@@ -28,30 +52,34 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--force", action="store_true", help="build again even when nothing changed")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary; warnings and errors only")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('concerto-follower')}")
+    add_version(parser)
     return parser
 
 
-def run(args: argparse.Namespace) -> int:
-    """Build the cache and print what came out."""
-    from tqdm import tqdm
+def options_of(values: argparse.Namespace) -> PrepOptions:
+    """Take what was parsed."""
+    return PrepOptions(
+        values.orchestra,
+        values.mix,
+        values.out,
+        values.mix_piano,
+        values.mix_orchestra,
+        values.force,
+        values.quiet,
+    )
 
+
+def run(options: PrepOptions) -> int:
+    """Build the cache and print what came out."""
     from offline_prep.build import build_cache
     from offline_prep.compute import Inputs
 
-    inputs = Inputs(args.orchestra, args.mix, args.mix_piano, args.mix_orchestra)
-    bar_format = "{desc:<34.34} {percentage:3.0f}% |{bar}| {elapsed} < {remaining}"
-    hidden = True if args.quiet else None  # None: unless stderr is a terminal
-    with tqdm(total=1.0, bar_format=bar_format, file=sys.stderr, leave=False, disable=hidden) as bar:
-
-        def progress(stage: str, share: float) -> None:
-            bar.set_description_str(stage, refresh=False)
-            bar.update(share - bar.n)
-
-        result = build_cache(inputs, args.out, progress=progress, force=args.force)
+    inputs = Inputs(options.orchestra, options.mix, options.mix_piano, options.mix_orchestra)
+    with progress_bar(hidden=options.quiet) as progress:
+        result = build_cache(inputs, options.out, progress=progress, force=options.force)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if args.quiet:
+    if options.quiet:
         return 0
     if result.unchanged:
         print(f"{result.path} is up to date: same recordings, same configuration. --force builds it again.")
@@ -69,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit code."""
-    return run_command(run, build_parser().parse_args(argv))
+    words = sys.argv[1:] if argv is None else list(argv)
+    return report_errors(lambda: run(options_of(build_parser().parse_args(words))))
 
 
 if __name__ == "__main__":

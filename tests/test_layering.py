@@ -20,6 +20,7 @@ GROUND = {
     "kernels": frozenset[str](),
     "engine": frozenset({"errors", "config", "events", "protocol", "signal", "piece", "inference", "tracking"}),
     "cli": frozenset({"errors", "version", "commands"}),
+    "terminal": frozenset[str](),
 }
 """Modules of `follower` that are no room, and the kernels; what each may import."""
 FACES = {"__init__", "__main__", "client", "testing"}
@@ -28,7 +29,7 @@ ROOMS = sorted(p.parent for p in (REPOSITORY / "follower").glob("*/__init__.py")
 FILES = sorted((REPOSITORY / "follower").rglob("*.py"))
 PREP_FILES = sorted((REPOSITORY / "offline_prep").rglob("*.py"))
 HEAVY = (
-    "librosa", "sklearn", "sounddevice", "pythonosc", "websockets", "matplotlib", "pylibrb", "offline_prep",
+    "librosa", "sklearn", "sounddevice", "pythonosc", "websockets", "matplotlib", "offline_prep",
 )  # fmt: skip
 """Never loaded by `import follower`, and imported inside functions or by the one file that wraps them."""
 NUMERIC = ("numba", "scipy", "soxr", "soundfile")
@@ -113,7 +114,7 @@ def test_the_rooms_of_prep_import_what_their_docstrings_allow(package: str) -> N
 
 
 def test_prep_knows_nothing_of_live_sessions() -> None:
-    allowed = {"errors", "version", "config", "kernels", "signal", "piece", "inference", "files", "cli"}
+    allowed = {"errors", "version", "config", "kernels", "signal", "piece", "inference", "files", "cli", "terminal"}
     for path in PREP_FILES:
         found = {room for m in imports(path) if (room := room_of(m)) in RULES}
         assert found <= allowed, f"{path.name} may not import {sorted(map(str, found - allowed))}"
@@ -175,7 +176,3 @@ def test_following_never_loads_the_baseline() -> None:
 def test_every_public_name_is_there() -> None:
     code = "import follower; assert all(getattr(follower, n) for n in follower.__all__)"
     loaded_by(f"{code}; assert set(follower.__all__) <= set(dir(follower)); from follower import *; Engine")
-
-
-def test_the_whole_command_line_loads_nothing_heavy() -> None:
-    assert not loaded_by("from follower.cli import build_parser; build_parser()") & set(HEAVY)

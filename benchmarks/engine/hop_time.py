@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from follower.errors import FollowerError
-from follower.inference.base import METHODS
+from follower.inference.methods import METHODS
 
 SETTLED_SHARE = 0.1
 """Memory and times are also compared between the first tenth of the run and the last."""

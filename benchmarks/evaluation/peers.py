@@ -268,8 +268,9 @@ def follow_scenario(name: str, python: str, scenario: Scenario, mix_map: MixMap,
 
 def measure(args: argparse.Namespace) -> int:
     from follower.evaluation.scenario import load_scenario
-    from follower.evaluation.table import pools, text_table, to_json
+    from follower.evaluation.table import error_table, note_lines, pools, to_json
     from follower.piece.reading import load_piece
+    from follower.terminal import print_table
 
     names = args.peer or list(PEERS)
     for name in names:
@@ -286,7 +287,9 @@ def measure(args: argparse.Namespace) -> int:
         pooled = pools(results, args.pool)
         if args.json is not None:
             args.json.write_text(json.dumps(to_json(results, pooled, {"peers": names}), indent=1) + "\n", "utf-8")
-    print(text_table(results, pooled))
+    print_table(error_table(results, pooled))
+    for line in note_lines(results):
+        print(line)
     return 0
 
 

@@ -36,7 +36,7 @@ from follower.evaluation.behaviour import behaviour
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.evaluation.systems.outcome import Outcome
-from follower.evaluation.table import ALL, behaviour_text, pools, text_table, to_json
+from follower.evaluation.table import ALL, behaviour_text, error_table, pools, to_json
 from follower.events import AudioBlock, Event, Position, StateChange
 from follower.piece.piece import Piece
 from follower.piece.reading import load_piece
@@ -45,6 +45,7 @@ from follower.playback.recording import OrchestraRecording
 from follower.playback.render import OUTPUT_LATENCY_S
 from follower.playback.stretchers import DEFAULT_STRETCHER, make_stretcher
 from follower.protocol.commands import PlaybackPosition
+from follower.terminal import print_table
 from offline_prep.audio import load_recording, resample
 
 MODES = ("off", "claims", "told")
@@ -195,7 +196,7 @@ def main() -> int:
     except FollowerError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
-    print(text_table(results, pooled))
+    print_table(error_table(results, pooled))
     print(behaviour_text(pooled[ALL]))
     return 0
 

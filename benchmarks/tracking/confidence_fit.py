@@ -31,7 +31,8 @@ from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import load_scenario
 from follower.evaluation.systems.workbench import Settings, Workbench
 from follower.events import Position
-from follower.inference.base import DEFAULT_METHOD, METHODS, Frame, create_frontier
+from follower.inference.base import Frame, create_frontier
+from follower.inference.methods import DEFAULT_METHOD, METHODS
 from follower.piece.piece import Piece
 from follower.signal.features import FeatureFrames, FeatureStream
 from follower.tracking.confidence import MAX_SETTLED, MIN_MAP_CONFIDENCE, SILENCE_S, Evidence

@@ -5,32 +5,48 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from follower.errors import OutputError
+from follower.terminal import print_table
 
+DESCRIPTION = (
+    "Synthesise a small concerto for piano and strings of our own in three performances, prepare the two with "
+    "orchestra, follow the third live from an unknown start, print the errors beside those of two offline systems, "
+    "and draw them."
+)
 OFFLINE_SYSTEMS = ("naive", "notebook")
 """What the live system is compared with: these see the whole recording before they answer."""
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Declare the command."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "demo",
-        help="synthesise a small concerto, prepare it, follow it, print the errors, draw them",
-        description="Synthesise a small concerto for piano and strings of our own in three performances, prepare the "
-        "two with orchestra, follow the third live from an unknown start, print the errors beside those of two "
-        "offline systems, and draw them.",
-    )
+@dataclass(frozen=True)
+class DemoOptions:
+    """One demonstration.
+
+    Attributes:
+        out: folder for everything.
+        plot: where the picture is drawn.
+    """
+
+    out: Path
+    plot: Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be written on the command line."""
     parser.add_argument(
         "--out", type=Path, default=Path("demo-out"), metavar="DIR", help="folder for everything (default: %(default)s)"
     )
     parser.add_argument("--plot", type=Path, metavar="F.png", help="where to draw (default: DIR/demo.png)")
-    return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def options_of(values: argparse.Namespace) -> DemoOptions:
+    """Take what was parsed."""
+    return DemoOptions(values.out, values.plot or values.out / "demo.png")
+
+
+def run(options: DemoOptions) -> int:
     """Carry out the command."""
     from follower import kernels
     from follower.demo.plot import plot_demo, read_track
@@ -38,11 +54,10 @@ def run(args: argparse.Namespace) -> int:
     from follower.evaluation.scenario import load_scenario
     from follower.evaluation.systems.registry import DEFAULT_SYSTEM, SYSTEMS
     from follower.evaluation.systems.workbench import Settings, Workbench
-    from follower.evaluation.table import pools, text_table
-    from follower.inference.base import DEFAULT_METHOD
+    from follower.evaluation.table import error_table, note_lines, pools
+    from follower.inference.methods import DEFAULT_METHOD
 
-    out: Path = args.out
-    plot: Path = args.plot or out / "demo.png"
+    out = options.out
     clock = time.perf_counter
     begin = clock()
     folder = out / "concertino"
@@ -68,8 +83,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"followed: {positions} ({clock() - begin:.1f} s)\n", flush=True)
 
     results = {scenario.name: outcomes}
-    print(text_table(results, pools(results, ())))
-    plot_demo(scenario.truth, read_track(positions), {n: o.error_s for n, o in outcomes.items()}, plot)
-    print(f"\nplot: {plot}")
+    print_table(error_table(results, pools(results, ())))
+    for line in note_lines(results):
+        print(line)
+    plot_demo(scenario.truth, read_track(positions), {n: o.error_s for n, o in outcomes.items()}, options.plot)
+    print(f"\nplot: {options.plot}")
     print(f"hear it: follower replay {piece.path} {scenario.piano} --speed max --render {out / 'followed.wav'}")
     return 0

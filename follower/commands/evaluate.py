@@ -5,28 +5,62 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from follower.commands.options.values import time_s, whole_number
 from follower.errors import InputError, OutputError
+from follower.terminal import print_table, progress_bar
+
+DESCRIPTION = (
+    "Run systems on scenario folders (p, o, po recordings, annotated beats); print the errors, per scenario and "
+    "pooled, median and bias in ms, percentage of beats over each tolerance, seconds to the first lock, jumps and "
+    "false jumps, rate error, backward steps."
+)
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Declare the command."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "evaluate",
-        help="measure followers on annotated scenarios",
-        description="Run systems on scenario folders (p, o, po recordings, annotated beats); print the errors, "
-        "per scenario and pooled, median and bias in ms, percentage of beats over each tolerance, seconds to the first "
-        "lock, jumps and false jumps, rate error, backward steps.",
-    )
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """One evaluation.
+
+    Attributes:
+        scenarios: scenario folders.
+        systems: names or short names of systems; empty is the default one.
+        json: file for everything as JSON; None for none.
+        plot: picture of the errors and the calibration; None for none.
+        out: folder for each system's positions and paths; None for none.
+        pools: patterns of scenario names that are pooled too.
+        jobs: processes.
+        start_known: the engine starts where the pianist begins.
+        start_offset_s: what is added to the true start.
+        cache_folder: where prepared caches are kept; None is a folder of the user's.
+        use_stems: prepare with a scenario's separated stems.
+        rebuild: prepare again even when nothing changed.
+    """
+
+    scenarios: tuple[Path, ...]
+    systems: tuple[str, ...]
+    json: Path | None
+    plot: Path | None
+    out: Path | None
+    pools: tuple[str, ...]
+    jobs: int
+    start_known: bool
+    start_offset_s: float
+    cache_folder: Path | None
+    use_stems: bool
+    rebuild: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be written on the command line."""
     parser.add_argument("scenarios", nargs="+", type=Path, metavar="SCENARIO", help="scenario folder")
     parser.add_argument(
         "--system",
         action="append",
         dest="systems",
+        default=[],
         metavar="NAME",
         help="live:tempo, live:dense-sparse (P to O, live), mix:METHOD (P to PO, live), notebook, naive (P to O, "
         "offline), map, map:notebook, map:naive (PO to O); repeatable; default: live",
@@ -42,63 +76,101 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="also pool the scenarios whose names match, e.g. '*_pause'; repeatable",
     )
     parser.add_argument(
-        "--jobs", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes (default: %(default)s)"
+        "--jobs",
+        type=whole_number(1),
+        default=min(2, os.cpu_count() or 1),
+        metavar="N",
+        help="processes (default: %(default)s)",
     )
     parser.add_argument(
-        "--start", choices=("auto", "known"), default="auto", help="known: tell the engine where the pianist begins"
+        "--start", choices=("auto", "known"), default="auto", help="known: the engine starts where the pianist begins"
     )
     parser.add_argument(
-        "--start-offset", type=float, default=0.0, metavar="S", help="with --start known: be wrong by S seconds"
+        "--start-offset",
+        type=time_s,
+        default=0.0,
+        metavar="TIME",
+        help="with --start known: be wrong by so much (seconds or m:ss; --start-offset=-0:02 for early)",
     )
     parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="keep prepared caches here (default: per user)")
     parser.add_argument("--no-stems", action="store_true", help="do not use a scenario's separated stems")
     parser.add_argument("--rebuild", action="store_true", help="prepare again even when nothing changed")
-    return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def options_of(values: argparse.Namespace) -> EvaluateOptions:
+    """Take what was parsed."""
+    return EvaluateOptions(
+        tuple(values.scenarios),
+        tuple(values.systems),
+        values.json,
+        values.plot,
+        values.out,
+        tuple(values.pool),
+        values.jobs,
+        values.start == "known",
+        values.start_offset,
+        values.cache_dir,
+        not values.no_stems,
+        values.rebuild,
+    )
+
+
+def run(options: EvaluateOptions) -> int:
     """Carry out the command."""
-    from tqdm import tqdm
-
     from follower.evaluation.parallel import evaluate_scenarios
     from follower.evaluation.plots import plot_evaluation
     from follower.evaluation.scenario import load_scenario
     from follower.evaluation.systems.registry import DEFAULT_SYSTEM, system_name
     from follower.evaluation.systems.workbench import Settings
-    from follower.evaluation.table import ALL, behaviour_text, confidence_table, pools, text_table, to_json
+    from follower.evaluation.table import (
+        ALL,
+        behaviour_text,
+        confidence_tables,
+        error_table,
+        note_lines,
+        pools,
+        to_json,
+    )
+    from follower.files.user_folders import user_cache_folder
 
-    if args.jobs < 1:
-        raise InputError(f"--jobs is {args.jobs}; give 1 or more")
-    systems = list(dict.fromkeys(system_name(name) for name in args.systems or [DEFAULT_SYSTEM]))
-    scenarios = [load_scenario(folder) for folder in args.scenarios]
+    systems = list(dict.fromkeys(system_name(name) for name in options.systems or (DEFAULT_SYSTEM,)))
+    scenarios = [load_scenario(folder) for folder in options.scenarios]
     _check_names([s.name for s in scenarios])
-    for path in (args.json, args.plot):
+    for path in (options.json, options.plot):
         _check_writable(path)
     settings = Settings(
-        args.cache_dir or _default_cache_folder(),
-        args.start == "known",
-        args.start_offset,
-        not args.no_stems,
-        args.rebuild,
-        args.out,
+        options.cache_folder or user_cache_folder() / "evaluate",
+        options.start_known,
+        options.start_offset_s,
+        options.use_stems,
+        options.rebuild,
+        options.out,
     )
-    with tqdm(total=len(scenarios), unit="scenario", file=sys.stderr, leave=False, disable=None) as bar:
+    with progress_bar() as progress:
+        done: list[str] = []
 
         def on_done(name: str) -> None:
-            bar.set_postfix_str(name, refresh=False)
-            bar.update()
+            done.append(name)
+            progress(f"{len(done)}/{len(scenarios)} {name}", len(done) / len(scenarios))
 
-        results = evaluate_scenarios(scenarios, systems, settings, args.jobs, on_done)
-    pooled = pools(results, args.pool)
-    print(text_table(results, pooled))
-    for text in (behaviour_text(pooled[ALL]), confidence_table(pooled[ALL])):
-        if text:
-            print(text)
-    if args.json is not None:
-        described = {"systems": systems, "start": args.start, "start_offset_s": args.start_offset}
-        _write(args.json, json.dumps(to_json(results, pooled, described), indent=1) + "\n")
-    if args.plot is not None:
-        plot_evaluation(pooled[ALL], args.plot)
+        progress(f"0/{len(scenarios)}", 0.0)
+        results = evaluate_scenarios(scenarios, systems, settings, options.jobs, on_done)
+    pooled = pools(results, options.pools)
+    print_table(error_table(results, pooled))
+    for line in note_lines(results):
+        print(line)
+    text = behaviour_text(pooled[ALL])
+    if text:
+        print(text)
+    for title, table in confidence_tables(pooled[ALL]):
+        print(title)
+        print_table(table)
+    if options.json is not None:
+        start = "known" if options.start_known else "auto"
+        described = {"systems": systems, "start": start, "start_offset_s": options.start_offset_s}
+        _write(options.json, json.dumps(to_json(results, pooled, described), indent=1) + "\n")
+    if options.plot is not None:
+        plot_evaluation(pooled[ALL], options.plot)
     return 0
 
 
@@ -106,12 +178,6 @@ def _check_names(names: Sequence[str]) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise InputError(f"two scenarios are named {twice[0]}; give each scenario once, and folders of different names")
-
-
-def _default_cache_folder() -> Path:
-    from follower.demo.render import user_cache_folder
-
-    return user_cache_folder() / "evaluate"
 
 
 def _check_writable(path: Path | None) -> None:

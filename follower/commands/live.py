@@ -4,66 +4,92 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from follower.commands.outputs import add_outputs
-from follower.commands.playback_options import add_play_options, play_sinks
-from follower.commands.session import add_engine_options, follow
-from follower.session.controls import ControlQueue
+from follower.commands.options.engine import EngineOptions
+from follower.commands.options.microphone import MicrophoneOptions
+from follower.commands.options.orchestra import PlayOptions
+from follower.commands.options.outputs import OutputOptions
 
 if TYPE_CHECKING:
     from follower.session.source import Source
 
+DESCRIPTION = "Follow the piano at a microphone until Ctrl-C. A device that goes away is waited for."
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Declare the command."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "live",
-        help="follow the piano at a microphone",
-        description="Follow the piano at a microphone until Ctrl-C. A device that goes away is waited for.",
-    )
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """One live session.
+
+    Attributes:
+        cache: folder made by offline-prep.
+        microphone: which audio input is opened.
+        source: plug-in to follow instead of an audio input, MODULE:CLASS[=ARG]; None for none.
+        engine: how the engine follows.
+        outputs: where positions go.
+        play: what plays the orchestra.
+    """
+
+    cache: Path
+    microphone: MicrophoneOptions
+    source: str | None
+    engine: EngineOptions
+    outputs: OutputOptions
+    play: PlayOptions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be written on the command line."""
     parser.add_argument("cache", type=Path, metavar="CACHE", help="folder made by offline-prep")
-    add_microphone_options(parser)
+    MicrophoneOptions.add_arguments(parser)
     parser.add_argument(
         "--source", metavar="MODULE:CLASS[=ARG]", help="a source of your own instead of an audio device"
     )
-    add_engine_options(parser)
-    add_outputs(parser)
-    add_play_options(parser)
-    return parser
+    EngineOptions.add_arguments(parser)
+    OutputOptions.add_arguments(parser)
+    PlayOptions.add_arguments(parser)
 
 
-def add_microphone_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that choose and open an audio input."""
-    group = parser.add_argument_group("audio input")
-    group.add_argument("--device", metavar="D", help="number or part of the name, see follower devices")
-    group.add_argument("--rate", type=int, metavar="HZ", help="sample rate (default: the device's own)")
-    group.add_argument("--channels", type=int, metavar="N", help="channels, averaged (default: 1 or 2)")
-    group.add_argument("--block", type=int, default=256, metavar="N", help="samples per block (default: %(default)s)")
+def options_of(values: argparse.Namespace) -> LiveOptions:
+    """Take what was parsed."""
+    return LiveOptions(
+        values.cache,
+        MicrophoneOptions.of(values),
+        values.source,
+        EngineOptions.of(values),
+        OutputOptions.of(values),
+        PlayOptions.of(values),
+    )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(options: LiveOptions) -> int:
     """Carry out the command."""
     from follower import kernels
+    from follower.commands.follow import follow
+    from follower.commands.orchestra import play_sinks
     from follower.piece.reading import load_piece
+    from follower.session.controls import ControlQueue
 
-    piece = load_piece(args.cache)
-    kernels.warmup()  # before the microphone is open: what it hears meanwhile would be late
-    with _source(args) as source:
+    piece = load_piece(options.cache)
+    kernels.warmup()  # before the microphone is open: what comes in meanwhile would be late
+    with _source(options) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
         controls = ControlQueue()
-        return follow(args, piece, source, more_sinks=play_sinks(args, piece, controls.put), controls=controls)
+        more_sinks = play_sinks(options.play, piece, controls.put)
+        return follow(piece, source, options.engine, options.outputs, more_sinks=more_sinks, controls=controls)
 
 
-def _source(args: argparse.Namespace) -> Source:
-    if args.source is not None:
+def _source(options: LiveOptions) -> Source:
+    if options.source is not None:
         from follower.session import plugins
 
-        source: Source = plugins.create(args.source)
+        source: Source = plugins.create(options.source)
         return source
     from follower.audio.microphone import MicrophoneSource
 
-    if args.play:  # looking for devices anew would end the output's stream
-        return MicrophoneSource(args.device, args.rate, args.channels, args.block, rescan=None)
-    return MicrophoneSource(args.device, args.rate, args.channels, args.block)
+    m = options.microphone
+    if options.play.play:  # looking for devices anew would end the output's stream
+        return MicrophoneSource(m.device, m.sample_rate_hz, m.channels, m.block_samples, rescan=None)
+    return MicrophoneSource(m.device, m.sample_rate_hz, m.channels, m.block_samples)

@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from follower.commands.outputs import add_outputs
-from follower.commands.playback_options import add_render_options, play_sinks, render_sinks, renders
-from follower.commands.session import add_engine_options, follow
-from follower.errors import InputError
+from follower.commands.options.engine import EngineOptions
+from follower.commands.options.orchestra import PlayOptions, RenderOptions
+from follower.commands.options.outputs import OutputOptions
+from follower.commands.options.values import whole_number
 
+DESCRIPTION = "Stream a recording of the piano through the engine, block by block, as a live stream would come."
 DEFAULT_BLOCK_SAMPLES = 512
+AS_FAST_AS_POSSIBLE: Literal["max"] = "max"
 
 
-def parse_speed(text: str) -> float | None:
-    """Read `--speed`: "realtime" is 1.0, "max" is None, else a number above 0."""
-    if text in ("realtime", "max"):
-        return 1.0 if text == "realtime" else None
+@dataclass(frozen=True)
+class ReplayOptions:
+    """One replay.
+
+    Attributes:
+        cache: folder made by offline-prep.
+        piano: recording of the solo piano.
+        speed: 1.0 is real time, 2.0 twice as fast; None is as fast as possible.
+        block_samples: samples per block at the file's rate.
+        engine: how the engine follows.
+        outputs: where positions go.
+        play: what plays the orchestra.
+        render: what is written when the replay is over.
+    """
+
+    cache: Path
+    piano: Path
+    speed: float | None
+    block_samples: int
+    engine: EngineOptions
+    outputs: OutputOptions
+    play: PlayOptions
+    render: RenderOptions
+
+
+def parse_speed(text: str) -> float | Literal["max"]:
+    """Read `--speed`: "realtime" is 1.0, "max" is itself, else a number above 0."""
+    if text == AS_FAST_AS_POSSIBLE:
+        return AS_FAST_AS_POSSIBLE
     try:
-        speed = float(text)
+        speed = 1.0 if text == "realtime" else float(text)
     except ValueError:
         speed = -1.0
     if not 0 < speed < float("inf"):
@@ -27,45 +55,58 @@ def parse_speed(text: str) -> float | None:
     return speed
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Declare the command."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "replay",
-        help="replay a recording of the piano as a simulated live stream",
-        description="Stream a recording of the piano through the engine, block by block, as a live stream would come.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be written on the command line."""
     parser.add_argument("cache", type=Path, metavar="CACHE", help="folder made by offline-prep")
     parser.add_argument("piano", type=Path, metavar="PIANO", help="recording of the solo piano (wav, flac, ogg, mp3)")
     parser.add_argument(
         "--speed",
         type=parse_speed,
-        default=argparse.SUPPRESS,
         metavar="realtime|max|N",
         help="pace (default: realtime; max when only files are rendered)",
     )
     parser.add_argument(
         "--block",
-        type=int,
+        type=whole_number(1),
         default=DEFAULT_BLOCK_SAMPLES,
         metavar="N",
         help="samples per block at the file's rate (default: %(default)s)",
     )
-    add_engine_options(parser)
-    add_outputs(parser)
-    add_render_options(parser)
-    return parser
+    EngineOptions.add_arguments(parser)
+    OutputOptions.add_arguments(parser)
+    RenderOptions.add_arguments(PlayOptions.add_arguments(parser))
 
 
-def run(args: argparse.Namespace) -> int:
+def options_of(values: argparse.Namespace) -> ReplayOptions:
+    """Take what was parsed."""
+    outputs, play, render = OutputOptions.of(values), PlayOptions.of(values), RenderOptions.of(values)
+    somebody_listens = play.play or bool(outputs.osc) or outputs.websocket is not None
+    speed = values.speed
+    if speed is None:
+        speed = AS_FAST_AS_POSSIBLE if render.wanted and not somebody_listens else 1.0
+    return ReplayOptions(
+        values.cache,
+        values.piano,
+        None if speed == AS_FAST_AS_POSSIBLE else speed,
+        values.block,
+        EngineOptions.of(values),
+        outputs,
+        play,
+        render,
+    )
+
+
+def run(options: ReplayOptions) -> int:
     """Carry out the command."""
+    from follower.commands.follow import follow
+    from follower.commands.orchestra import play_sinks, render_sinks
     from follower.files.source import FileSource
     from follower.piece.reading import load_piece
 
-    if args.block < 1:
-        raise InputError(f"--block is {args.block}; give 1 or more")
-    piece = load_piece(args.cache)
-    heard_live = args.play or args.osc or args.ws is not None
-    speed = args.speed if "speed" in args else None if renders(args) and not heard_live else 1.0
-    more_sinks = [*play_sinks(args, piece), *render_sinks(args, piece, args.piano)]
-    with FileSource(args.piano, args.block, speed) as source:
-        return follow(args, piece, source, source.duration_s, more_sinks)
+    piece = load_piece(options.cache)
+    more_sinks = [
+        *play_sinks(options.play, piece),
+        *render_sinks(options.render, options.play, piece, options.piano),
+    ]
+    with FileSource(options.piano, options.block_samples, options.speed) as source:
+        return follow(piece, source, options.engine, options.outputs, source.duration_s, more_sinks)

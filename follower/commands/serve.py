@@ -3,64 +3,90 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
-import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from follower.commands.serving import access_of, add_access_options
-from follower.commands.session import interruptible, low_jitter
-from follower.errors import ConfigError
-from follower.protocol.address import Address, parse_address
+from follower.commands.options.access import AccessOptions
+from follower.commands.options.values import address, whole_number
+from follower.protocol.address import Address
 
 if TYPE_CHECKING:
+    import asyncio
+
     from follower.websocket.sessions import Sessions
 
+DESCRIPTION = (
+    "Serve follower sessions: a client sends the piano's audio and gets positions back. "
+    "The same port serves the monitor page, which can send a browser's microphone. Protocol: docs/protocol.md."
+)
 DEFAULT_ADDRESS = Address("127.0.0.1", 8765)
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Declare the command."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "serve",
-        help="serve follower sessions over WebSocket, and the monitor page",
-        description="Serve follower sessions: a client sends the piano's audio and gets positions back. "
-        "The same port serves the monitor page, which can send a browser's microphone. Protocol: docs/protocol.md.",
-    )
+@dataclass(frozen=True)
+class ServeOptions:
+    """One server.
+
+    Attributes:
+        caches: folder that holds the caches.
+        address: where to listen.
+        access: who may connect.
+        max_sessions: audio sessions at a time.
+        certificate: certificate and key file for https and wss; None for plain http and ws.
+    """
+
+    caches: Path
+    address: Address
+    access: AccessOptions
+    max_sessions: int
+    certificate: tuple[str, str] | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be written on the command line."""
     parser.add_argument("--caches", type=Path, required=True, metavar="DIR", help="folder that holds the caches")
     parser.add_argument(
         "--ws",
-        type=parse_address,
+        type=address,
         default=DEFAULT_ADDRESS,
         metavar="[HOST:]PORT",
         help=f"where to listen (default: {DEFAULT_ADDRESS})",
     )
-    add_access_options(parser)
-    parser.add_argument("--sessions", type=int, default=8, metavar="N", help="audio sessions at a time (default: 8)")
+    AccessOptions.add_arguments(parser)
+    parser.add_argument(
+        "--sessions", type=whole_number(1), default=8, metavar="N", help="audio sessions at a time (default: 8)"
+    )
     parser.add_argument(
         "--certificate",
         nargs=2,
         metavar=("CERT.pem", "KEY.pem"),
         help="serve https and wss; browsers give no microphone to pages from another machine without it",
     )
-    return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def options_of(values: argparse.Namespace) -> ServeOptions:
+    """Take what was parsed."""
+    certificate = None if values.certificate is None else (values.certificate[0], values.certificate[1])
+    return ServeOptions(values.caches, values.ws, AccessOptions.of(values), values.sessions, certificate)
+
+
+def run(options: ServeOptions) -> int:
     """Carry out the command."""
+    import threading
+
     from follower import kernels
+    from follower.commands.follow import interruptible, low_jitter
+    from follower.commands.outputs import access_to
     from follower.websocket.audio_sessions import AudioSessions
     from follower.websocket.cache_folder import CacheFolder
     from follower.websocket.limits import Limits
     from follower.websocket.thread import ServerThread
 
-    if args.sessions < 1:
-        raise ConfigError(f"--sessions is {args.sessions}; give 1 or more")
-    access = access_of(args.ws.host, args)
-    limits = Limits(sessions=args.sessions)
-    caches = CacheFolder(args.caches)
-    certificate = tuple(args.certificate) if args.certificate is not None else None
+    host, port = options.address.host, options.address.port
+    access = access_to(host, options.access)
+    limits = Limits(sessions=options.max_sessions)
+    caches = CacheFolder(options.caches)
     kernels.warmup()
 
     def sessions(_: asyncio.AbstractEventLoop) -> Sessions:
@@ -68,13 +94,13 @@ def run(args: argparse.Namespace) -> int:
 
     ended = threading.Event()
     with (
-        ServerThread(args.ws.port, access, limits, sessions, certificate) as server,
+        ServerThread(port, access, limits, sessions, options.certificate) as server,
         interruptible(ended.set),
         low_jitter(),
     ):
-        scheme = "http" if certificate is None else "https"
+        scheme = "http" if options.certificate is None else "https"
         names = caches.names()
-        print(f"{len(names)} caches in {args.caches}: {', '.join(names) or 'none yet'}", file=sys.stderr)
-        print(f"monitor page: {scheme}://{Address(args.ws.host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
+        print(f"{len(names)} caches in {options.caches}: {', '.join(names) or 'none yet'}", file=sys.stderr)
+        print(f"monitor page: {scheme}://{Address(host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
         ended.wait()
     return 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -32,6 +31,7 @@ from follower.demo.synth import (
     set_level,
 )
 from follower.errors import ConfigError, OutputError
+from follower.files.user_folders import user_cache_folder
 
 DEMO_VERSION: Final = 1
 """Part of the name of the user's cached copy: raise it whenever the sound or the beats change."""
@@ -286,12 +286,6 @@ def write_demo_scenario(folder: Path | str, *, seed: int = 1, seconds: float = D
             (folder / f"{role}.beats").write_text(_beats_csv(curve), encoding="utf-8")
         (folder / "truth.csv").write_text(_truth_csv(mix, orchestra, live, bars), encoding="utf-8")
     return folder
-
-
-def user_cache_folder() -> Path:
-    """Where per-user copies go: $XDG_CACHE_HOME or ~/.cache, and a folder of this project in it."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "concerto-follower"
 
 
 def demo_scenario(*, seed: int = 1, seconds: float = DEMO_SECONDS) -> Path:

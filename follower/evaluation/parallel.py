@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -11,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, replace
 from typing import Any
 
+from follower.errors import FollowerError
 from follower.evaluation.scenario import Scenario
 from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.systems.registry import SYSTEMS
@@ -29,10 +31,27 @@ def evaluate_scenario(scenario: Scenario, systems: Sequence[str], settings: Sett
     """Run the systems on one scenario, in this process.
 
     Raises:
-        FollowerError: a recording cannot be used, or the truth lacks what a system is measured against.
+        FollowerError: a recording cannot be used, or the truth lacks what a system is measured against; the message
+            begins with the scenario's name.
     """
-    bench = Workbench(scenario, settings)
-    return ScenarioOutcomes(scenario.name, {name: SYSTEMS[name](bench) for name in systems})
+    with _named_errors(scenario):
+        bench = Workbench(scenario, settings)
+        return ScenarioOutcomes(scenario.name, {name: SYSTEMS[name](bench) for name in systems})
+
+
+def prepare(scenario: Scenario, settings: Settings) -> None:
+    """Build a scenario's cache, in this process, where it is missing or out of date; errors as `evaluate_scenario`."""
+    with _named_errors(scenario):
+        _ = Workbench(scenario, settings).piece
+
+
+@contextlib.contextmanager
+def _named_errors(scenario: Scenario) -> Iterator[None]:
+    """Let an error say which scenario it is about: in another process nobody sees what was being done."""
+    try:
+        yield
+    except FollowerError as e:
+        raise type(e)(f"{scenario.name}: {e}") from e
 
 
 def evaluate_scenarios(
@@ -94,11 +113,6 @@ def _run(
                         yield outcome
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def prepare(scenario: Scenario, settings: Settings) -> None:
-    """Build a scenario's cache, in this process, where it is missing or out of date."""
-    _ = Workbench(scenario, settings).piece
 
 
 def _start_worker() -> None:

@@ -1,4 +1,4 @@
-"""Results of many scenarios: pooled, as text, as JSON."""
+"""Results of many scenarios: pooled, as tables, as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ from follower.evaluation.behaviour import Behaviour, pool_behaviour
 from follower.evaluation.calibration import CalibrationBin, CoverageRow, calibration, coverage
 from follower.evaluation.json_numbers import finite_or_none
 from follower.evaluation.systems.outcome import Outcome
+from follower.terminal import make_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 ALL = "all"
 
@@ -96,28 +100,30 @@ def pools(results: Results, patterns: Sequence[str]) -> dict[str, dict[str, Pool
     return out
 
 
-def text_table(results: Results, pooled: Mapping[str, Mapping[str, Pooled]]) -> str:
-    """The table `follower evaluate` prints: a line per scenario and system, then the pools."""
-    width = max(len("scenario"), *(len(n) for n in [*results, *pooled])) + 2
-    system_width = max((len(s) for systems in results.values() for s in systems), default=6) + 2
-    head = f"{'scenario':<{width}}{'system':<{system_width}}{'beats':>6}{'median':>8}{'bias':>7}"
-    head += "".join(f"{f'>{t}':>7}" for t in TOLERANCES_MS)
-    head += f"{'lock':>7}{'jumps':>7}{'false':>7}{'rate':>7}{'back':>6}"
-    units = f"{'':<{width}}{'':<{system_width}}{'':>6}{'ms':>8}{'ms':>7}" + f"{'%':>7}" * len(TOLERANCES_MS)
-    units += f"{'s':>7}{'':>7}{'':>7}{'%':>7}{'':>6}"
-    lines = [head, units]
+def error_table(results: Results, pooled: Mapping[str, Mapping[str, Pooled]]) -> Table:
+    """The table `follower evaluate` prints: a row per scenario and system, then the pools."""
+    # A second line for the unit, also where there is none: rich puts a single line at the bottom.
+    numbers = ["beats\n ", "median\nms", "bias\nms", *(f">{t}\n%" for t in TOLERANCES_MS)]
+    numbers += ["lock\ns", "jumps\n ", "false\n ", "rate\n%", "back\n "]
+    table = make_table(["scenario\n ", "system\n "], numbers)
     for name, systems in results.items():
-        lines += [_line(name, s, pool([outcome]), width, system_width) for s, outcome in systems.items()]
-    lines.append("-" * len(head))
+        for system, outcome in systems.items():
+            table.add_row(name, system, *_figures(pool([outcome])))
+    table.add_row()
     for group, by_system in pooled.items():
-        lines += [_line(group, s, p, width, system_width) for s, p in by_system.items()]
-    notes = [
+        for system, result in by_system.items():
+            table.add_row(group, system, *_figures(result))
+    return table
+
+
+def note_lines(results: Results) -> list[str]:
+    """What a person should know about single outcomes, a line each."""
+    return [
         f"note: {name}, {system}: {note}"
         for name, systems in results.items()
         for system, outcome in systems.items()
         for note in outcome.notes
     ]
-    return "\n".join(lines + notes)
 
 
 def behaviour_text(pooled: Mapping[str, Pooled]) -> str:
@@ -139,27 +145,27 @@ def behaviour_text(pooled: Mapping[str, Pooled]) -> str:
     return "\n".join(lines)
 
 
-def confidence_table(pooled: Mapping[str, Pooled]) -> str:
-    """Error against coverage and the calibration of the systems that have a confidence; empty when none has."""
-    lines: list[str] = []
+def confidence_tables(pooled: Mapping[str, Pooled]) -> list[tuple[str, Table]]:
+    """Error against coverage, and the calibration, of the systems that have a confidence: titles and tables."""
+    out: list[tuple[str, Table]] = []
     for system, result in pooled.items():
         if not result.coverage:
             continue
-        lines.append(f"{system}: estimates above a confidence")
-        lines.append(f"  {'at least':>8}{'covered %':>11}{'median ms':>11}{'>200 %':>8}{'>500 %':>8}{'>2000 %':>9}")
-        lines += [
-            f"  {c.confidence:>8.2f}{c.coverage_pct:>11.1f}{_number(c.median_ms, 1):>11}{_number(c.over_200_pct, 2):>8}"
-            f"{_number(c.over_500_pct, 2):>8}{_number(c.over_2000_pct, 2):>9}"
-            for c in result.coverage
-        ]
-        lines.append(f"{system}: calibration (share of beats within 200 ms)")
-        lines.append(f"  {'confidence':>12}{'beats':>8}{'mean':>8}{'within':>8}")
-        lines += [
-            f"  {b.low:>6.1f}-{b.high:<5.1f}{b.beats:>8}"
-            f"{_number(b.mean_confidence, 2):>8}{_number(b.within_share, 2):>8}"
-            for b in result.calibration
-        ]
-    return "\n".join(lines)
+        table = make_table(numbers=["confidence from", "covered %", "median ms", ">200 %", ">500 %", ">2000 %"])
+        for c in result.coverage:
+            table.add_row(
+                f"{c.confidence:.2f}",
+                f"{c.coverage_pct:.1f}",
+                _number(c.median_ms, 1),
+                *(_number(x, 2) for x in (c.over_200_pct, c.over_500_pct, c.over_2000_pct)),
+            )
+        out.append((f"{system}: estimates above a confidence", table))
+        table = make_table(numbers=["confidence", "beats", "mean", "within"])
+        for b in result.calibration:
+            within = _number(b.within_share, 2)
+            table.add_row(f"{b.low:.1f}-{b.high:.1f}", str(b.beats), _number(b.mean_confidence, 2), within)
+        out.append((f"{system}: calibration (share of beats within 200 ms)", table))
+    return out
 
 
 def to_json(
@@ -193,12 +199,10 @@ def _times(what: str, seconds: Sequence[float]) -> str:
     return f"{what} {len(found)}/{len(seconds)}{after}"
 
 
-def _line(name: str, system: str, result: Pooled, width: int, system_width: int) -> str:
+def _figures(result: Pooled) -> list[str]:
     s, b = result.summary, result.behaviour
-    line = f"{name:<{width}}{system:<{system_width}}{s.beats:>6}{_number(s.median_ms, 1):>8}{_number(s.bias_ms, 1):>7}"
-    line += "".join(f"{_number(x, 2):>7}" for x in s.over_pct)
+    figures = [str(s.beats), _number(s.median_ms, 1), _number(s.bias_ms, 1), *(_number(x, 2) for x in s.over_pct)]
     if b is None:
-        return line + f"{'-':>7}{'-':>7}{'-':>7}{'-':>7}{'-':>6}"
-    return line + (
-        f"{_number(b.lock_s, 1):>7}{b.jumps:>7}{b.false_jumps:>7}{_number(b.rate_error_pct, 1):>7}{b.backward_steps:>6}"
-    )
+        return [*figures, *5 * ["-"]]
+    rate_error = _number(b.rate_error_pct, 1)
+    return [*figures, _number(b.lock_s, 1), str(b.jumps), str(b.false_jumps), rate_error, str(b.backward_steps)]

@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import soundfile
 
 from follower.errors import AudioFileError, InputError
 from follower.events import AudioBlock
+from follower.files.audio_file import AudioFile, finite_blocks
 
-SHORTEST_SAMPLES = 2
+MIN_SAMPLES = 2
 """A file of one sample is an export that failed, not a performance."""
 
 
@@ -51,81 +51,57 @@ class FileSource:
         self._speed = speed
         self._clock = clock
         self._wait = wait
-        self._file: soundfile.SoundFile | None = None
+        self._file = AudioFile(path)
         self._stopped = False
 
     @property
     def sample_rate_hz(self) -> int:
         """Rate of the file."""
-        return int(self._opened().samplerate)
+        return self._opened().sample_rate_hz
 
     @property
     def duration_s(self) -> float:
         """Length of the file."""
-        f = self._opened()
-        return int(f.frames) / int(f.samplerate)
+        file = self._opened()
+        return file.n_samples / file.sample_rate_hz
 
-    def _opened(self) -> soundfile.SoundFile:
-        if self._file is None:
+    def _opened(self) -> AudioFile:
+        if not self._file.is_open:
             raise InputError(f"{self._path} is not open; use it in a with statement")
         return self._file
 
     def __enter__(self) -> Self:
-        """Open and check the file.
+        """Open the file and read it once: what a device could never deliver is refused before anything is written.
 
         Raises:
-            AudioFileError: missing, not audio, empty, or with NaN or infinite samples.
+            AudioFileError: missing, not audio, damaged, empty, or with NaN or infinite samples.
         """
+        self._file.__enter__()
         try:
-            with self._path.open("rb"):
-                pass
-            self._file = soundfile.SoundFile(self._path)
-        except OSError as e:
-            raise AudioFileError(f"cannot read {self._path}: {e.strerror or e}; give the path of a recording") from e
-        except (soundfile.LibsndfileError, RuntimeError, TypeError) as e:
-            reason = (getattr(e, "error_string", None) or str(e)).strip()
-            raise AudioFileError(
-                f"{self._path} is not an audio file that can be read ({reason}); give wav, flac, ogg or mp3"
-            ) from e
-        try:
-            self._check(self._file)
+            n = sum(len(block) for block in finite_blocks(self._file))
+            if n < MIN_SAMPLES:
+                raise AudioFileError(f"{self._path} holds {n} samples; give a recording of the piano")
+            self._file.rewind()
         except BaseException:
             self._file.close()
-            self._file = None
             raise
         self._stopped = False
         return self
-
-    def _check(self, file: soundfile.SoundFile) -> None:
-        """Read the file once: what a device could never deliver is refused before anything is written."""
-        n = 0
-        for data in file.blocks(blocksize=1 << 18, dtype="float32", always_2d=True):
-            if not np.isfinite(data).all():
-                at = n + int(np.argmin(np.isfinite(data).all(axis=1)))
-                raise AudioFileError(
-                    f"{self._path} has a sample that is not a number at {at / file.samplerate:.3f} s; export it again"
-                )
-            n += len(data)
-        if n < SHORTEST_SAMPLES:
-            raise AudioFileError(f"{self._path} holds {n} samples; give a recording of the piano")
-        file.seek(0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
     def blocks(self) -> Iterator[AudioBlock]:
         """Yield the file's blocks, the last one shorter, each when a device would have captured it."""
         file = self._opened()
-        rate = int(file.samplerate)
+        rate = file.sample_rate_hz
         begin_s = self._clock()
         n = 0
         while not self._stopped:
-            data = file.read(self._block_samples, dtype="float32", always_2d=True)
+            data = file.read(self._block_samples)
             if not len(data):
                 return
             n += len(data)

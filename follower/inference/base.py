@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import ConfigError
+from follower.inference.methods import METHODS
 from follower.piece.piece import Piece
-
-METHODS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "tempo": "follower.inference.tempo_filter",
-        "dense-sparse": "follower.inference.dense_sparse",
-    }
-)
-"""Module of each method's frontier; it defines `create(piece: Piece) -> Frontier`."""
-DEFAULT_METHOD: Final = "tempo"
 
 
 @dataclass(frozen=True, slots=True)

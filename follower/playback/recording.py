@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.errors import AudioFileError
+from follower.files.audio_file import read_audio
 from follower.kernels import stretch as kernels
 
 ATTACK_BLOCK_S = 0.0015
@@ -82,17 +82,10 @@ def load_orchestra(path: Path) -> OrchestraRecording:
     """Read the orchestra recording in full: 32-bit floats, so a stereo hour at 44.1 kHz takes 1.3 GB.
 
     Raises:
-        AudioFileError: missing or not audio.
+        AudioFileError: missing, not audio, damaged, or with samples that are not finite.
     """
-    import soundfile
-
-    try:
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as e:
-        raise AudioFileError(
-            f"cannot read the orchestra recording {path} ({e}); say where it is with --orchestra FILE"
-        ) from e
-    return OrchestraRecording.from_samples(data.T, int(rate))
+    samples, rate_hz = read_audio(path)
+    return OrchestraRecording.from_samples(samples.T, rate_hz)
 
 
 def find_attacks(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.int64]:

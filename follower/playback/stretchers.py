@@ -1,14 +1,17 @@
-"""Which time stretchers there are, by name."""
+"""Which time stretchers there are, by name. Listing them loads none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from follower.errors import ConfigError
-from follower.playback.recording import OrchestraRecording
-from follower.playback.stretcher import Stretcher
 
-StretcherFactory = Callable[[OrchestraRecording], Stretcher]
+if TYPE_CHECKING:
+    from follower.playback.recording import OrchestraRecording
+    from follower.playback.stretcher import Stretcher
+
+StretcherFactory: TypeAlias = "Callable[[OrchestraRecording], Stretcher]"
 
 
 def _vocoder(recording: OrchestraRecording) -> Stretcher:
@@ -17,16 +20,8 @@ def _vocoder(recording: OrchestraRecording) -> Stretcher:
     return VocoderStretcher(recording)
 
 
-def _rubberband(recording: OrchestraRecording) -> Stretcher:
-    from follower.playback.rubberband import RubberBandStretcher
-
-    return RubberBandStretcher(recording)
-
-
-STRETCHERS: Mapping[str, StretcherFactory] = {"vocoder": _vocoder, "rubberband": _rubberband}
-"""Back ends by name. "vocoder" needs nothing; "rubberband" needs pylibrb (GPL, extra `rubberband`)."""
-
-
+STRETCHERS: Mapping[str, StretcherFactory] = {"vocoder": _vocoder}
+"""Factories by name; a line here adds another."""
 DEFAULT_STRETCHER = "vocoder"
 
 
@@ -35,7 +30,6 @@ def make_stretcher(name: str, recording: OrchestraRecording) -> Stretcher:
 
     Raises:
         ConfigError: no such stretcher.
-        MissingDependencyError: the stretcher's library is not installed.
     """
     try:
         factory = STRETCHERS[name]

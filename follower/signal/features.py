@@ -103,6 +103,7 @@ class FeatureStream:
         n = c.high_fft_samples
         self._mel_window = _hann(n)
         self._mel_first, self._mel_weights = mel_filters(c)
+        # scipy.fft.dct(type=2, norm="ortho") of the unit vectors differs in the last bits, and every cache holds these.
         m = np.arange(c.n_mels)
         basis = np.cos(np.pi * np.arange(c.n_mfcc)[:, None] * (2 * m + 1) / (2 * c.n_mels))
         basis *= np.sqrt(2 / c.n_mels)
@@ -168,5 +169,8 @@ class FeatureStream:
 
 
 def _hann(n: int) -> NDArray[np.float32]:
-    """Periodic Hann window of n samples."""
+    """Periodic Hann window of n samples.
+
+    The same floats as `scipy.signal.windows.hann`, without loading scipy.signal (0.7 s of processor time, 50 MB).
+    """
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)

@@ -9,8 +9,9 @@ import threading
 from collections.abc import Callable
 
 from follower.engine import Engine
-from follower.errors import FollowerError
-from follower.inference.base import DEFAULT_METHOD, METHODS
+from follower.errors import FollowerError, InputError
+from follower.inference.methods import DEFAULT_METHOD, METHODS
+from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
 from follower.protocol.codec import RefusedError
 from follower.session.controls import ControlQueue
@@ -93,10 +94,11 @@ class AudioSessions:
             raise RefusedError("failed", f"the cache cannot be used: {type(e).__name__}") from e
         finally:
             self._opening -= 1
-        if start_s is not None and start_s > loaded.orchestra_duration_s:
-            raise RefusedError(
-                "invalid", f"start {start_s:g} s is outside the recording (0..{loaded.orchestra_duration_s:.1f} s)"
-            )
+        if start_s is not None:
+            try:
+                require_in_orchestra("start", start_s, loaded.orchestra_duration_s)
+            except InputError as e:
+                raise RefusedError("invalid", str(e)) from e
         loop = asyncio.get_running_loop()
         name = f"s{next(self._numbers)}"
         audio = AudioSession(Broadcast(name, loop, ControlQueue()), source)

@@ -13,9 +13,8 @@ import pytest
 
 from follower.audio import microphone, portaudio
 from follower.audio.microphone import MicrophoneSource
-from follower.cli import run_command
-from follower.commands import devices as devices_command
-from follower.commands.devices import level_db, meter_line
+from follower.cli import main
+from follower.commands.devices import level_db, level_text
 from follower.errors import ConfigError, DeviceError, MissingDependencyError
 from follower.events import AudioBlock, Gap, Notice
 from follower.session.runner import run
@@ -320,29 +319,30 @@ def test_stop_ends_the_session_even_while_the_device_is_away(sd: FakeSoundDevice
 def test_what_is_missing_is_named_in_one_line_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, words: str
 ) -> None:
+    really = importlib.import_module
+
     def import_module(name: str) -> object:
-        assert name == "sounddevice"
-        raise error
+        if name == "sounddevice":
+            raise error
+        return really(name)
 
     monkeypatch.setattr(importlib, "import_module", import_module)
     with pytest.raises(MissingDependencyError, match=words):
         portaudio.load()
-    args = SimpleNamespace(meter=False)
-    assert run_command(devices_command.run, args) == 2  # type: ignore[arg-type]
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1 and words in told[0]
+    assert main(["devices"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and words in lines[0]
 
 
 def test_devices_lists_them(sd: FakeSoundDevice, capsys: pytest.CaptureFixture[str]) -> None:
-    assert devices_command.run(SimpleNamespace(meter=False)) == 0  # type: ignore[arg-type]
+    assert main(["devices"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("*   1    1 in   2 out   48000 Hz  ALSA: Piano Mic")
+    assert lines[1].split() == ["*", "1", "1", "in", "2", "out", "48000", "Hz", "ALSA:", "Piano", "Mic"]
     assert lines[-1] == "* is the default input"
 
 
 def test_level_and_meter() -> None:
     assert level_db(np.full(10, 1.0, np.float32)) == 0.0
     assert level_db(np.zeros(10, np.float32)) == -np.inf
-    assert meter_line(-30.0, 0.5).count("#") == 20
-    assert meter_line(-np.inf, 0.0).count("#") == 0
-    assert meter_line(0.0, 1.0).endswith("CLIPPING")
+    assert level_text(-30.04, 0.5) == " -30.0 dB"
+    assert level_text(0.0, 1.0).endswith("CLIPPING")

@@ -163,12 +163,9 @@ def test_a_player_is_heard_and_a_server_that_dies_comes_back(stage: Stage) -> No
 
 def test_the_meter_shows_the_level(stage: Stage) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from follower.commands import devices; import argparse;"
-         "p = argparse.ArgumentParser(); devices.add_parser(p.add_subparsers());"
-         "sys.exit(devices.run(p.parse_args(sys.argv[1:])))",
-         "devices", "--meter", "--device", "pulse", "--seconds", "1"],
+        [sys.executable, "-m", "follower", "devices", "--meter", "--device", "pulse", "--seconds", "0:01"],
         env=stage.env, capture_output=True, text=True, timeout=WAIT_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    last_db = float(done.stdout.splitlines()[-1].partition("]")[2].split()[0])
+    last_db = float(done.stdout.splitlines()[-1].split()[0])
     assert last_db == pytest.approx(-9.0, abs=1.5)

@@ -21,7 +21,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--jobs", "0"], "--jobs is 0"),
+        (["--jobs", "0"], "argument --jobs: 0 is too few"),
         (["--system", "best"], "unknown system 'best'"),
         (["--json", "nowhere/e.json"], "there is no folder"),
         (["--plot", "nowhere/e.png"], "there is no folder"),
@@ -54,7 +54,7 @@ def test_options_become_settings(short_demo: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("follower.evaluation.parallel.evaluate_scenarios", spy)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     options = ["--system", "live", "--system", "naive", "--system", "live:tempo", "--start", "known",
-               "--start-offset", "3", "--no-stems", "--rebuild", "--jobs", "1"]  # fmt: skip
+               "--start-offset", "0:03", "--no-stems", "--rebuild", "--jobs", "1"]  # fmt: skip
     assert main(["evaluate", str(short_demo), *options]) == 130
     ((_, systems, settings, jobs),) = seen
     assert systems == ["live:tempo", "naive"]

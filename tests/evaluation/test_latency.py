@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from follower.commands import latency as command
+from follower.cli import main
 from follower.errors import InputError, OutputError
 from follower.evaluation.latency.delays import Delays, Figures, delays
 from follower.evaluation.latency.histograms import plot_delays
@@ -126,13 +125,11 @@ def test_the_whole_measurement(
     monkeypatch.setattr("follower.piece.reading.load_piece", lambda path: SimpleNamespace(path=path))
     monkeypatch.setattr("follower.engine.Engine", lambda cache, rate_hz, method, start_s: FakeEngine(rate_hz, method))
     monkeypatch.setattr("follower.kernels.warmup", lambda: None)
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    args = parser.parse_args(
+    code = main(
         ["latency", "cache", str(tmp_path / "p.wav"), "--seconds", "0.5", "--load", "1",
          "--json", str(tmp_path / "f.json"), "--plot", str(tmp_path / "h.png")]
     )  # fmt: skip
-    assert command.run(args) == 0
+    assert code == 0
     found = json.loads((tmp_path / "f.json").read_text())
     positions = RATE_HZ // 2 // BLOCK
     assert found["positions"] == positions
@@ -146,8 +143,6 @@ def test_the_whole_measurement(
 
 
 @pytest.mark.parametrize(("option", "value"), [("--seconds", "0"), ("--seconds", "nan"), ("--load", "-1")])
-def test_what_cannot_be_measured(tmp_path: Path, option: str, value: str) -> None:
-    parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    with pytest.raises(InputError, match=option):
-        command.run(parser.parse_args(["latency", "cache", "p.wav", option, value]))
+def test_what_cannot_be_measured(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["latency", "cache", "p.wav", option, value]) == 2
+    assert f"argument {option}: " in capsys.readouterr().err

@@ -12,7 +12,17 @@ from follower.evaluation.behaviour import behaviour
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.plots import plot_evaluation
 from follower.evaluation.systems.outcome import Outcome
-from follower.evaluation.table import ALL, behaviour_text, confidence_table, pool, pools, text_table, to_json
+from follower.evaluation.table import (
+    ALL,
+    behaviour_text,
+    confidence_tables,
+    error_table,
+    note_lines,
+    pool,
+    pools,
+    to_json,
+)
+from follower.terminal import plain_text
 
 
 def _outcome(error: list[float], confidence: float = math.nan, notes: tuple[str, ...] = ()) -> Outcome:
@@ -45,18 +55,19 @@ def test_pools_by_pattern() -> None:
 
 
 def test_the_text_has_a_line_per_scenario_system_and_pool() -> None:
-    text = text_table(RESULTS, pools(RESULTS, ["*_clean"]))
-    lines = text.splitlines()
-    assert len(lines) == 2 + 4 + 1 + 4 + 1
+    lines = plain_text(error_table(RESULTS, pools(RESULTS, ["*_clean"]))).splitlines()
+    assert len(lines) == 2 + 4 + 1 + 4
     assert lines[2].split()[:5] == ["a_clean", "live:tempo", "2", "35.0", "35.0"]
     assert lines[3].split()[-5:] == ["-"] * 5
-    assert lines[-1] == "note: b_pause, naive: odd"
+    assert lines[6] == ""
+    assert note_lines(RESULTS) == ["note: b_pause, naive: odd"]
 
 
 def test_confidences_have_their_own_table() -> None:
-    text = confidence_table(pools(RESULTS, [])[ALL])
-    assert "live:tempo: estimates above a confidence" in text
-    assert "naive" not in text
+    (title, coverage), (_, calibration) = confidence_tables(pools(RESULTS, [])[ALL])
+    assert title == "live:tempo: estimates above a confidence"
+    assert plain_text(coverage).splitlines()[1].split() == ["0.00", "80.0", "80.0", "25.00", "25.00", "0.00"]
+    assert calibration.row_count == 10
 
 
 def test_behaviour_in_words() -> None:

@@ -14,7 +14,8 @@ import soundfile
 from follower.config import PrepConfig
 from follower.errors import ConfigError
 from follower.evaluation.scenario import load_scenario
-from follower.inference.base import DEFAULT_METHOD, METHODS, Belief, Frame, Frontier, create_frontier
+from follower.inference.base import Belief, Frame, Frontier, create_frontier
+from follower.inference.methods import DEFAULT_METHOD, METHODS
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
 from follower.signal.features import FeatureFrames, FeatureStream

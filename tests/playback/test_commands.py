@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,19 +10,22 @@ import numpy as np
 import pytest
 import soundfile
 
-from follower.commands import playback_options
-from follower.commands.render_report import summary_line
-from follower.commands.rendering import RenderSink, RenderTargets
-from follower.commands.replay import add_parser
-from follower.errors import InputError, OutputError
+from follower.cli import command_parser
+from follower.commands import orchestra as orchestra_sinks
+from follower.commands.replay import ReplayOptions
+from follower.errors import ConfigError, InputError, OutputError
+from follower.evaluation.accompaniment import draw_report, summary_line
 from follower.events import Event, Notice, State, StateChange
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording, load_orchestra
+from follower.playback.render_sink import RenderSink, RenderTargets
 from follower.playback.stretchers import make_stretcher
+from follower.session.sink import Sink
 from tests.playback.playback_simulation import LIVE_RATE_HZ, position
 
 RATE_HZ = 16000
 PIANO_S = 6.0
+NOTHING = RenderTargets(None, None, 0.0, 0.0)
 
 
 def tone(frequency_hz: float, duration_s: float, rate_hz: int, level: float = 0.5) -> np.ndarray:
@@ -60,10 +62,11 @@ def session() -> list[Event]:
     return events
 
 
-def rendered(piano: Path, orchestra: Path, targets: RenderTargets) -> None:
+def rendered(piano: Path, orchestra: Path, targets: RenderTargets, report: Path | None = None) -> None:
     recording = load_orchestra(orchestra)
     player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
-    with RenderSink(player, piano, targets) as sink:
+    draw = None if report is None else lambda course, positions: draw_report(course, positions, piano, report)
+    with RenderSink(player, piano, targets, draw) as sink:
         for event in session():
             sink.send(event)
         assert sink.dropped == 0
@@ -73,7 +76,7 @@ def test_piano_left_orchestra_right_24_bit_at_the_orchestra_s_rate(
     piano: Path, orchestra: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.wav"
-    rendered(piano, orchestra, RenderTargets(out, None, None, 0.0, -6.0206))
+    rendered(piano, orchestra, RenderTargets(out, None, 0.0, -6.0206))
     info = soundfile.info(out)
     assert (info.samplerate, info.channels, info.subtype) == (RATE_HZ, 2, "PCM_24")
     assert PIANO_S <= info.duration < PIANO_S + 0.5
@@ -89,11 +92,11 @@ def test_piano_left_orchestra_right_24_bit_at_the_orchestra_s_rate(
 
 def test_the_mix_is_their_sum_under_full_scale_and_in_time(piano: Path, orchestra: Path, tmp_path: Path) -> None:
     both, mix = tmp_path / "both.wav", tmp_path / "mix.wav"
-    rendered(piano, orchestra, RenderTargets(both, mix, None, -12.0, -12.0))
+    rendered(piano, orchestra, RenderTargets(both, mix, -12.0, -12.0))
     stereo, mono = soundfile.read(both)[0], soundfile.read(mix)[0]
     assert mono.shape == (len(stereo),)
     np.testing.assert_allclose(mono, stereo.sum(axis=1), atol=1e-5)
-    rendered(piano, orchestra, RenderTargets(None, mix, None, 6.0, 6.0))
+    rendered(piano, orchestra, RenderTargets(None, mix, 6.0, 6.0))
     mono = soundfile.read(mix)[0]
     assert 0.9 < np.abs(mono).max() <= 0.971
 
@@ -101,7 +104,7 @@ def test_the_mix_is_their_sum_under_full_scale_and_in_time(piano: Path, orchestr
 def test_the_report_is_drawn_with_and_without_truth(
     piano: Path, orchestra: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rendered(piano, orchestra, RenderTargets(None, None, tmp_path / "a.png", 0.0, 0.0))
+    rendered(piano, orchestra, NOTHING, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "no truth beside" in capsys.readouterr().err
     folder = tmp_path / "scenario"
@@ -111,7 +114,7 @@ def test_the_report_is_drawn_with_and_without_truth(
     beats = [1.0 + 0.5 * k for k in range(10)]
     (folder / "p.beats").write_text("start,measure\n" + "".join(f"{b},{b}\n" for b in beats))
     (folder / "o.beats").write_text("start,measure\n" + "".join(f"{5 + 1.2 * b},{b}\n" for b in beats))
-    rendered(folder / "p.wav", orchestra, RenderTargets(None, None, tmp_path / "b.svg", 0.0, 0.0))
+    rendered(folder / "p.wav", orchestra, NOTHING, tmp_path / "b.svg")
     assert (tmp_path / "b.svg").read_text().startswith("<?xml")
     said = capsys.readouterr().err
     # The beat at 1 s comes before the entry.
@@ -121,15 +124,15 @@ def test_the_report_is_drawn_with_and_without_truth(
 def test_a_place_that_cannot_be_written_is_said_before_the_replay(piano: Path, orchestra: Path, tmp_path: Path) -> None:
     bad = tmp_path / "none" / "out.wav"
     with pytest.raises(OutputError, match="cannot write"):
-        rendered(piano, orchestra, RenderTargets(tmp_path / "good.wav", bad, None, 0.0, 0.0))
+        rendered(piano, orchestra, RenderTargets(tmp_path / "good.wav", bad, 0.0, 0.0))
     with pytest.raises(OutputError, match=r"ending in \.png"):
-        rendered(piano, orchestra, RenderTargets(None, None, tmp_path / "report.xyz", 0.0, 0.0))
+        rendered(piano, orchestra, NOTHING, tmp_path / "report.xyz")
 
 
 def test_a_failed_replay_is_not_rendered(piano: Path, orchestra: Path, tmp_path: Path) -> None:
     recording = load_orchestra(orchestra)
     player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
-    sink = RenderSink(player, piano, RenderTargets(tmp_path / "out.wav", None, None, 0.0, 0.0))
+    sink = RenderSink(player, piano, RenderTargets(tmp_path / "out.wav", None, 0.0, 0.0))
     with pytest.raises(InputError), sink:
         for event in session():
             sink.send(event)
@@ -141,10 +144,10 @@ def test_silence_at_every_beat_is_said_as_such() -> None:
     assert "silent at all 3 beats" in summary_line(np.full(3, np.nan))
 
 
-def arguments(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    return parser.parse_args(["replay", "cache", "p.wav", *words])
+def options(*words: str) -> ReplayOptions:
+    parser, module = command_parser("replay")
+    parsed: ReplayOptions = module.options_of(parser.parse_args(["cache", "p.wav", *words]))
+    return parsed
 
 
 def cache_of(path: Path, sha256: str, duration_s: float) -> Any:
@@ -156,30 +159,32 @@ def test_only_the_recording_the_cache_is_about_is_played(orchestra: Path, piano:
     import hashlib
 
     digest = hashlib.sha256(orchestra.read_bytes()).hexdigest()
-    make = playback_options.render_sinks
-    wanted = arguments("--render", str(tmp_path / "out.wav"))
+
+    def make(wanted: ReplayOptions, cache: Any, piano: Path) -> list[Sink]:
+        return orchestra_sinks.render_sinks(wanted.render, wanted.play, cache, piano)
+
+    wanted = options("--render", str(tmp_path / "out.wav"))
     assert len(make(wanted, cache_of(orchestra, digest, 30.0), piano)) == 1
     with pytest.raises(InputError, match="has changed"):
         make(wanted, cache_of(orchestra, "0" * 64, 30.0), piano)
     with pytest.raises(InputError, match="--orchestra FILE"):
         make(wanted, cache_of(tmp_path / "gone.wav", digest, 30.0), piano)
     # Another copy of the same length will do, another length will not.
-    elsewhere = arguments("--render", str(tmp_path / "out.wav"), "--orchestra", str(orchestra))
+    elsewhere = options("--render", str(tmp_path / "out.wav"), "--orchestra", str(orchestra))
     assert len(make(elsewhere, cache_of(tmp_path / "gone.wav", "0" * 64, 30.2), piano)) == 1
     with pytest.raises(InputError, match=r"lasts 30\.0 s"):
         make(elsewhere, cache_of(tmp_path / "gone.wav", "0" * 64, 40.0), piano)
-    assert make(arguments(), cache_of(orchestra, digest, 30.0), piano) == []
-    assert playback_options.play_sinks(arguments(), cache_of(orchestra, digest, 30.0)) == []
+    assert make(options(), cache_of(orchestra, digest, 30.0), piano) == []
+    assert orchestra_sinks.play_sinks(options().play, cache_of(orchestra, digest, 30.0)) == []
 
 
 @pytest.mark.parametrize(
     "words",
     [["--volume", "99"], ["--volume", "x"], ["--balance", "2"], ["--play-latency", "0"], ["--stretcher", "tape"]],
 )
-def test_a_wrong_option_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        arguments(*words)
-    assert words[0] in capsys.readouterr().err
+def test_a_wrong_option_is_refused(words: list[str]) -> None:
+    with pytest.raises(ConfigError, match=words[0]):
+        options(*words)
 
 
 def test_a_device_with_another_rate_gets_the_recording_resampled() -> None:

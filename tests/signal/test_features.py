@@ -6,13 +6,14 @@ import hypothesis.strategies as st
 import librosa
 import numpy as np
 import pytest
+import scipy.fft
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
 from follower.errors import ConfigError
 from follower.kernels import features as kernels
-from follower.signal.features import FeatureFrames, FeatureStream, concatenate
+from follower.signal.features import FeatureFrames, FeatureStream, _hann, concatenate
 from follower.signal.filterbanks import mel_filters, semitone_filters
 from follower.signal.framing import Framer
 from tests.naive import features as naive
@@ -179,3 +180,16 @@ def test_kernels_match_their_oracles() -> None:
     np.testing.assert_allclose(got, naive.cepstrum(mel, basis, 1e-10), rtol=1e-5)
     x = _noise(50)
     assert kernels.root_mean_square(x) == pytest.approx(np.sqrt(np.mean(x.astype(float) ** 2)))
+
+
+@pytest.mark.parametrize("n", [2, 400, 2047, 2048, 4096, 8192])
+def test_the_window_is_scipy_s(n: int) -> None:
+    from scipy.signal.windows import hann
+
+    np.testing.assert_array_equal(_hann(n), hann(n, sym=False).astype(np.float32))
+
+
+def test_the_cepstrum_is_scipy_s_up_to_rounding() -> None:
+    config = FeatureConfig()
+    expected = scipy.fft.dct(np.eye(config.n_mels), type=2, norm="ortho", axis=0)[: config.n_mfcc]
+    np.testing.assert_allclose(FeatureStream(config, 22050)._dct, expected, rtol=0, atol=1e-14)

@@ -13,7 +13,7 @@ from follower.evaluation.systems.maps import map_outcome, path_map_outcome
 from follower.evaluation.systems.offline import naive_outcome, notebook_outcome
 from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.systems.workbench import Workbench
-from follower.inference.base import DEFAULT_METHOD, METHODS
+from follower.inference.methods import DEFAULT_METHOD, METHODS
 
 System = Callable[[Workbench], Outcome]
 

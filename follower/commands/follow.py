@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
 import signal
@@ -10,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from follower.commands.display import ProgressDisplay
+from follower.commands.live_view import LiveView
+from follower.commands.options.engine import EngineOptions
+from follower.commands.options.outputs import OutputOptions
 from follower.commands.outputs import open_outputs
 from follower.errors import OutputError
 from follower.events import Event, Position
-from follower.inference.base import DEFAULT_METHOD, METHODS
 from follower.piece.piece import Piece
 from follower.session.background_sink import BackgroundSink
 from follower.session.controls import ControlQueue
@@ -43,14 +43,6 @@ def low_jitter() -> Iterator[None]:
         sys.setswitchinterval(before_s)
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that make the engine."""
-    parser.add_argument("--method", choices=tuple(METHODS), default=DEFAULT_METHOD, help="default: %(default)s")
-    parser.add_argument(
-        "--start", type=float, metavar="SECONDS", help="where in the orchestra recording the piano begins, when known"
-    )
-
-
 @contextlib.contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[threading.Event]:
     """Call `stop()` on Ctrl-C instead of raising, so that every file is completed; yields the flag it sets."""
@@ -72,9 +64,10 @@ def interruptible(stop: Callable[[], None]) -> Iterator[threading.Event]:
 
 
 def follow(
-    args: argparse.Namespace,
     piece: Piece,
     source: Source,
+    engine_options: EngineOptions,
+    outputs: OutputOptions,
     audio_duration_s: float | None = None,
     more_sinks: Sequence[Sink] = (),
     controls: ControlQueue | None = None,
@@ -82,12 +75,13 @@ def follow(
     """Follow an open source until it ends or Ctrl-C; returns the exit code.
 
     Args:
-        args: of `add_engine_options` and `outputs.add_outputs`.
         piece: the prepared piece.
         source: open.
+        engine_options: how the engine follows.
+        outputs: where positions go.
         audio_duration_s: length of the piano recording; None for a live stream.
-        more_sinks: not yet open, beside those of `args`.
-        controls: where sinks put what they ask of the engine; None makes one for those of `args`.
+        more_sinks: not yet open, beside those of `outputs`.
+        controls: where sinks put what they ask of the engine; None makes one for those of `outputs`.
     """
     from follower import kernels
     from follower.engine import Engine
@@ -96,11 +90,11 @@ def follow(
     controls = ControlQueue() if controls is None else controls
     last: list[Position] = []
     with contextlib.ExitStack() as stack:
-        engine = Engine(piece, source.sample_rate_hz, args.method, args.start)
+        engine = Engine(piece, source.sample_rate_hz, engine_options.method, engine_options.start_s)
         kernels.warmup()
         sinks = [stack.enter_context(sink) for sink in more_sinks]
-        sinks += stack.enter_context(open_outputs(args, piece, controls))
-        sinks.append(stack.enter_context(ProgressDisplay(sys.stderr, piece.orchestra_duration_s, audio_duration_s)))
+        sinks += stack.enter_context(open_outputs(outputs, piece, controls))
+        sinks.append(stack.enter_context(LiveView(sys.stderr, piece.orchestra_duration_s, audio_duration_s)))
         interrupted = stack.enter_context(interruptible(source.stop))
         stack.enter_context(low_jitter())
 

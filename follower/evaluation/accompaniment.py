@@ -13,13 +13,13 @@ from follower.evaluation.beat_errors import TOLERANCES_MS
 from follower.events import Position
 from follower.playback.render import Course
 
-LARGEST_SHOWN_MS = 1000.0
+MAX_SHOWN_MS = 1000.0
 
 
 def draw_report(course: Course, positions: Sequence[Position], piano: Path, out: Path) -> str:
     """Draw the accompaniment error and the rate over time; return the error in words.
 
-    With a scenario's truth beside the piano recording (design section 2) the error is against the truth at its beats,
+    With a scenario's truth beside the piano recording the error is against the truth at its beats,
     else only the distance between player and follower can be shown.
 
     Raises:
@@ -31,8 +31,8 @@ def draw_report(course: Course, positions: Sequence[Position], piano: Path, out:
     figure = Figure(figsize=(12, 7), layout="constrained")
     FigureCanvasAgg(figure)
     errors, rates = figure.subplots(2, 1, sharex=True)
-    claimed_at, claimed = _claims(positions)
-    control_ms = 1e3 * (course.position_s - np.interp(course.at_s, claimed_at, claimed, left=np.nan, right=np.nan))
+    estimated_at, estimated = _estimates(positions)
+    control_ms = 1e3 * (course.position_s - np.interp(course.at_s, estimated_at, estimated, left=np.nan, right=np.nan))
     errors.plot(course.at_s, _shown(control_ms), color="0.7", linewidth=0.8, label="player minus follower")
     title = "player against follower (no truth beside the piano recording)"
     truth = _truth(piano)
@@ -64,23 +64,23 @@ def summary_line(error_ms: NDArray[np.float64]) -> str:
         >>> summary_line(np.array([10.0, -30.0, 150.0, np.nan])).split("; ")[0]
         'accompaniment error: median 30 ms'
     """
-    heard = np.abs(error_ms[np.isfinite(error_ms)])
-    silent_pct = 100.0 * (1.0 - len(heard) / max(len(error_ms), 1))
-    if len(heard) == 0:
+    sounding = np.abs(error_ms[np.isfinite(error_ms)])
+    silent_pct = 100.0 * (1.0 - len(sounding) / max(len(error_ms), 1))
+    if len(sounding) == 0:
         return f"accompaniment error: the orchestra was silent at all {len(error_ms)} beats"
-    over = "/".join(f"{100 * np.mean(heard > t):.0f}" for t in TOLERANCES_MS)
+    over = "/".join(f"{100 * np.mean(sounding > t):.0f}" for t in TOLERANCES_MS)
     limits = "/".join(str(t) for t in TOLERANCES_MS)
     return (
-        f"accompaniment error: median {np.median(heard):.0f} ms; over {limits} ms: {over} %; "
+        f"accompaniment error: median {np.median(sounding):.0f} ms; over {limits} ms: {over} %; "
         f"silent at {silent_pct:.0f} % of {len(error_ms)} beats"
     )
 
 
 def _shown(error_ms: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(error_ms, -LARGEST_SHOWN_MS, LARGEST_SHOWN_MS)
+    return np.clip(error_ms, -MAX_SHOWN_MS, MAX_SHOWN_MS)
 
 
-def _claims(positions: Sequence[Position]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _estimates(positions: Sequence[Position]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     known = [(p.audio_time_s, p.orchestra_time_s) for p in positions if p.orchestra_time_s is not None]
     if not known:
         return np.zeros(1), np.full(1, np.nan)

@@ -1,9 +1,10 @@
-"""What `replay --render` and its kin write when the replay is over."""
+"""A sink that renders the orchestra into files when the session is over."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +13,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.errors import AudioFileError, OutputError
+from follower.errors import OutputError
 from follower.events import Event, Position, Session, StateChange
+from follower.files.audio_file import read_audio
 from follower.playback.limiter import Limiter
 from follower.playback.player import OrchestraPlayer
-from follower.playback.render import RenderedBlock, course_of, render
+from follower.playback.render import Course, RenderedBlock, course_of, render
 
 SUBTYPE = "PCM_24"
+Report = Callable[[Course, Sequence[Position]], str]
+"""Draws how the orchestra went beside the positions, and returns it in words."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,12 @@ class RenderTargets:
     Attributes:
         stereo: piano left, orchestra right; None for none.
         mix: mono sum; None for none.
-        report: plot; None for none.
         piano_db: level of the piano.
         orchestra_db: level of the orchestra.
     """
 
     stereo: Path | None
     mix: Path | None
-    report: Path | None
     piano_db: float
     orchestra_db: float
 
@@ -47,12 +49,16 @@ class RenderSink:
         player: fresh.
         piano: the recording that is replayed.
         targets: what to write.
+        report: called with the rendering when it is written; None for no report.
     """
 
-    def __init__(self, player: OrchestraPlayer, piano: Path, targets: RenderTargets) -> None:
+    def __init__(
+        self, player: OrchestraPlayer, piano: Path, targets: RenderTargets, report: Report | None = None
+    ) -> None:
         self._player = player
         self._piano = piano
         self._targets = targets
+        self._report = report
         self._events: list[Position | StateChange] = []
         self._files = contextlib.ExitStack()
         self._stereo: Any = None
@@ -81,11 +87,9 @@ class RenderSink:
                 return
             blocks = self._render()
         course = course_of(blocks)
-        if self._targets.report is not None:
-            from follower.commands.render_report import draw_report
-
+        if self._report is not None:
             positions = [e for e in self._events if isinstance(e, Position)]
-            print(draw_report(course, positions, self._piano, self._targets.report), file=sys.stderr)
+            print(self._report(course, positions), file=sys.stderr)
         counts = self._player.counts
         print(
             f"orchestra: {counts.entries} entries, {counts.jumps} jumps, {counts.holds} fades, "
@@ -153,15 +157,11 @@ def _gain(decibels: float) -> np.float32:
 
 
 def _load_mono(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    import soundfile
     import soxr
 
-    try:
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as e:
-        raise AudioFileError(f"cannot read {path} again for rendering ({e})") from e
-    mono: NDArray[np.float32] = data.mean(axis=1)
-    if rate == sample_rate_hz:
+    samples, rate_hz = read_audio(path)
+    mono: NDArray[np.float32] = samples.mean(axis=1)
+    if rate_hz == sample_rate_hz:
         return mono
-    resampled: NDArray[np.float32] = soxr.resample(mono, rate, sample_rate_hz, quality="HQ")
+    resampled: NDArray[np.float32] = soxr.resample(mono, rate_hz, sample_rate_hz, quality="HQ")
     return resampled

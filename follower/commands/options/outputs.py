@@ -1,0 +1,83 @@
+"""Where positions go: files, OSC, WebSocket, plug-ins."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from follower.commands.options.access import AccessOptions
+from follower.commands.options.values import address
+from follower.protocol.address import Address
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where positions go.
+
+    Attributes:
+        positions: CSV file with a row per position; None for none.
+        jsonl: file with every event as a line of JSON; None for none.
+        out: folder for the alignment as arrays and as CSV; None for none.
+        osc: where OSC is sent.
+        osc_float: send times as 32-bit floats.
+        osc_in: where OSC commands are taken; None for nowhere.
+        websocket: where WebSocket clients and the monitor page are served; None for nowhere.
+        access: who may connect there.
+        sinks: plug-ins, each MODULE:CLASS[=ARG].
+    """
+
+    positions: Path | None
+    jsonl: Path | None
+    out: Path | None
+    osc: tuple[Address, ...]
+    osc_float: bool
+    osc_in: Address | None
+    websocket: Address | None
+    access: AccessOptions
+    sinks: tuple[str, ...]
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        files = parser.add_argument_group("files")
+        files.add_argument("--positions", type=Path, metavar="F.csv", help="write one row per position")
+        files.add_argument("--jsonl", type=Path, metavar="F.jsonl", help="write every event as a line of JSON")
+        files.add_argument(
+            "--out", type=Path, metavar="DIR", help="write hyp.npy, p_po_align.npy, o_po_align.npy and positions.csv"
+        )
+        network = parser.add_argument_group("network (docs/protocol.md)")
+        network.add_argument(
+            "--osc", type=address, action="append", default=[], metavar="HOST:PORT", help="send OSC; repeatable"
+        )
+        network.add_argument(
+            "--osc-float", action="store_true", help="send times as 32-bit floats (Pure Data needs it)"
+        )
+        network.add_argument("--osc-in", type=address, metavar="[HOST:]PORT", help="take OSC commands on this port")
+        network.add_argument(
+            "--ws", type=address, metavar="[HOST:]PORT", help="serve WebSocket clients and the monitor page"
+        )
+        AccessOptions.add_arguments(network)
+        parser.add_argument(
+            "--sink",
+            action="append",
+            default=[],
+            metavar="MODULE:CLASS[=ARG]",
+            help="a sink of your own, see examples/text_sink.py; repeatable",
+        )
+
+    @classmethod
+    def of(cls, values: argparse.Namespace) -> Self:
+        """Take what was parsed."""
+        return cls(
+            values.positions,
+            values.jsonl,
+            values.out,
+            tuple(values.osc),
+            values.osc_float,
+            values.osc_in,
+            values.ws,
+            AccessOptions.of(values),
+            tuple(values.sink),
+        )

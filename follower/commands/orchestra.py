@@ -1,0 +1,158 @@
+"""The orchestra as `replay` and `live` let it be heard: sinks that play it through a device or render it into files."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from follower.commands.options.orchestra import PlayOptions, RenderOptions
+from follower.errors import InputError
+from follower.events import Position
+from follower.piece.piece import Piece
+from follower.protocol.commands import PlaybackPosition
+from follower.session.sink import Sink
+
+if TYPE_CHECKING:
+    from follower.playback.player import OrchestraPlayer
+    from follower.playback.recording import OrchestraRecording
+    from follower.playback.render import Course
+
+DURATION_TOLERANCE_S = 0.5
+
+
+def play_sinks(
+    options: PlayOptions, piece: Piece, on_playback: Callable[[PlaybackPosition], None] | None = None
+) -> list[Sink]:
+    """Make (not open) the sink that plays, if asked for.
+
+    Args:
+        options: what plays, and how loud.
+        piece: the prepared piece.
+        on_playback: called with what sounds, where a microphone picks it up; None where none does.
+
+    Raises:
+        InputError: the orchestra recording is missing or another one.
+        MissingDependencyError: sounddevice or PortAudio is not installed.
+        DeviceError: no such device.
+    """
+    if not options.play:
+        return []
+    from follower.audio import portaudio
+    from follower.playback import device
+    from follower.playback.limiter import Limiter
+    from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
+
+    output = portaudio.find_output(options.device)
+    recording = _recording(options, piece)
+    if not device.supports(output, recording.sample_rate_hz):
+        recording = recording.resampled(output.sample_rate_hz)
+    limiter = Limiter(OUTPUT_CHANNELS, recording.sample_rate_hz) if options.limiter else None
+    rate_hz = recording.sample_rate_hz
+    latency_s = options.latency_ms / 1e3
+    buffer = OutputBuffer(
+        _player(options, recording),
+        device.gathered(rate_hz, latency_s),
+        options.volume_db,
+        options.balance,
+        limiter,
+    )
+    print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
+    return [_ReportingOutput(device.OrchestraOutput(buffer, device.opener(output, rate_hz, latency_s), on_playback))]
+
+
+def render_sinks(options: RenderOptions, play: PlayOptions, piece: Piece, piano: Path) -> list[Sink]:
+    """Make (not open) the sink that renders when the replay is over, if asked for.
+
+    Args:
+        options: what is written.
+        play: what is rendered, and how loud.
+        piece: the prepared piece.
+        piano: the recording that is replayed.
+
+    Raises:
+        InputError: the orchestra recording is missing or another one.
+    """
+    if not options.wanted:
+        return []
+    from follower.playback.render_sink import RenderSink, RenderTargets
+
+    recording = _recording(play, piece)
+    targets = RenderTargets(options.stereo, options.mix, options.piano_volume_db, play.volume_db)
+    report = _report(options.report, piano) if options.report is not None else None
+    return [RenderSink(_player(play, recording), piano, targets, report)]
+
+
+def _report(path: Path, piano: Path) -> Callable[[Course, Sequence[Position]], str]:
+    """Return what draws the report of a rendering."""
+    from follower.evaluation.accompaniment import draw_report
+
+    return lambda course, positions: draw_report(course, positions, piano, path)
+
+
+def _player(options: PlayOptions, recording: OrchestraRecording) -> OrchestraPlayer:
+    from follower.playback.player import OrchestraPlayer
+    from follower.playback.stretchers import make_stretcher
+
+    return OrchestraPlayer(recording, lambda: make_stretcher(options.stretcher, recording))
+
+
+def _recording(options: PlayOptions, piece: Piece) -> OrchestraRecording:
+    """Load what is to be played and check that it is what the cache is about."""
+    from follower.playback.recording import load_orchestra
+
+    prepared = piece.orchestra_file
+    path = Path(prepared.path) if options.recording is None else options.recording
+    if not path.is_file():
+        raise InputError(f"the orchestra recording {path} is not there; say where it is now with --orchestra FILE")
+    if options.recording is None:
+        with path.open("rb") as f:
+            if hashlib.file_digest(f, "sha256").hexdigest() != prepared.sha256:
+                raise InputError(
+                    f"{path} has changed since the cache was made; make the cache again, or give the recording with "
+                    "--orchestra FILE"
+                )
+    recording = load_orchestra(path)
+    # Another master or format of the same recording will do; another performance will not.
+    if abs(recording.duration_s - prepared.duration_s) > DURATION_TOLERANCE_S:
+        raise InputError(
+            f"{path} lasts {recording.duration_s:.1f} s, the recording the cache was made from "
+            f"{prepared.duration_s:.1f} s; give the same recording"
+        )
+    return recording
+
+
+class _ReportingOutput:
+    """An `OrchestraOutput` that says at the end how it went."""
+
+    def __init__(self, output: Any) -> None:
+        self._output = output
+
+    def __enter__(self) -> _ReportingOutput:
+        self._output.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._output.__exit__(kind, error, trace)
+        buffer = self._output.buffer
+        counts = buffer.player.counts
+        print(
+            f"orchestra: {counts.entries} entries, {counts.jumps} jumps, {counts.holds} fades, "
+            f"{buffer.drop_outs} drop-outs, drift {buffer.drift_ppm:+.0f} ppm, output lost {self._output.losses} times",
+            file=sys.stderr,
+        )
+
+    def begin(self, session: Any) -> None:
+        self._output.begin(session)
+
+    def send(self, event: Any) -> None:
+        self._output.send(event)
+
+    @property
+    def dropped(self) -> int:
+        return int(self._output.dropped)

@@ -1,0 +1,109 @@
+"""What a person sees on a terminal, and what a script reads instead: tables and progress bars, through rich.
+
+On a terminal tables are drawn to its width and bars move. Anything else (a file, a pipe) gets plain aligned lines of
+any length, and no bars.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PLAIN_COLUMNS = 10_000
+"""Width of a plain table: wide enough that no line is ever broken."""
+
+
+def make_console(stream: TextIO) -> Console:
+    """Return a console that prints text as it is: no markup, no emoji, no highlighted numbers."""
+    from rich.console import Console
+
+    width = None if stream.isatty() else PLAIN_COLUMNS
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+
+
+def make_table(names: Sequence[str] = (), numbers: Sequence[str] = (), headings: bool = True) -> Table:
+    """Return a table without rows; `Table.add_row` takes their text.
+
+    Args:
+        names: headings of the first columns, aligned left.
+        numbers: headings of the columns after those, aligned right.
+        headings: whether the headings are printed.
+
+    Example:
+        >>> table = make_table(["scenario"], ["beats"])
+        >>> table.add_row("bach", "120")
+        >>> print(plain_text(table))
+        scenario  beats
+        bach        120
+    """
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=headings)
+    for name in names:
+        table.add_column(name)
+    for number in numbers:
+        table.add_column(number, justify="right")
+    return table
+
+
+def plain_text(table: Table) -> str:
+    """Return a table as aligned lines, without spaces at their ends."""
+    stream = io.StringIO()
+    make_console(stream).print(table)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def print_table(table: Table, stream: TextIO | None = None) -> None:
+    """Print a table: to a terminal as wide as it is, to anything else as `plain_text`.
+
+    Args:
+        table: see `make_table`.
+        stream: where to; None is standard output.
+    """
+    stream = stream or sys.stdout
+    if stream.isatty():
+        make_console(stream).print(table)
+    else:
+        print(plain_text(table), file=stream)
+
+
+@contextlib.contextmanager
+def progress_bar(hidden: bool = False) -> Iterator[Callable[[str, float], None]]:
+    """Show a bar on stderr for as long as the block lasts, unless stderr is no terminal.
+
+    Args:
+        hidden: show nothing.
+
+    Yields:
+        Takes what is being done, and the share of all work done so far (0..1).
+    """
+    if hidden or not sys.stderr.isatty():
+        yield lambda what, share: None
+        return
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("<"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=make_console(sys.stderr), transient=True) as progress:
+        task = progress.add_task("", total=1.0)
+        yield lambda what, share: progress.update(task, description=what, completed=share)
