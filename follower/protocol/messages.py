@@ -5,8 +5,6 @@ The first sentence of a docstring is the message's line in the JSON schema and i
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import version
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -14,7 +12,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from follower.events import State
 from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds, wire_name
 
-DISTRIBUTION = "concerto-follower"
 PROTOCOL_VERSION: Final = 1
 """Of the messages in docs/protocol.md; a change that a receiver must know of raises it."""
 
@@ -22,12 +19,6 @@ ErrorCode: TypeAlias = Literal[
     "malformed", "invalid", "unexpected", "unknown_cache", "unknown_session", "too_large", "too_many", "rate", "failed"
 ]
 SampleRate: TypeAlias = Annotated[int, Meta(ge=1)]
-
-
-@cache
-def program_version() -> str:
-    """Return the version of the installed program."""
-    return version(DISTRIBUTION)
 
 
 class _Message(Struct, frozen=True, tag_field="type", rename=wire_name):

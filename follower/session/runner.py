@@ -11,11 +11,11 @@ from follower.errors import FollowerError
 from follower.events import AudioBlock, Event, Notice, Position, Session
 from follower.protocol.codec import kind_of
 from follower.protocol.commands import Command, Start
-from follower.protocol.messages import program_version
 from follower.session.background_sink import BackgroundSink
 from follower.session.controls import ControlQueue, Refused
 from follower.session.sink import Sink
 from follower.session.source import Source
+from follower.version import program_version
 
 
 @dataclass(frozen=True)

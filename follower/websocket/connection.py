@@ -21,8 +21,8 @@ from follower.protocol.messages import (
     ListMessage,
     Message,
     PongMessage,
-    program_version,
 )
+from follower.version import program_version
 from follower.websocket.broadcast import Broadcast, Frame, frame_queue
 from follower.websocket.limits import Limits, TokenBucket
 from follower.websocket.sessions import AudioSession, Sessions

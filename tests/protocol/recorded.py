@@ -17,8 +17,8 @@ from follower.protocol.address import Address
 from follower.protocol.codec import RefusedError, decode_request, to_object
 from follower.protocol.commands import Command
 from follower.protocol.conversion import message_of
-from follower.protocol.messages import program_version
 from follower.session.controls import ControlQueue
+from follower.version import program_version
 from follower.websocket.broadcast import Broadcast, Frame
 from follower.websocket.connection import ClientConnection
 from follower.websocket.limits import Limits
