@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from follower.events import Event, Gap, Jump, Notice, Position, Session, StateChange
 from follower.protocol.messages import (
     PROTOCOL_VERSION,
@@ -15,10 +13,6 @@ from follower.protocol.messages import (
     PositionMessage,
     StateMessage,
 )
-
-
-def _known(x: float | None) -> float | None:
-    return x if x is not None and math.isfinite(x) else None
 
 
 def _audio_time_s(event: Event) -> float:
@@ -42,8 +36,8 @@ def message_of(item: Session | Event) -> EventMessage:
                 item.confidence,
                 item.state,
                 item.audio_time_s,
-                _known(item.capture_time_s),
-                _known(item.latency_ms),
+                item.capture_time_s,
+                item.latency_ms,
             )
         case StateChange():
             return StateMessage(_audio_time_s(item), item.state, item.previous, item.reason)
