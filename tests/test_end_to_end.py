@@ -31,7 +31,7 @@ HEADER = "audio_time_s,orchestra_time_s,mix_time_s,rate,confidence,state"
 CACHE_FILES = {
     "manifest.json", "o_chroma.npy", "o_mfcc.npy", "po_chroma.npy", "po_mfcc.npy", "gmm_o.npz", "o_po_align.npy",
 }  # fmt: skip
-"""What design section 2 promises; there may be more."""
+"""What every cache holds; there may be more."""
 BIN = Path(sys.executable).parent
 
 
@@ -73,7 +73,7 @@ def read_positions(path: Path) -> tuple[NDArray[np.float64], list[State]]:
 
 
 class TestPrep:
-    def test_writes_what_the_design_promises(self, prepared: Path) -> None:
+    def test_writes_the_files_of_a_cache(self, prepared: Path) -> None:
         assert {f.name for f in prepared.iterdir()} >= CACHE_FILES
         document = json.loads((prepared / MANIFEST).read_text())
         assert document["format_version"] == FORMAT_VERSION

@@ -1,4 +1,4 @@
-"""The forward filter with tempo states: `--method tempo` (design 3.2).
+"""The forward filter with tempo states: `--method tempo`.
 
 The belief is a distribution over (tempo, frame of the full mix) plus a standing state. Each hop it moves on by its
 tempo, spreads a little over neighbouring tempi, receives a minute leak everywhere (unknown start, repeat, skip,

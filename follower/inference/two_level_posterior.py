@@ -1,4 +1,4 @@
-"""The belief over tempo and place at two resolutions, in bounded work per hop (design 3.2).
+"""The belief over tempo and place at two resolutions, in bounded work per hop.
 
 The *fine* level has one position per frame of the mix, but only in the `hot` blocks, where there is belief worth the
 work. The *coarse* level pools `POOL` frames, covers the whole mix and makes one step every `POOL` hops; it brings

@@ -1,4 +1,4 @@
-"""Kernels of the forward filter with tempo states (design 3.2). Oracles: tests/naive/tempo_filter.py.
+"""Kernels of the forward filter with tempo states. Oracles: tests/naive/tempo_filter.py.
 
 Everything over the positions of the mix runs in float32 along one contiguous axis, so that the compiler can
 vectorise without reordering sums.

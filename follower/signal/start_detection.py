@@ -1,4 +1,4 @@
-"""Has the piano begun to play the piece? A chord or a note to try the instrument is no beginning (issue 4, start).
+"""Has the piano begun to play the piece? A chord or a note to try the instrument is no beginning.
 
 One attack fits many places of a concerto, however long it sounds and beats. So with an unknown start no place is known
 before the second attack of a run, and a few attacks followed by silence are forgotten.

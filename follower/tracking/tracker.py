@@ -49,7 +49,7 @@ class TrackerConfig(JsonConfig):
         expect_above: mean piano activity there above which the silence is a pause.
         trust_s: over this long before the silence, while the piano was heard, the mix's activity is checked.
         trust_above: mean activity there below which the mix does not tell the piano apart here: it cannot announce
-            a rest either. (Measured on 35 rests and 2221 places to stop, shared and development scenarios: rests
+            a rest either. (Measured on 35 rests and 2221 places to stop in 33 rendered performances: rests
             taken for pauses 31 -> 34 %; pauses taken for rests 20 -> 15 %.)
         missed_s: a rest is over, and was a pause, when the mix has had piano for this long without the live one.
         missed_above: mean piano activity that counts as piano there (3 s means inside four tuttis reached .53).

@@ -1,4 +1,4 @@
-"""Slow oracles of follower.kernels.align: the recurrences as written in design 3.2, every option tried."""
+"""Slow oracles of follower.kernels.align: the recurrences as written there, every option tried."""
 
 from __future__ import annotations
 
