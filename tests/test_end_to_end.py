@@ -200,7 +200,17 @@ class TestReplay:
     def test_ctrl_c_completes_every_file(self, prepared: Path, short_demo: Path, tmp_path: Path) -> None:
         pipe, out = tmp_path / "events.jsonl", tmp_path / "out"
         os.mkfifo(pipe)
-        arguments = ["replay", prepared, short_demo / "p.wav", "--speed", "2", "--jsonl", pipe, "--out", out]
+        arguments: list[str | Path] = [
+            "replay",
+            prepared,
+            short_demo / "p.wav",
+            "--speed",
+            "2",
+            "--jsonl",
+            pipe,
+            "--out",
+            out,
+        ]
         with subprocess.Popen(
             [BIN / "follower", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from conditions import CONDITIONS, rests
 
+from benchmarks.evaluation.conditions import CONDITIONS, rests
 from follower.errors import FollowerError, ScenarioError
 from follower.evaluation.beat_errors import summarise
 from follower.evaluation.scenario import read_columns

@@ -17,6 +17,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -203,7 +204,7 @@ def heard(pairs: Sequence[Path], stretcher: str) -> None:
         scenario = load_scenario(folder)
         events, duration_s = followed(load_piece(cache_path), scenario.piano)
         recording = load_orchestra(scenario.orchestra)
-        player = OrchestraPlayer(recording, lambda r=recording: make_stretcher(stretcher, r))
+        player = OrchestraPlayer(recording, partial(make_stretcher, stretcher, recording))
         begin = time.perf_counter()
         course = course_of(list(render(player, events, duration_s)))
         speed = duration_s / (time.perf_counter() - begin)
@@ -248,7 +249,7 @@ def cpu(cache_path: Path, piano: Path, stretchers: Sequence[str]) -> None:
                 np.ascontiguousarray(np.repeat(material.samples[:1], channels, axis=0)), rate_hz, material.attacks
             )
             for name in stretchers:
-                player = OrchestraPlayer(sides, lambda r=sides, s=name: make_stretcher(s, r))
+                player = OrchestraPlayer(sides, partial(make_stretcher, name, sides))
                 begin = time.process_time()
                 for _ in render(player, events, duration_s):
                     pass

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from types import ModuleType
 
 import numpy as np
@@ -23,12 +22,7 @@ OFFSET_S = 2.0
 
 @pytest.fixture(scope="module")
 def bleed_loop() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bleed_loop", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bleed_loop"] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("benchmarks.signal.bleed_loop")
 
 
 class KnowingEngine:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,15 +21,10 @@ SCRIPT = BENCHMARKS / "evaluation" / "conditions.py"
 
 @pytest.fixture(scope="module")
 def conditions() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conditions", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["conditions"] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("benchmarks.evaluation.conditions")
 
 
-def onset_curve(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def onset_curve(path: Path) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Seconds and the rise of the log level over 30 ms there."""
     samples, rate = soundfile.read(path)
     hop = rate // 100

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,21 +12,14 @@ import pytest
 import soundfile
 
 from follower.errors import ScenarioError
-from tests.paths import BENCHMARKS
 
 RATE_HZ = 8000
 HOP_S = 0.05
 
 
 @pytest.fixture
-def conditions_table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS / "evaluation"))
-    spec = importlib.util.spec_from_file_location("conditions_table", BENCHMARKS / "evaluation" / "conditions_table.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["conditions_table"] = module
-    spec.loader.exec_module(module)
-    return module
+def conditions_table() -> ModuleType:
+    return importlib.import_module("benchmarks.evaluation.conditions_table")
 
 
 @pytest.fixture

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from offline_prep.alignment.features import HOP_S, LOWEST_MIDI, N_PITCHES
-from tests.paths import BENCHMARKS
 
 
 @pytest.fixture
-def fit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS / "offline_prep" / "alignment"))
-    return importlib.import_module("onset_network_fit")
+def fit() -> ModuleType:
+    return importlib.import_module("benchmarks.offline_prep.alignment.onset_network_fit")
 
 
 def test_the_gradient_of_a_window_is_its_slope(fit: ModuleType) -> None:

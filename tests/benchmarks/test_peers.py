@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,12 +23,7 @@ SCRIPT = BENCHMARKS / "evaluation" / "peers.py"
 
 @pytest.fixture(scope="module")
 def peers() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("peers", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["peers"] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("benchmarks.evaluation.peers")
 
 
 def perfect(scenario: Scenario, peer: Any, live_from_s: float, reference_from_s: float) -> NDArray[np.int64]:

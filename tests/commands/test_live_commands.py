@@ -151,6 +151,9 @@ def test_the_player_reports_to_the_engine_what_sounds(
             super().__init__()
             self.on_playback = on_playback
 
+        def __enter__(self) -> Telling:
+            return self
+
         def send(self, event: Event) -> None:
             super().send(event)
             if isinstance(event, Position) and event.seq == 3:

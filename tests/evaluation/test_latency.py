@@ -114,7 +114,7 @@ def test_plot(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="choose a file"):
         plot_delays(measured, tmp_path / "none" / "h.png", "title")
     with pytest.raises(InputError, match="longer recording"):
-        plot_delays(Delays(*[np.zeros(0)] * 4, 0), tmp_path / "h.png", "title")
+        plot_delays(Delays(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0), tmp_path / "h.png", "title")
 
 
 def test_the_whole_measurement(

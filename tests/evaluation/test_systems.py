@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from follower import engine
 from follower.errors import AlignmentError, AudioFileError, ConfigError, OutputError, ScenarioError
 from follower.evaluation import parallel
 from follower.evaluation.beat_errors import summarise
@@ -107,7 +108,7 @@ def test_a_system_without_a_path_has_infinite_errors_and_says_why(
 
 def test_a_known_start_is_told_to_the_engine(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[float | None] = []
-    real = workbench.Engine
+    real = engine.Engine
 
     def spy(*args: object) -> object:
         starts.append(args[3])  # type: ignore[arg-type]

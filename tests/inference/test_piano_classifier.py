@@ -40,7 +40,10 @@ def test_kernels_equal_the_formulas(seed: int, k: int, d: int) -> None:
     np.testing.assert_allclose(mixture.score_samples(x), expected, rtol=0, atol=1e-10)
     statistics = mixture.weights.copy(), mixture.means * 0.5, mixture.covariances * 2.0
     wanted = naive.blend_statistics(
-        x[0], 0.125, (mixture.weights, mixture.means, mixture.covariances), tuple(s.copy() for s in statistics)
+        x[0],
+        0.125,
+        (mixture.weights, mixture.means, mixture.covariances),
+        (statistics[0].copy(), statistics[1].copy(), statistics[2].copy()),
     )
     kernels.blend_statistics(x[0], 0.125, mixture._offsets, mixture.means, mixture._precisions, *statistics)
     for got, want in zip(statistics, wanted, strict=True):

@@ -17,7 +17,8 @@ def banded_power(
 
 
 def cepstrum(mel_power: NDArray[np.float64], basis: NDArray[np.float64], floor_power: float) -> NDArray[np.float64]:
-    return basis @ (10 * np.log10(np.maximum(mel_power, floor_power)))
+    coefficients: NDArray[np.float64] = basis @ (10 * np.log10(np.maximum(mel_power, floor_power)))
+    return coefficients
 
 
 def semitone_amplitudes(signal: NDArray[np.float64], frame: int, config: FeatureConfig) -> NDArray[np.float64]:

@@ -10,7 +10,10 @@ from follower.playback.clock import ClockModel
 def test_the_clock_is_found_through_jitter(ppm: int) -> None:
     rng = np.random.default_rng(1)
     clock = ClockModel(44100)
-    true_s = lambda sample: 100.0 + sample / 44100 * (1 + ppm * 1e-6)  # noqa: E731
+
+    def true_s(sample: int) -> float:
+        return 100.0 + sample / 44100 * (1 + ppm * 1e-6)
+
     worst_s, sample = 0.0, 0
     for k in range(20_000):
         clock.stamp(sample, true_s(sample) + rng.uniform(0.0, 0.004))

@@ -260,10 +260,10 @@ def test_a_bound_outside_its_range_is_refused() -> None:
 
 
 def test_audible_steps_are_counted() -> None:
-    at_s = np.arange(100) * 0.01
-    rate = np.where(at_s < 0.5, 1.0, 1.1)
+    at_s = np.arange(100, dtype=np.float64) * np.float64(0.01)
+    rate: NDArray[np.float64] = np.where(at_s < 0.5, 1.0, 1.1)
     event = np.zeros(100, np.bool_)
-    place_s = 10 + at_s
+    place_s = np.float64(10) + at_s
     assert Course(at_s, place_s, rate, event).audible_steps() == 1
     event[50] = True
     assert Course(at_s, place_s, rate, event).audible_steps() == 0

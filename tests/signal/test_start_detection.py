@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,4 +97,4 @@ def test_a_place_told_while_the_piano_plays_is_not_forgotten(trial: StartDetecto
 @pytest.mark.parametrize(("name", "value"), [("strength", 0.0), ("growth", 0.5), ("min_attacks", 0), ("break_s", 0.0)])
 def test_impossible_settings_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
-        StartDetectorConfig(**{name: value})
+        replace(StartDetectorConfig(), **{name: value})  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from follower.errors import OutputError
 from follower.events import Gap
@@ -409,7 +410,10 @@ def test_a_certificate_makes_it_wss(tmp_path: Path) -> None:
     with (
         ServerThread(0, Access("127.0.0.1"), Limits(), sessions, (str(certificate), str(key))) as server,
         connect(
-            f"wss://127.0.0.1:{server.port}/ws", ssl=trust, proxy=None, origin=f"https://127.0.0.1:{server.port}"
+            f"wss://127.0.0.1:{server.port}/ws",
+            ssl=trust,
+            proxy=None,
+            origin=Origin(f"https://127.0.0.1:{server.port}"),
         ) as client,
     ):
         assert json.loads(client.recv(timeout=WAIT_S))["type"] == "hello"

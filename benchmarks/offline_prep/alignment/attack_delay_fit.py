@@ -17,9 +17,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
-from map_ablation import DEFAULT, chains_of, samples_of, truth_of
 from numpy.typing import NDArray
 
+from benchmarks.offline_prep.alignment.map_ablation import DEFAULT, chains_of, samples_of, truth_of
 from follower.evaluation.scenario import load_scenario
 from offline_prep.alignment.align import frame_rms
 from offline_prep.alignment.attack_delay import Rises, attack_delay, find_rises

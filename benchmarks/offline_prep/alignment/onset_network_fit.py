@@ -26,10 +26,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from map_ablation import DEFAULT
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
+from benchmarks.offline_prep.alignment.map_ablation import DEFAULT
 from follower.evaluation.scenario import read_columns
 from follower.files.find import find_audio
 from offline_prep.alignment.features import (
@@ -293,7 +293,7 @@ def main() -> None:
     print(f"after the notes: loss {mean_loss(unseen or seen, weights):.4f}", file=sys.stderr, flush=True)
     learn_alignment(seen, weights, rng)
     with args.out.open("wb") as file:
-        np.savez(file, reading=READING, **dict(zip(LAYERS, weights, strict=True)))
+        np.savez(file, allow_pickle=False, reading=READING, **dict(zip(LAYERS, weights, strict=True)))
     for name, pairs in (("trained on", seen), ("left out", unseen)):
         if pairs:
             print(f"{name}: loss {mean_loss(pairs, weights):.4f}")

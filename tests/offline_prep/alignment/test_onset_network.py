@@ -96,7 +96,7 @@ def test_stored_weights_are_read_back(tmp_path: Path) -> None:
     net = _net()
     file = tmp_path / "net.npz"
     arrays = [a for layer in zip(net.weights, net.biases, strict=True) for a in layer]
-    np.savez(file, reading=READING, **dict(zip(LAYERS, arrays, strict=True)))
+    np.savez(file, allow_pickle=False, reading=READING, **dict(zip(LAYERS, arrays, strict=True)))
     read = OnsetNet.load(file)
     assert all(np.array_equal(a, b) for a, b in zip(read.weights + read.biases, net.weights + net.biases, strict=True))
 
@@ -120,7 +120,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path, name: str, value: NDArray[np.fl
     else:
         arrays[name] = np.asarray(value)
     file = tmp_path / "net.npz"
-    np.savez(file, **arrays)
+    np.savez(file, allow_pickle=False, **arrays)
     with pytest.raises(ConfigError, match=message):
         OnsetNet.load(file)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -20,7 +21,7 @@ FEASIBLE = ("dense", "sparse", "mixed", "runs", "wide_gap", "one_row", "two_rows
 WEIGHTS = (2.0, 3.0, 3.0)
 
 
-def _golden(case: str) -> dict[str, NDArray[np.float64]]:
+def _golden(case: str) -> dict[str, NDArray[Any]]:
     with np.load(GOLDEN, allow_pickle=False) as data:
         return {key: data[f"{case}/{key}"] for key in ("C", "gaplens", "D", "B", "path")}
 
