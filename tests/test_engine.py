@@ -22,7 +22,7 @@ from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
 from follower.protocol.commands import Pause, Resume, Seek, Start, Stop
 from follower.signal.features import FeatureFrames, FeatureStream
-from tests.pieces import make_piece
+from follower.testing import assemble_piece
 
 RATE_HZ = 22050
 DELAY_S = 5.0
@@ -36,7 +36,7 @@ def piece(short_demo: Path) -> Piece:
     seconds = len(mix) / rate
     mix_map = MixMap([0.0, 0.0, seconds - DELAY_S], [0.0, DELAY_S, seconds], np.ones(3))
     features = StreamFeatures(f.pitch, f.mfcc, f.rms)
-    return make_piece(mix_map, mix=features, orchestra=features, sample_rate_hz=rate)
+    return assemble_piece(mix_map, mix=features, orchestra=features, sample_rate_hz=rate)
 
 
 @pytest.fixture(scope="module")

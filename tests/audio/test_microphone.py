@@ -18,7 +18,7 @@ from follower.commands.devices import level_db, level_text
 from follower.errors import ConfigError, DeviceError, MissingDependencyError
 from follower.events import AudioBlock, Gap, Notice
 from follower.session.runner import run
-from tests.live_fakes import FakeEngine, ListSink
+from follower.testing import FakeEngine, ListSink
 
 RATE = 48000
 BLOCK = 256

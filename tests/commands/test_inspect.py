@@ -17,7 +17,7 @@ from follower.piece.manifest import InputFile, Manifest
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import NotebookFeatures, Piece
 from follower.terminal import plain_text
-from tests.pieces import make_piece
+from follower.testing import assemble_piece
 
 ALIGNMENT = {
     "fit": "doubtful",
@@ -43,7 +43,7 @@ def piece(tmp_path: Path) -> Piece:
     o, po = (
         NotebookFeatures(rng.random((12, n)).astype(np.float32), np.zeros((20, n), np.float32)) for n in (1723, 2584)
     )
-    silent = make_piece(MixMap(orchestra_s, mix_s, confidence), path=tmp_path / "my-cache")
+    silent = assemble_piece(MixMap(orchestra_s, mix_s, confidence), path=tmp_path / "my-cache")
     return replace(
         silent,
         manifest=Manifest("0.1.0", PrepConfig(), files, ALIGNMENT),

@@ -30,7 +30,7 @@ from follower.events import Event, Position
 from follower.piece.manifest import MANIFEST
 from follower.protocol.commands import PlaybackPosition
 from follower.session.sink import Sink
-from tests.live_fakes import BLOCK, RATE_HZ, FakeEngine, ListSink
+from follower.testing import BLOCK, RATE_HZ, FakeEngine, ListSink
 from tests.paths import EXAMPLES
 
 WAIT_S = 30.0

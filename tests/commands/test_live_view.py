@@ -11,7 +11,7 @@ import pytest
 from follower.commands.follow import low_jitter
 from follower.commands.live_view import REFRESH_S, LiveView, position_text
 from follower.events import Gap, Notice, Position, State
-from tests.live_fakes import RATE_HZ, position
+from follower.testing import RATE_HZ, position
 
 
 class Terminal(io.StringIO):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from follower.evaluation.latency.musical import musical_delay
 from follower.evaluation.latency.probes import Emitted, TimedSource
 from follower.events import AudioBlock, Notice
 from follower.session.source import Source
-from tests.live_fakes import BLOCK, RATE_HZ, FakeEngine, audio, position
+from follower.testing import BLOCK, RATE_HZ, FakeEngine, audio, position
 
 
 def test_figures() -> None:
@@ -100,11 +101,19 @@ def test_a_timed_source_ends_in_time() -> None:
     assert [b.first_sample for b in source.blocks() if isinstance(b, AudioBlock)] == [0, BLOCK]
 
 
-def test_the_load_runs_meanwhile_and_ends() -> None:
-    with cpu_load(1):
-        pass
-    with cpu_load(0):
-        pass
+@pytest.mark.parametrize("processes", [0, 1, 2])
+def test_the_load_runs_meanwhile_and_ends(monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def noted(command: list[str]) -> subprocess.Popen[bytes]:
+        started.append(start(command))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    with cpu_load(processes):
+        assert [process.poll() for process in started] == [None] * processes
+    assert all(process.returncode is not None for process in started)
 
 
 def test_plot(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from follower.osc.sink import OscSink, TimeType
 from follower.protocol.address import Address
 from follower.session import plugins
 from follower.session.controls import ControlQueue
+from follower.testing import SESSION, position
 from follower.websocket.sink import WebSocketSink
-from tests.live_fakes import SESSION, position
 from tests.paths import EXAMPLES
 
 WAIT_S = 60.0

@@ -19,7 +19,7 @@ from follower.inference.methods import DEFAULT_METHOD, METHODS
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
 from follower.signal.features import FeatureFrames, FeatureStream
-from tests.pieces import make_piece
+from follower.testing import assemble_piece
 
 HOP_S = 512 / 22050
 
@@ -43,7 +43,7 @@ def piece(short_demo: Path) -> Piece:
     n = len(mix.rms)
     seconds = np.array([0.0, n * HOP_S])
     features = StreamFeatures(mix.pitch, mix.mfcc, mix.rms)
-    return make_piece(MixMap(seconds, seconds, np.ones(2)), mix=features, orchestra=features)
+    return assemble_piece(MixMap(seconds, seconds, np.ones(2)), mix=features, orchestra=features)
 
 
 @pytest.fixture(scope="module")

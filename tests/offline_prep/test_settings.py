@@ -16,13 +16,13 @@ from follower.errors import ConfigError
 from follower.piece.manifest import InputFile, Manifest
 from follower.piece.mix_map import MixMap
 from follower.piece.writing import write_piece
+from follower.testing import assemble_piece
 from follower.version import program_version
 from offline_prep import settings as prep
 from offline_prep.audio import file_sha256
 from offline_prep.build import differences, is_up_to_date, why_outdated
 from offline_prep.compute import Inputs
 from offline_prep.settings import PrepSettings, constants, plain, shaping_modules
-from tests.pieces import make_piece
 
 DEFAULT = PrepSettings()
 
@@ -82,7 +82,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> Path:
     path = tmp_path_factory.mktemp("cache") / "piece"
     files = {r: InputFile(str(p), file_sha256(p), 9.0, 22050) for r, p in inputs.by_role().items()}
     manifest = Manifest(program_version(), PrepConfig(), files, {"warnings": []}, DEFAULT.recorded())
-    write_piece(replace(make_piece(MixMap([0.0, 9.0], [0.0, 9.0], [1.0, 1.0]), path=path), manifest=manifest))
+    write_piece(replace(assemble_piece(MixMap([0.0, 9.0], [0.0, 9.0], [1.0, 1.0]), path=path), manifest=manifest))
     return path
 
 

@@ -14,7 +14,7 @@ from follower.errors import OutputError
 from follower.events import Event, Gap, Jump, Notice, Position, Session, State, StateChange
 from follower.osc.sink import BURST, OscSink, TimeType, encode
 from follower.protocol.address import Address
-from tests.live_fakes import SESSION, position
+from follower.testing import SESSION, position
 
 RATE = 44100
 

@@ -16,8 +16,8 @@ from follower.protocol.conversion import message_of
 from follower.protocol.messages import MESSAGES, PROTOCOL_VERSION, Message
 from follower.protocol.schema import COMMITTED, schema, schema_text
 from follower.protocol.tables import osc_commands, osc_messages
+from follower.testing import SESSION, position
 from follower.websocket.limits import Limits
-from tests.live_fakes import SESSION, position
 from tests.paths import REPOSITORY
 
 DOCUMENT = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")

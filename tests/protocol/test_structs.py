@@ -23,7 +23,7 @@ from follower.protocol.commands import OSC_REQUESTS, REQUESTS, PlaybackPosition,
 from follower.protocol.messages import EVENT_MESSAGES, MESSAGES, Message
 from follower.protocol.osc_arguments import UNKNOWN, decode_osc, osc_address, osc_arguments
 from follower.protocol.schema import attribute_lines, first_sentence, schema
-from tests.live_fakes import SESSION
+from follower.testing import SESSION
 
 VALIDATORS = {
     side: jsonschema.Draft202012Validator({"$ref": f"#/$defs/{side}", "$defs": schema()["$defs"]})

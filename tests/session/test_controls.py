@@ -7,7 +7,7 @@ from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume,
 from follower.session.background_sink import BackgroundSink
 from follower.session.controls import ControlQueue, Refused
 from follower.session.runner import run
-from tests.live_fakes import BLOCK, FakeEngine, ListSink, ScriptedSource, audio
+from follower.testing import BLOCK, FakeEngine, ListSink, ScriptedSource, audio
 
 
 def test_the_queue_is_bounded_and_keeps_the_newest() -> None:

@@ -23,7 +23,7 @@ from follower.session.background_sink import BackgroundSink
 from follower.session.controls import ControlQueue
 from follower.session.runner import run
 from follower.session.sink import Sink
-from tests.live_fakes import BLOCK, RATE_HZ, SESSION, FakeEngine, ScriptedSource, audio, position
+from follower.testing import BLOCK, RATE_HZ, SESSION, FakeEngine, ScriptedSource, audio, position
 
 WAIT_S = 30.0
 

@@ -18,7 +18,7 @@ from follower.protocol.commands import PlaybackPosition
 from follower.signal.bleed import BleedCanceller, BleedConfig
 from follower.signal.features import FeatureStream
 from follower.signal.loudspeakers import REPORT_VALID_S, Loudspeakers
-from tests.pieces import make_piece
+from follower.testing import assemble_piece
 
 HOP_S = 512 / 22050
 RATE_HZ = 22050
@@ -230,7 +230,7 @@ def piece(tones: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Piece:
         StreamFeatures(f.pitch, f.mfcc, f.rms)
         for f in (FeatureStream(FeatureConfig(), RATE_HZ).extract(x) for x in (tones[0] + tones[1], tones[1]))
     )
-    return make_piece(MixMap([0.0, SECONDS], [0.0, SECONDS], np.ones(2)), mix=mix, orchestra=orchestra)
+    return assemble_piece(MixMap([0.0, SECONDS], [0.0, SECONDS], np.ones(2)), mix=mix, orchestra=orchestra)
 
 
 def _engine_run(engine: Engine, audio: NDArray[np.float32], bounds: list[int], tell_every: int) -> list[Event]:

@@ -13,8 +13,8 @@ from follower.events import Event, Jump, Position, State, StateChange
 from follower.inference.base import Belief
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece
+from follower.testing import assemble_piece
 from follower.tracking.tracker import Tracker, TrackerConfig
-from tests.pieces import make_piece
 
 HOP_S = 512 / 22050
 RATE_HZ = 22050
@@ -32,7 +32,7 @@ def piece() -> Piece:
     at = HOP_S * np.arange(n)
     mix_map = MixMap([0.0, 60.0, 60.0, 90.0], [0.0, CUT[0], CUT[1], MIX_S], np.ones(4))
     activity = np.where((at > REST[0]) & (at < REST[1]), 0.0, 1.0).astype(np.float32)
-    return make_piece(mix_map, piano_activity=activity)
+    return assemble_piece(mix_map, piano_activity=activity)
 
 
 class Session:

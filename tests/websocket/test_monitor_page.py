@@ -13,6 +13,7 @@ from follower.events import AudioBlock, Event, State, StateChange
 from follower.piece.manifest import MANIFEST
 from follower.protocol.commands import Pause, Seek
 from follower.session.controls import Control, ControlQueue
+from follower.testing import SESSION, FakeEngine, position
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
 from follower.websocket.cache_folder import CacheFolder
@@ -20,7 +21,6 @@ from follower.websocket.limits import Limits
 from follower.websocket.sink import WebSocketSink
 from follower.websocket.thread import ServerThread
 from tests.browser import Page, chromium
-from tests.live_fakes import SESSION, FakeEngine, position
 from tests.websocket.test_server import Prepared
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="not installed: chromium (Debian: chromium)")

@@ -30,6 +30,7 @@ from follower.piece.piece import Piece
 from follower.protocol.commands import Pause, Seek
 from follower.protocol.schema import schema
 from follower.session.controls import ControlQueue
+from follower.testing import SESSION, FakeEngine, position
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
 from follower.websocket.broadcast import Broadcast
@@ -38,7 +39,6 @@ from follower.websocket.limits import Limits
 from follower.websocket.sessions import SingleSession
 from follower.websocket.sink import WebSocketSink
 from follower.websocket.thread import ServerThread
-from tests.live_fakes import SESSION, FakeEngine, position
 
 TOKEN = "a-token-that-is-long-enough"
 WAIT_S = 10.0
