@@ -1,6 +1,6 @@
 """Time per hop and memory of the live engine on one recording.
 
-    hop_time.py CACHE PIANO [--method M ...] [--json F]
+    python -m benchmarks.engine.hop_time CACHE PIANO [--method M ...] [--json F] [--record]
 
 Every method runs in a process of its own, on one thread, as fast as it can: one block per hop (512 samples at
 22050 Hz), as a microphone would deliver it. Times are those of `Engine.process` alone, on the wall clock and on the
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.results import add_option, record
 from follower.errors import FollowerError
 from follower.inference.methods import METHODS
 
@@ -96,6 +97,7 @@ def main() -> int:
     parser.add_argument("piano", type=Path, metavar="PIANO")
     parser.add_argument("--method", action="append", choices=tuple(METHODS), metavar="M", help="default: all")
     parser.add_argument("--json", type=Path, metavar="F")
+    add_option(parser)
     args = parser.parse_args()
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
     found = []
@@ -107,6 +109,8 @@ def main() -> int:
     except FollowerError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
+    if args.record:
+        record("speed", found)
     if args.json is not None:
         args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -1,6 +1,6 @@
 """Put the live piano of given scenarios under hard conditions, each with its exact truth.
 
-    conditions.py --scenarios PATH... --out DIR [--only NAME...]
+    python -m benchmarks.evaluation.conditions --scenarios PATH... --out DIR [--only NAME...]
 
 It makes a scenario folder DIR/<scenario>--<condition> for every condition; the other recordings are links to the
 originals. `follower evaluate` then measures them, and conditions_table.py prints a line per condition.

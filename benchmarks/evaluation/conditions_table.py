@@ -2,7 +2,8 @@
 """A table with a line per condition from what `follower evaluate` measured on the folders of conditions.py.
 
     follower evaluate DIR/* --system live:tempo --system naive --system notebook --out RESULTS --json F.json
-    conditions_table.py F.json --scenarios DIR/* --results RESULTS [--system live:tempo]
+    python -m benchmarks.evaluation.conditions_table F.json --scenarios DIR/* --results RESULTS
+        [--system live:tempo] [--record]
 
 Markdown. Accuracy, lock, jumps and what follows pauses and jumps of the pianist are those of `follower evaluate`; of
 the other systems in the file the median and the share over 500 ms stand beside. A fraction counts the occasions met in
@@ -28,6 +29,8 @@ import numpy as np
 import soundfile
 
 from benchmarks.evaluation.conditions import CONDITIONS, rests
+from benchmarks.report import markdown
+from benchmarks.results import add_option, record
 from follower.errors import FollowerError, ScenarioError
 from follower.evaluation.beat_errors import summarise
 from follower.evaluation.scenario import read_columns
@@ -113,8 +116,8 @@ def in_time(times_s: Sequence[float | None], limit_s: float) -> str:
     return f"{sum(t <= limit_s for t in happened)}/{len(times_s)}{median}"
 
 
-def line(name: str, row: Row, system: str, others: Sequence[str]) -> str:
-    """One line of the table."""
+def line(name: str, row: Row, system: str, others: Sequence[str]) -> list[str]:
+    """The cells of one line of the table."""
     figures = summarise(np.array(row.errors_s[system]))
     over = [f"{figures.over_pct[k]:.1f}" for k in (1, 2, 3, 5)]
     cells = [
@@ -125,17 +128,21 @@ def line(name: str, row: Row, system: str, others: Sequence[str]) -> str:
     for other in others:
         beside = summarise(np.array(row.errors_s[other])) if other in row.errors_s else None
         cells.append("" if beside is None else f"{beside.median_ms:.0f} \\| {beside.over_pct[3]:.0f}")
-    return "| " + " | ".join(cells) + " |"
+    return cells
 
 
-def table(rows: dict[str, Row], system: str) -> str:
-    """All lines, with a head."""
+def cells_by_head(rows: dict[str, Row], system: str) -> list[dict[str, str]]:
+    """All lines: cell by column."""
     others = list(dict.fromkeys(name for row in rows.values() for name in row.errors_s if name != system))
     head = ["condition", "beats", "median ms", ">100 %", ">200 %", ">500 %", ">2000 %", "lock s", "jumps / false",
             "noticed", "recovered", "paused", "resumed", "re-entry", "rest %"]  # fmt: skip
     head += [f"{other}: median ms \\| >500 %" for other in others]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    return "\n".join(lines + [line(name, row, system, others) for name, row in rows.items()])
+    return [dict(zip(head, line(name, row, system, others), strict=True)) for name, row in rows.items()]
+
+
+def table(rows: Sequence[dict[str, str]]) -> str:
+    """The lines in Markdown, with a head."""
+    return markdown(list(rows[0]), (row.values() for row in rows))
 
 
 def main() -> int:
@@ -144,10 +151,14 @@ def main() -> int:
     parser.add_argument("--scenarios", type=Path, nargs="+", required=True, metavar="PATH")
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="--out of `follower evaluate`")
     parser.add_argument("--system", default="live:tempo")
+    add_option(parser)
     args = parser.parse_args()
     try:
         evaluation = json.loads(args.evaluation.read_text(encoding="utf-8"))
-        print(table(gather(evaluation, args.scenarios, args.results, args.system), args.system))
+        rows = cells_by_head(gather(evaluation, args.scenarios, args.results, args.system), args.system)
+        print(table(rows))
+        if args.record:
+            record("conditions", rows)
     except FollowerError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Other people's real-time followers on our scenarios, by our live metric.
 
-    peers.py SCENARIO... --caches DIR [--peer NAME ...] [--peer-python PYTHON] [--json F]
+    python -m benchmarks.evaluation.peers SCENARIO... --caches DIR [--peer NAME ...] [--peer-python PYTHON]
+        [--json F] [--record NAME]
 
 | peer | what it is |
 |---|---|
@@ -20,7 +21,7 @@ The peers need libraries that this project does not want. Give them an environme
     python3 -m venv peers
     peers/bin/pip install pymatchmaker
     peers/bin/pip install --no-deps realtime-accompaniment
-    python benchmarks/evaluation/peers.py SCENARIO... --caches DIR --peer-python peers/bin/python
+    python -m benchmarks.evaluation.peers SCENARIO... --caches DIR --peer-python peers/bin/python
 """
 
 from __future__ import annotations
@@ -267,6 +268,7 @@ def follow_scenario(name: str, python: str, scenario: Scenario, mix_map: MixMap,
 
 
 def measure(args: argparse.Namespace) -> int:
+    from benchmarks.results import record
     from follower.evaluation.scenario import load_scenario
     from follower.evaluation.table import error_table, note_lines, pools, to_json
     from follower.piece.reading import load_piece
@@ -287,6 +289,8 @@ def measure(args: argparse.Namespace) -> int:
         pooled = pools(results, args.pool)
         if args.json is not None:
             args.json.write_text(json.dumps(to_json(results, pooled, {"peers": names}), indent=1) + "\n", "utf-8")
+    if args.record:
+        record(args.record, to_json(results, pooled, {"peers": names}))
     print_table(error_table(results, pooled))
     for line in note_lines(results):
         print(line)
@@ -305,6 +309,7 @@ def main() -> int:
     parser.add_argument("--peer-python", default=sys.executable, metavar="PYTHON", help="where the peers are installed")
     parser.add_argument("--pool", action="append", default=[], metavar="PATTERN[,PATTERN]")
     parser.add_argument("--json", type=Path, metavar="F", help="write everything as JSON, after every scenario")
+    parser.add_argument("--record", metavar="NAME", help="write benchmarks/results/NAME.json (peers, peers_pub2)")
     try:
         return measure(parser.parse_args())
     except FollowerError as e:

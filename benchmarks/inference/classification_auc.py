@@ -1,6 +1,6 @@
 """Does the classification tell the mix's frames with piano from those without, and does listening help?
 
-    classification_auc.py --scenarios DIR [--caches DIR] [--json F]
+    python -m benchmarks.inference.classification_auc --scenarios DIR [--caches DIR] [--json F] [--record]
 
 For each scenario: area under the ROC curve over the frames of the full mix, of the offline cue alone, of the mixtures
 made at prep time, and of the combination live, after so many seconds of the pianist. Where the piano sounds is read
@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.results import add_option, record
 
 SECONDS = (0, 2, 5, 10, 20, 40)
 SOUNDING_DB = -35.0
@@ -99,6 +101,7 @@ def main() -> None:
     parser.add_argument("--scenarios", type=Path, required=True, help="folder of scenario folders")
     parser.add_argument("--caches", type=Path, help="where prepared caches are kept (default: thrown away)")
     parser.add_argument("--json", type=Path, help="write the figures there")
+    add_option(parser)
     args = parser.parse_args()
     results: dict[str, dict[str, Any]] = {}
     columns = ["rest_s", "offline", *(f"{s} s" for s in SECONDS), "end"]
@@ -113,10 +116,14 @@ def main() -> None:
             print(f"{folder.name:32}" + "".join(f"{result.get(c, float('nan')):9.3f}" for c in columns), flush=True)
     if not results:
         raise SystemExit(f"{args.scenarios}: no scenario in which the piano rests for {LEAST_REST_S:g} s or more")
+    rows = [{"scenario": name, **result} for name, result in results.items()]
     for name, reduce in (("mean", np.mean), ("worst", np.min)):
         values = [[r[c] for r in results.values() if c in r] for c in columns]
         row = [float(reduce(v)) if v else float("nan") for v in values]
         print(f"{name:32}" + "".join(f"{v:9.3f}" for v in row))
+        rows.append({"scenario": name, **dict(zip(columns, row, strict=True))})
+    if args.record:
+        record("classification", [{k: f"{v:.3f}" if isinstance(v, float) else v for k, v in r.items()} for r in rows])
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """The dense-sparse frontier from the notebook's plain choices to ours, one change after another, on the live metric.
 
-    dense_sparse_variants.py SCENARIO... [--caches DIR] [--json F]
+    python -m benchmarks.inference.dense_sparse_variants SCENARIO... [--caches DIR] [--json F] [--record]
 
 All variants receive the same stream, read the same classification and go through the same tracker and PO-O map:
 
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.results import add_option, record
 from follower.evaluation.beat_errors import live_errors, summarise
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import load_scenario
@@ -125,6 +126,7 @@ def main() -> None:
     parser.add_argument("scenarios", type=Path, nargs="+", metavar="SCENARIO")
     parser.add_argument("--caches", type=Path, help="where prepared caches are kept (default: thrown away)")
     parser.add_argument("--json", type=Path, help="write the figures there")
+    add_option(parser)
     args = parser.parse_args()
     errors: dict[str, list[NDArray[np.float64]]] = {name: [] for name in VARIANTS}
     with tempfile.TemporaryDirectory() as scratch:
@@ -141,6 +143,8 @@ def main() -> None:
     print(f"{'variant':14}" + "".join(f"{c.replace('_pct', ''):>15}" for c in columns))
     for name, row in table.items():
         print(f"{name:14}" + "".join(f"{row[c] if row[c] is not None else 'inf':>15}" for c in columns))
+    if args.record:
+        record("dense_sparse_variants", table)
     if args.json:
         args.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 

@@ -1,9 +1,9 @@
 """Measure the player: stretch quality, clicks, drift, what a listener hears, and processor time.
 
-    playback.py quality [--stretcher NAME ...]
-    playback.py drift [--minutes M] [--ppm P]
-    playback.py heard CACHE SCENARIO [CACHE SCENARIO ...]
-    playback.py cpu CACHE PIANO [--stretcher NAME ...]
+    python -m benchmarks.playback.playback quality [--stretcher NAME ...]
+    python -m benchmarks.playback.playback drift [--minutes M] [--ppm P]
+    python -m benchmarks.playback.playback heard CACHE SCENARIO [CACHE SCENARIO ...]
+    python -m benchmarks.playback.playback cpu CACHE PIANO [--stretcher NAME ...]
 
 `quality` needs nothing but this project. `heard` follows each scenario's piano, renders the orchestra and compares the
 place heard at the evaluation beats with the truth, beside the follower's own estimates. `cpu` is the processor time of

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The closed loop with loudspeakers: follower, player, loudspeaker, room, microphone, follower.
 
-    bleed_loop.py SCENARIO... --caches DIR [--level DB ...] [--mode NAME ...] [--json F]
+    python -m benchmarks.signal.bleed_loop SCENARIO... --caches DIR [--level DB ...] [--mode NAME ...]
+        [--json F] [--record]
 
 The microphone hears the pianist's recording and, through a loudspeaker and a room, what the player sounds at that
 moment: it plays after the engine's own claims, with its own control loop and with positions that reach it 50 ms late,
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from benchmarks.results import add_option, record
 from follower import kernels
 from follower.demo.synth import add_room
 from follower.engine import Engine
@@ -179,6 +181,7 @@ def main() -> int:
     parser.add_argument("--level", type=float, action="append", metavar="DB", help="default: -15, -3 and 3")
     parser.add_argument("--mode", action="append", choices=MODES, help="repeatable; default: all")
     parser.add_argument("--json", type=Path, metavar="F", help="write everything as JSON, after every scenario")
+    add_option(parser)
     args = parser.parse_args()
     kernels.warmup()
     results: dict[str, dict[str, Outcome]] = {}
@@ -196,6 +199,8 @@ def main() -> int:
     except FollowerError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
+    if args.record:
+        record("bleed", to_json(results, pooled, {}))
     print_table(error_table(results, pooled))
     print(behaviour_text(pooled[ALL]))
     return 0

@@ -1,6 +1,6 @@
 """Fits the two regressions of `follower.tracking.confidence` on annotated performances, cross-validated over works.
 
-    confidence_fit.py SCENARIO... [--caches DIR] [--method M]
+    python -m benchmarks.tracking.confidence_fit SCENARIO... [--caches DIR] [--method M]
 
 Prints for each regression the coefficients in the order of the module's constants, and what they are worth on works
 they were not fitted to: for the place, the share of wrong instants (more than a second off in the mix) found when 1 %

@@ -197,7 +197,7 @@ def gap_lengths(indices: NDArray[np.int64], total: int) -> NDArray[np.int64]:
 def infer_alignment(
     ab: NDArray[np.int64] | NDArray[np.float64], bc: NDArray[np.int64] | NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Compose two paths in frames by linear interpolation, as the notebook's `align_tools` does.
+    """Compose two paths in frames by linear interpolation.
 
     Args:
         ab: path from A to B, shape (2, L).

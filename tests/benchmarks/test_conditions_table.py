@@ -69,7 +69,8 @@ def test_a_line_adds_up_its_scenarios(conditions_table: ModuleType, folder: Path
         [0.03, 0.15, None, 0.05], jumps=3, false_jumps=1, paused_s=[1.0, None], resumed_s=[0.4, 0.6], noticed_s=[3.5]
     )
     evaluation = {"scenarios": {folder.name: {"live:tempo": live, "naive": outcome([0.2, 0.2, 0.6, 0.9])}}}
-    text = conditions_table.table(conditions_table.gather(evaluation, [folder], results, "live:tempo"), "live:tempo")
+    gathered = conditions_table.gather(evaluation, [folder], results, "live:tempo")
+    text = conditions_table.table(conditions_table.cells_by_head(gathered, "live:tempo"))
     head, _, row = text.splitlines()
     cells = dict(zip(head.replace("\\|", "and").split(" | "), row.replace("\\|", "and").split(" | "), strict=True))
     assert cells["median ms"] == "100" and cells[">100 %"] == "50.0" and cells[">500 %"] == "25.0"

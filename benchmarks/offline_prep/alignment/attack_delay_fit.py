@@ -1,6 +1,6 @@
 """Fit the two coefficients of the PO-O map's attack delay (`offline_prep.alignment.attack_delay`) and cross-validate.
 
-    attack_delay_fit.py SCENARIO... [--fold NAME=PATTERN[,PATTERN]]
+    python -m benchmarks.offline_prep.alignment.attack_delay_fit SCENARIO... [--fold NAME=PATTERN[,PATTERN]]
 
 For each scenario the map is made without the correction and the rises of both recordings are measured.  The
 coefficients are those least squares gives for: median map error = orchestra * mean rise in O - mix * mean rise in PO,

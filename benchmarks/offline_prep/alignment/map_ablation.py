@@ -1,6 +1,7 @@
 """What each part of the PO-O map is worth, and how self-consistent the map is.
 
-    map_ablation.py SCENARIO... [--pool NAME=PATTERN[,PATTERN]] [--variant NAME] [--consistency]
+    python -m benchmarks.offline_prep.alignment.map_ablation SCENARIO... [--pool NAME=PATTERN[,PATTERN]]
+        [--variant NAME] [--consistency]
 
 Prints, per pool of scenarios, the median error and the share of evaluation beats over 100 and 500 ms of the whole
 method and of it with one part left out. With --consistency also, needing no annotation: the round trip O to PO to O

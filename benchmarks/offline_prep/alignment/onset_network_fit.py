@@ -1,6 +1,7 @@
 """Train the small network of the PO-O map's precise pass (`offline_prep/alignment/onset_network.py`).
 
-    onset_net_fit.py FOLDER... --out offline_prep/onset_network.npz [--leave-out PATTERN[,PATTERN]]
+    python -m benchmarks.offline_prep.alignment.onset_network_fit FOLDER...
+        --out offline_prep/alignment/onset_network.npz [--leave-out PATTERN[,PATTERN]]
 
 A FOLDER is a rendered pair: `o.*` and `po.*` (audio), `o.beats` and `po.beats` (CSV `start,measure`) and, where the
 notes are known, `notes.npz` with arrays `o`, `po_orch` and `po_piano` of rows (onset s, end s, MIDI pitch, ...).  Two

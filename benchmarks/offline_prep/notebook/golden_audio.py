@@ -1,6 +1,6 @@
 """Check every stage of the notebook's system, audio included, against golden outputs made elsewhere.
 
-    golden_audio.py --scenarios DIR --golden DIR
+    python -m benchmarks.offline_prep.notebook.golden_audio --scenarios DIR --golden DIR
 
 DIR/notebook_<scenario>.npz holds the golden stages of the scenario folder of that name. Prints per stage whether it is
 equal, or by how much it differs; the exit code is 1 when a stage differs.

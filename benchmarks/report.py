@@ -1,0 +1,259 @@
+"""Make every table of README.md and benchmarks/README.md from `benchmarks/results/*.json`.
+
+python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
+python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
+README.md has a measured figure outside a table
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from benchmarks.results import ROOT, Result, Row, load
+
+DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
+TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
+CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
+FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
+DEFINITIONS: Final = ("100 / 200 / 500 ms", "within 200 ms")
+"""Tolerances that README.md explains; no measurements."""
+GROUPS: Final[Mapping[str, str]] = {
+    "pub0*,pub1*,rt_*": "13 concerto passages: clean, pause, repeat, noise",
+    "pub2_*": "7 with tuttis, cut cadenzas or stems",
+    "long_*": "a whole movement",
+    "perf*": "11 with other pianists' performances on each side",
+    "realsound*": "3 with a recorded real piano",
+    "never tuned on": "12 concerto passages never tuned on (other sounds, passages and variants)",
+}
+"""Groups of scenarios in README.md's table, in order, in words."""
+EVALUATION: Final[Mapping[str, str]] = {
+    "beats": "beats", "median_ms": "median ms", "bias_ms": "bias ms", "over_50_ms_pct": ">50",
+    "over_100_ms_pct": ">100", "over_200_ms_pct": ">200", "over_500_ms_pct": ">500", "over_1000_ms_pct": ">1000",
+    "over_2000_ms_pct": ">2000 ms, %", "lock_s": "lock s", "jumps": "jumps", "false_jumps": "false",
+    "rate_error_pct": "rate error %",
+}  # fmt: skip
+SPEED: Final[Mapping[str, str]] = {
+    "method": "method", "reference_s": "full mix s", "cpu_p50_ms": "p50 ms", "cpu_p99_ms": "p99 ms",
+    "cpu_max_ms": "max ms", "wall_p99_ms": "wall p99 ms", "times_real_time": "times real time",
+    "loaded_mb": "loaded MB", "peak_mb": "peak MB", "grown_after_first_tenth_mb": "growth MB",
+}  # fmt: skip
+
+
+def number(value: object, digits: int | None = None) -> str:
+    """A cell: nothing for None; a float with so many digits, or fewer the larger it is.
+
+    >>> number(None), number(31.87), number(2.62), number("a | b"), number(7)
+    ('', '32', '2.6', 'a | b', '7')
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.{(0 if abs(value) >= 20 else 1) if digits is None else digits}f}"
+
+
+def markdown(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown.
+
+    >>> print(markdown(["a", "b"], [["1", "2"]]))
+    | a | b |
+    |---|---|
+    | 1 | 2 |
+    """
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def with_origin(table: str, *results: Result) -> str:
+    """A table and, below it, where its figures come from."""
+    origins = dict.fromkeys(f"`benchmarks/results/{r.name}.json`: {r.origin}" for r in results)
+    return f"{table}\n\n{'; '.join(origins)}."
+
+
+def evaluation(*names: str, table: str = "pooled", leave_out: Sequence[str] = ("all",)) -> str:
+    """The table of systems and groups of scenarios of evaluations."""
+    results = [load(name) for name in names]
+    rows = [row for r in results for row in r.tables[table] if row["group"] not in leave_out]
+    known = list(GROUPS)
+    rows.sort(key=lambda row: known.index(row["group"]) if row["group"] in known else len(known))
+    columns = {key: head for key, head in EVALUATION.items() if any(row.get(key) is not None for row in rows)}
+    return with_origin(
+        markdown(
+            ["system", "scenarios", *columns.values()],
+            (
+                [row["system"], f"`{row['group']}` ({row['scenarios']})", *(_cell(row, key) for key in columns)]
+                for row in rows
+            ),
+        ),
+        *results,
+    )
+
+
+def _cell(row: Row, key: str) -> str:
+    if key.endswith("_pct") or key == "lock_s":
+        return number(row.get(key), 1)
+    value = row.get(key)
+    return number(value, 0) if key.endswith("_ms") and isinstance(value, float) else number(value)
+
+
+def plain(name: str, table: str = "rows", columns: Mapping[str, str] | None = None) -> str:
+    """A table as it was recorded, or some of its columns under other names; of an evaluation its pooled figures."""
+    result = load(name)
+    if "pooled" in result.tables and table == "rows":
+        return evaluation(name, leave_out=())
+    rows = result.tables[table]
+    shown = columns or {key: key.replace("_", " ") for key in rows[0]}
+    return with_origin(
+        markdown(list(shown.values()), ([number(row.get(key)) for key in shown] for row in rows)), result
+    )
+
+
+def scenarios() -> str:
+    """The live system, scenario by scenario."""
+    result = load("accuracy")
+    rows = [row for row in result.tables["scenarios"] if row["system"] == "live:tempo"]
+    table = markdown(
+        ["`live:tempo`", *EVALUATION.values()],
+        ([row["group"], *(_cell(row, key) for key in EVALUATION)] for row in rows),
+    )
+    return with_origin(table, result)
+
+
+def confidence() -> str:
+    """Error against coverage, and how often a confidence is right."""
+    result = load("accuracy")
+    covered = [r for r in result.tables["coverage"] if r["group"] == "all" and r["system"] == "live:tempo"]
+    bins = [r for r in result.tables["calibration"] if r["group"] == "all" and r["system"] == "live:tempo"]
+    left = markdown(
+        ["at least", "covered %", "median ms", ">200", ">500", ">2000 ms, %"],
+        (
+            [number(r["confidence"], 2), number(r["coverage_pct"], 1), number(r["median_ms"], 0)]
+            + [number(r[f"over_{t}_pct"], 1) for t in (200, 500, 2000)]
+            for r in covered
+        ),
+    )
+    right = markdown(
+        ["confidence", "beats", "mean", "within 200 ms"],
+        (
+            [
+                f"{r['low']:.1f}-{r['high']:.1f}", number(r["beats"]),
+                number(r["mean_confidence"], 2), number(r["within_share"], 2),
+            ]
+            for r in bins
+        ),
+    )  # fmt: skip
+    return with_origin(f"{left}\n\n{right}", result)
+
+
+def summary() -> str:
+    """README.md: the live system beside the offline ones."""
+    accuracy, untouched, offline = load("accuracy"), load("untouched"), load("offline")
+    found = {(row["group"], row["system"]): row for r in (accuracy, untouched, offline) for row in r.tables["pooled"]}
+
+    def cell(group: str, system: str) -> str:
+        row = found.get((group, system))
+        if row is None:
+            return ""
+        shares = " / ".join(number(row[f"over_{t}_ms_pct"]) for t in (100, 200, 500))
+        return f"{number(row['median_ms'])} ms \\| {shares} %"
+
+    head = ["scenarios", "live", "naive chroma DTW, offline", "research notebook, offline"]
+    rows = [
+        [words, *(cell(group, system) for system in ("live:tempo", "naive", "notebook"))]
+        for group, words in GROUPS.items()
+    ]
+    return with_origin(markdown(head, rows), accuracy, untouched, offline)
+
+
+def costs() -> str:
+    """README.md: the mix alone, processor time and memory, in a few sentences."""
+    speed, prep, untouched = load("speed"), load("prep"), load("untouched")
+    hop = next(r for r in speed.tables["rows"] if r["method"] == "tempo")
+    made = prep.tables["rows"][0]
+    mix = next(r for r in untouched.tables["pooled"] if r["system"] == "mix:tempo")
+    text = (
+        f"On the last row the place in the full mix is found to {number(mix['median_ms'])} ms (median); the rest is "
+        f"the map to the orchestra recording. A hop of 23 ms takes {hop['cpu_p50_ms']:.1f} ms of processor time "
+        f"(median; {hop['cpu_p99_ms']:.1f} ms at the 99th percentile) on {hop['reference_s'] / 60:.0f} minutes of "
+        f"music; preparing {made['mix_s'] / 60:.0f} + {made['orchestra_s'] / 60:.0f} minutes takes "
+        f"{made['cpu_s']:.0f} s on one core and {made['peak_mb'] / 1000:.1f} GB."
+    )
+    return with_origin(text, speed, prep, untouched)
+
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "summary": summary,
+    "costs": costs,
+    "conditions": lambda: plain("conditions"),
+    "speed": lambda: plain("speed", columns=SPEED),
+    "prep": lambda: plain("prep"),
+    "accuracy": lambda: evaluation("accuracy", "dense_sparse"),
+    "untouched": lambda: evaluation("untouched"),
+    "untouched_scenarios": lambda: plain("untouched", "scenarios"),
+    "offline": lambda: evaluation("offline"),
+    "scenarios": scenarios,
+    "confidence": confidence,
+    "peers": lambda: plain("peers"),
+    "peers_pub2": lambda: plain("peers_pub2"),
+    "classification": lambda: plain("classification"),
+    "bleed": lambda: plain("bleed"),
+}
+"""What may stand between the markers, by name."""
+
+
+def regenerate(text: str) -> str:
+    """Fill every marked table of a document.
+
+    Raises:
+        SystemExit: a table that nobody makes, or a result that is missing.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        if match[2] not in TABLES:
+            raise SystemExit(f"no table {match[2]!r}; there are: {', '.join(TABLES)}")
+        return f"{match[1]}\n{TABLES[match[2]]()}\n\n{match[3]}"
+
+    return TABLE.sub(fill, text)
+
+
+def unbacked(text: str) -> list[str]:
+    """Figures of a document that stand outside its tables.
+
+    >>> unbacked("It takes 12 ms. `--width 3 dB`")
+    ['12 ms']
+    """
+    rest = CODE.sub("", TABLE.sub("", text))
+    for definition in DEFINITIONS:
+        rest = rest.replace(definition, "")
+    return FIGURE.findall(rest)
+
+
+def main() -> int:
+    """Rewrite the documents, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    problems = []
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        new = regenerate(text)
+        if not args.check:
+            path.write_text(new, encoding="utf-8")
+        elif new != text:
+            problems.append(f"{path.relative_to(ROOT)}: a table is not what benchmarks/results give")
+    figures = unbacked(DOCUMENTS[0].read_text(encoding="utf-8"))
+    if figures:
+        problems.append(
+            f"README.md: no result backs {', '.join(figures)}; write them in a table of benchmarks/report.py"
+        )
+    for problem in problems:
+        print(f"error: {problem} (python -m benchmarks.report)", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
