@@ -2,30 +2,46 @@
 """Set up and run, on a machine that has only Python 3.11 or newer.
 
 python3 dev.py demo     make .venv where there is none, install, run the demo (prep, follow, table, plot)
-python3 dev.py check    the same with the development tools, then every check: ruff, mypy --strict, pytest
+python3 dev.py check    the same with the development tools, then every check: ruff, mypy --strict, the documents'
+                        tables, every test with its coverage
+python3 dev.py matrix   the tests under the oldest and the newest Python that is found, with the oldest and the newest
+                        versions of what we depend on; `--all` every Python, `--quick` a selection of the tests
+python3 dev.py readme   the shell lines of README.md as printed, in a fresh clone; those that need hardware are left out
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("CONCERTO_FOLLOWER_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-EXTRAS = {"demo": "", "check": "[dev]"}
+EXTRAS = {"demo": "", "check": "[dev]", "matrix": "[dev]", "readme": "[dev]"}
+PYTHONS = ("3.11", "3.12", "3.13")
+QUICK = (
+    "tests/test_testing.py", "tests/test_config.py", "tests/piece", "tests/files", "tests/osc", "tests/session",
+    "tests/protocol", "tests/signal/test_features.py", "tests/kernels",
+)  # fmt: skip
+"""Tests that use every library we depend on and are quick."""
+NEEDS = "# needs "
+"""A shell line of README.md with this remark wants hardware."""
 
 
-def run(*command: str, **environment: str) -> None:
+def run(*command: str, cwd: Path = ROOT, **environment: str) -> None:
     """Run a command in the project's folder; end with its exit code when it fails."""
     print("+", " ".join(command), flush=True)
     begin_s = time.monotonic()
-    code = subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode
+    code = subprocess.run(command, cwd=cwd, env=os.environ | environment, check=False).returncode
     print(f"  ({time.monotonic() - begin_s:.0f} s)", flush=True)
     if code:
         sys.exit(code)
@@ -49,10 +65,68 @@ def check() -> None:
     python = str(BIN / "python")
     run(python, "-m", "ruff", "check", ".")
     run(python, "-m", "ruff", "format", "--check", ".")
-    run(python, "-m", "mypy", "--strict")
-    run(python, "-m", "pytest", "-q", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
+    run(python, "-m", "mypy")
+    run(python, "-m", "benchmarks.report", "--check")
+    pytest = (python, "-m", "pytest", "-q", "--cov")
+    run(
+        *pytest, "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15", "--doctest-modules",
+        "--cov-report=", "--cov-fail-under=0", "tests", "follower", "offline_prep", "benchmarks",
+    )  # fmt: skip
     # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do.
-    run(python, "-m", "pytest", "-q", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+    run(*pytest, "--cov-append", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+
+
+def find_pythons() -> dict[str, str]:
+    """The Pythons we support that are on PATH or were built by pyenv: program by version, oldest first."""
+    found = {}
+    for version in PYTHONS:
+        built = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+        program = str(built[-1]) if built else shutil.which(f"python{version}")
+        if program is not None:
+            found[version] = program
+    return found
+
+
+def matrix(options: Sequence[str]) -> None:
+    """Run the tests under several Pythons, with the oldest and with the newest dependencies.
+
+    The oldest versions that pyproject.toml allows are tried with the oldest Python only: newer Pythons need newer ones.
+    """
+    pythons = find_pythons()
+    if len(pythons) < 2:
+        sys.exit(f"found {', '.join(pythons) or 'none'} of Python {', '.join(PYTHONS)}: two or more are needed")
+    oldest, *others = pythons
+    newest = others if "--all" in options else others[-1:]
+    runs = [(oldest, "lowest-direct"), *((v, "highest") for v in ([oldest, *newest] if "--all" in options else newest))]
+    tests = QUICK if "--quick" in options else ("tests",)
+    for version, resolution in runs:
+        with tempfile.TemporaryDirectory(prefix="matrix-") as scratch:
+            python = str(Path(scratch) / BIN.name / "python")
+            uv = str(BIN / "uv")
+            run(uv, "venv", "--quiet", "--python", pythons[version], scratch, "--allow-existing")
+            pip = (uv, "pip", "install", "--quiet", "--python", python, "--resolution", resolution)
+            run(*pip, "-e", ".[live,test]")
+            print(f"Python {version}, {resolution} versions", flush=True)
+            # Deprecations of versions newer than those we develop with are no failures here.
+            pytest = (python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider")
+            run(*pytest, "-W", "default", *tests, NUMBA_CACHE_DIR=f"{scratch}/numba")
+
+
+def readme_lines(text: str) -> list[str]:
+    """The shell lines of README.md that need no hardware, without `dev.py check`."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
+    return [line for line in lines if NEEDS not in line and "dev.py check" not in line]
+
+
+def readme() -> None:
+    """Run the shell lines of README.md in a clone of the last commit, in one shell, as a newcomer would."""
+    with tempfile.TemporaryDirectory(prefix="readme-") as scratch:
+        clone = Path(scratch) / "clone"
+        run("git", "clone", "--quiet", str(ROOT), str(clone))
+        lines = readme_lines((clone / "README.md").read_text(encoding="utf-8"))
+        environment = {"CONCERTO_FOLLOWER_VENV": str(clone / ".venv"), "XDG_CACHE_HOME": f"{scratch}/cache"}
+        run("bash", "-euxc", "\n".join(lines), cwd=clone, **environment)
 
 
 def main() -> None:
@@ -61,11 +135,16 @@ def main() -> None:
         sys.exit(f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed")
     if len(sys.argv) < 2 or sys.argv[1] not in EXTRAS:
         sys.exit(__doc__)
-    install(EXTRAS[sys.argv[1]])
-    if sys.argv[1] == "check":
+    command, options = sys.argv[1], sys.argv[2:]
+    install(EXTRAS[command])
+    if command == "check":
         check()
+    elif command == "matrix":
+        matrix(options)
+    elif command == "readme":
+        readme()
     else:
-        run(str(BIN / "follower"), "demo", *sys.argv[2:])
+        run(str(BIN / "follower"), "demo", *options)
 
 
 if __name__ == "__main__":
