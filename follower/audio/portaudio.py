@@ -42,7 +42,7 @@ def load() -> Any:
         return importlib.import_module("sounddevice")
     except ModuleNotFoundError as e:
         raise MissingDependencyError(
-            "audio devices need the Python package sounddevice; install it with: pip install 'concerto-follower[live]'"
+            "audio devices need the Python package sounddevice; install it with: pip install sounddevice"
         ) from e
     except OSError as e:
         raise MissingDependencyError(
