@@ -166,7 +166,8 @@ def test_reading_a_cache_loads_numpy_only() -> None:
 def test_following_never_loads_the_baseline() -> None:
     """librosa and scikit-learn are prep's and the research notebook's; a live session must not wait for them."""
     loaded = loaded_by(
-        "import numpy as np; from follower import AudioBlock, Engine, MixMap; from follower.testing import assemble_piece; "
+        "import numpy as np; from follower import AudioBlock, Engine, MixMap; "
+        "from follower.testing import assemble_piece; "
         "engine = Engine(assemble_piece(MixMap([0, 9], [0, 9], [1, 1])), 22050); "
         "engine.process(AudioBlock(0, np.zeros(22050, np.float32))); engine.finish()"
     )
