@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,12 @@ def make_manifest() -> Manifest:
         "orchestra": InputFile("o.wav", "0" * 64, 10.0, 44100),
         "mix": InputFile("po.wav", "1" * 64, 12.0, 48000),
     }
-    settings = {"alignment.margin": 0.07, "constant.EDGES": [1, 2.5, None], "weights.net": "ab12", "on": True}
+    settings: dict[str, Any] = {
+        "alignment.margin": 0.07,
+        "constant.EDGES": [1, 2.5, None],
+        "weights.net": "ab12",
+        "on": True,
+    }
     return Manifest("0.1.0", PrepConfig(), inputs, {"message": "fine", "warnings": []}, settings)
 
 

@@ -77,7 +77,8 @@ def test_blocks_are_mono_float32_on_a_counter_and_a_clock(source: Any) -> None:
         assert type(block.first_sample) is int
         assert block.samples.dtype == np.float32 and block.samples.ndim == 1
         assert block.first_sample == counter
-        assert np.isfinite(block.capture_time_s) and block.capture_time_s >= captured_s
+        assert block.capture_time_s is not None and np.isfinite(block.capture_time_s)
+        assert block.capture_time_s >= captured_s
         counter, captured_s = counter + len(block.samples), block.capture_time_s
         heard += bool(len(block.samples))
         if heard == BLOCKS:
