@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dev
-from follower.cli import build_parser
+from follower.cli import command_parser
 from offline_prep.cli import build_parser as prep_parser
 from tests.paths import REPOSITORY
 
@@ -71,7 +71,11 @@ def test_the_command_lines_of_the_readme_are_understood() -> None:
     commands = [shlex.split(line) for line in lines if line.startswith(("follower ", "offline-prep "))]
     assert len(commands) >= 6
     for program, *arguments in commands:
-        (build_parser() if program == "follower" else prep_parser()).parse_args(arguments)
+        if program == "follower":
+            parser, module = command_parser(arguments[0])
+            module.options_of(parser.parse_args(arguments[1:]))
+        else:
+            prep_parser().parse_args(arguments)
     needy = [line for line in README.splitlines() if line.startswith("follower live")]
     assert needy and all(dev.NEEDS in line for line in needy)
     assert not set(needy) & set(dev.readme_lines(README))

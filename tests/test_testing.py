@@ -9,7 +9,7 @@ import pytest
 
 from follower.engine import Engine
 from follower.events import AudioBlock, Position
-from follower.inference.base import METHODS
+from follower.inference.methods import METHODS
 from follower.testing import NOTE_S, SOUND_RATE_HZ, FakeEngine, make_piece, make_sound
 
 

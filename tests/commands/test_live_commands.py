@@ -151,7 +151,7 @@ def test_the_player_reports_to_the_engine_what_sounds(
             super().__init__()
             self.on_playback = on_playback
 
-        def __enter__(self) -> Telling:
+        def __enter__(self) -> Reporting:
             return self
 
         def send(self, event: Event) -> None:
