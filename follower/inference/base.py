@@ -41,6 +41,9 @@ class Belief:
         holding: 0..1, probability that the pianist has stopped and the place stands still.
         margin: how much better the newest moments of the piano fit the claimed place than the best place a second or
             more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.inference.rival_match`).
+        place_log_odds: how much more evidence the path that ends here has gathered than the best path that ends
+            elsewhere, since the moment that suits that one best, in nats; 0 before the first comparison
+            (`follower.inference.place_search`).
     """
 
     mix_s: float | None
@@ -49,6 +52,7 @@ class Belief:
     presence: float
     holding: float
     margin: float = 0.0
+    place_log_odds: float = 0.0
 
 
 class Frontier(Protocol):

@@ -171,10 +171,14 @@ class PlaceSearch:
         first, end = max(at - self._near, 0), min(at + self._near + 1, n)
         here = float(np.max(self._best[first:end]))
         before, after = self._best[: max(at - self._away, 0)], self._best[at + self._away + 1 :]
-        parts = [(float(np.max(part)), int(np.argmax(part)) + n - len(part) if k else int(np.argmax(part)))
-                 for k, part in enumerate((before, after)) if len(part)]
+        starts = (0, n - len(after))
+        tops = [
+            (float(np.max(part)), begin + int(np.argmax(part)))
+            for begin, part in zip(starts, (before, after), strict=True)
+            if len(part)
+        ]
         kernels.settle_paths(self._paths, here, first, end, handicap, -self._config.patience)
-        if not parts:
+        if not tops:
             return Rival(at * POOL, -math.inf)
-        top, place = max(parts)
+        top, place = max(tops)
         return Rival(place * POOL + POOL // 2, top - here - handicap)

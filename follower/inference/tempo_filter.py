@@ -173,9 +173,7 @@ class TempoFilter:
         self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
         self._start_detector = StartDetector(c.trial, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
-        self._posterior = TwoLevelPosterior(
-            reference.observations.features, reference.piano_activity, self._tempi
-        )
+        self._posterior = TwoLevelPosterior(reference.observations.features, reference.piano_activity, self._tempi)
         self._search = PlaceSearch(reference.observations.features, self._hop_s, c.search)
         self._match = RivalMatch(reference.observations.features, self._hop_s)
         self._no_weights = np.zeros(len(reference.observations.features), np.float32)
@@ -333,4 +331,5 @@ class TempoFilter:
         e = self._posterior.estimate(c.mode_reach, c.mean_reach, round(c.concentration_s / self._hop_s))
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
-        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, e.held)
+        place_log_odds = -self._search.rival.log_odds if math.isfinite(self._search.rival.log_odds) else 0.0
+        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, e.held, place_log_odds=place_log_odds)

@@ -174,7 +174,7 @@ class TwoLevelPosterior:
         return self._confined
 
     def expect_anywhere(self, tempo_share: NDArray[np.float64]) -> None:
-        """Replace all belief by the same for every frame; `tempo_share` (r,) is that of the tempi, of any sum above 0."""
+        """Replace all belief by the same for every frame, at tempi as `tempo_share` (r,) says, of any sum above 0."""
         self._fine.clear()
         self._coarse.clear()
         self._confined = False
