@@ -46,9 +46,9 @@ class PlaceSearchConfig(JsonConfig):
     slowest: float = 0.45
     fastest: float = 2.2
     change: float = 1.0
-    patience: float = 60.0
-    after_silence: float = 30.0
-    handicap: float = 2.7
+    patience: float = 30.0
+    after_silence: float = 20.0
+    handicap: float = 8.6
     lead: float = 2.0
     near_s: float = 0.93
     rival_s: float = 2.2
