@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.config import FeatureConfig, JsonConfig, require
-from follower.inference.base import Belief, Frame
+from follower.inference.base import Belief, Frame, Guidance
 from follower.inference.place_search import PlaceSearch, PlaceSearchConfig, Rival
 from follower.inference.rival_match import RivalMatch
 from follower.inference.two_level_posterior import Step, TwoLevelPosterior
@@ -50,8 +50,10 @@ class TempoFilterConfig(JsonConfig):
         first_tempo_s: and of its beginning, so that somebody who plays at half or double tempo is soon believed.
         sure_above: concentration above which the tempo found counts towards the usual one.
         reentry_after_s: a silence at least this long makes the place of the next note uncertain,
-        reentry_share: by this share of its length to both sides,
+        reentry_share: by this share of its length to both sides, or by what the estimate has moved since the last,
         max_reentry_s: but not by more than this.
+        resume_after_s: after a stop the pianist is expected so far after the last note,
+        resume_spread_s: with this standard deviation, and up to twice that after a stop that was short.
         trial: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         jitter: share of belief that arrives a frame early, and that arrives a frame late, per hop.
         tempo_break: rate at which a sounding piano breaks its tempo: steps to neighbouring tempi alone take seconds to
@@ -61,10 +63,8 @@ class TempoFilterConfig(JsonConfig):
         settled_s: of playing without a break, the place is known, and the belief is confined to its surroundings.
         search: for places elsewhere, see `PlaceSearchConfig`.
         found_spread_s: standard deviation of a place that was found by it.
-        stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano.
-        stop_within_s: only in the first seconds of a silence; afterwards the pianist rests.
-        rest_after_s: silence after which the orchestra leads.
-        rest_gather: share of belief per hop that takes the orchestra's tempo then.
+        guided_after_s: silence after which the belief moves as the estimated position does.
+        rest_gather: share of belief per hop that takes the orchestra's tempo while it leads.
         silence: presence below which the piano counts as silent.
         mode_reach: half width, in frames, of the window in which belief is summed to find the mode.
         mean_reach: half width, in frames, of the mean round the mode.
@@ -91,9 +91,11 @@ class TempoFilterConfig(JsonConfig):
     usual_tempo_s: float = 20.0
     first_tempo_s: float = 2.0
     sure_above: float = 0.8
-    reentry_after_s: float = 0.7
+    reentry_after_s: float = 0.4
     reentry_share: float = 0.1
     max_reentry_s: float = 1.0
+    resume_after_s: float = 0.2
+    resume_spread_s: float = 0.35
     trial: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     tempo_break: float = 5e-3
     break_spread: float = 0.3
@@ -101,9 +103,7 @@ class TempoFilterConfig(JsonConfig):
     settled_s: float = 1.0
     search: PlaceSearchConfig = field(default_factory=PlaceSearchConfig)
     found_spread_s: float = 0.25
-    stop_per_hop: float = 0.02
-    stop_within_s: float = 3.5
-    rest_after_s: float = 4.0
+    guided_after_s: float = 0.25
     rest_gather: float = 0.02
     silence: float = 0.1
     mode_reach: int = 4
@@ -133,13 +133,11 @@ class Reference:
         features: configuration of the stream.
         observations: of the full mix, n frames.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
-        rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
     """
 
     features: FeatureConfig
     observations: ReferenceObservations
     piano_activity: NDArray[np.float32]
-    rest_tempo: NDArray[np.float64]
 
 
 def create(piece: Piece) -> TempoFilter:
@@ -147,15 +145,11 @@ def create(piece: Piece) -> TempoFilter:
     config = TempoFilterConfig()
     hop_s = piece.feature_config.hop_s
     pitch = piece.mix.pitch
-    frame_s = hop_s * np.arange(1, len(pitch) + 1)
-    slope = piece.map.slope_at(frame_s.astype(np.float64))
-    rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
     return TempoFilter(
         Reference(
             piece.feature_config,
             observe_reference(pitch, hop_s, config.observation),
             piece.piano_activity.astype(np.float32),
-            np.maximum(rest_tempo, config.slowest),
         ),
         config,
     )
@@ -229,7 +223,7 @@ class TempoFilter:
         self._start_detector.seek(self._observer.started)
         self._begin()
 
-    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
+    def update(self, frame: Frame, guidance: Guidance | None = None) -> Belief:
         """Take the next hop of the live piano."""
         o = self._observer.observe(frame.pitch)
         if not o.started:
@@ -239,14 +233,18 @@ class TempoFilter:
             self._silent_s += self._hop_s
         else:
             if self._silent_s > c.reentry_after_s:
-                self._loosen(self._silent_s)
+                if guidance is not None and guidance.paused:
+                    self._resume(guidance, self._silent_s)
+                else:
+                    self._loosen(self._silent_s, 0.0 if guidance is None else guidance.unheard_s)
             self._silent_s = 0.0
         progress = self._start_detector.update(o.attack, self._silent_s)
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
-        step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
+        guided = self._silent_s > c.guided_after_s and guidance is not None
+        step = self._guided(guidance) if guided and guidance is not None else self._play(o)
         self._posterior.advance(step)
         belief = self._summary(o.presence)
         if o.presence >= c.silence:
@@ -255,8 +253,9 @@ class TempoFilter:
             if rival is not None and self._settled:
                 self._go_to(rival)
                 belief = self._summary(o.presence)
-        at_s = belief.mix_s if claim_s is None else claim_s
-        belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
+        at_s = belief.mix_s if guidance is None else guidance.mix_s
+        margin = self._match.update(step.weights, belief.rate, at_s or 0.0)
+        belief = replace(belief, margin=margin, attack=o.attack)
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)
         if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
@@ -265,10 +264,18 @@ class TempoFilter:
             self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / span_s)
         return belief
 
-    def _loosen(self, silent_s: float) -> None:
-        """After a silence the pianist may come in early or late."""
+    def _resume(self, guidance: Guidance, silent_s: float) -> None:
+        """After a stop the pianist goes on where the last note was; or it was none, the likelier the shorter it was."""
         c = self._config
-        self._posterior.blur(int(min(c.reentry_share * silent_s, c.max_reentry_s) / self._hop_s))
+        frame = (guidance.mix_s - guidance.unheard_s + c.resume_after_s) / self._hop_s - 1
+        spread_s = c.resume_spread_s * (1.0 + 1.0 / max(silent_s, 1.0))
+        self._posterior.expect(frame, spread_s / self._hop_s, self._tempo_share(self._usual_tempo, c.break_spread))
+        self._search.resume(max(round(frame), 0))
+
+    def _loosen(self, silent_s: float, unheard_s: float) -> None:
+        """After a silence the pianist may come in early or late, or go on where the last note was."""
+        c = self._config
+        self._posterior.blur(int(min(max(c.reentry_share * silent_s, unheard_s), c.max_reentry_s) / self._hop_s))
         self._search.resume(self._posterior.mode)
 
     def _settle(self, belief: Belief) -> None:
@@ -287,30 +294,27 @@ class TempoFilter:
         self._posterior.expect(rival.frame, c.found_spread_s / self._hop_s, tempo_share)
 
     def _play(self, o: Observation) -> Step:
-        """The step of a hop with the piano, or in a silence too short to be a rest."""
+        """The step of a hop with the piano, or in a silence too short to tell."""
         c = self._config
         away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
-        # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
-        stop_rate = c.tempo_break * o.presence
-        if self._silent_s < c.stop_within_s:
-            stop_rate += c.stop_per_hop * (1 - o.presence)
         return Step(
             weights=c.weights.of(o) * np.float32(o.presence),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),
             diffusion=c.diffusion * o.presence,
-            stop_rate=stop_rate,
+            # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
+            stop_rate=c.tempo_break * o.presence,
             jitter=c.jitter * o.presence,
             resume=o.presence,
             resume_tempo=self._tempo_share(self._usual_tempo, c.break_spread),
         )
 
-    def _rest(self) -> Step:
-        """The step of a hop in which the orchestra leads: every state moves at its tempo, and takes it over."""
-        rest_tempo = float(self._reference.rest_tempo[self._posterior.mode])
-        self._posterior.gather(rest_tempo, self._config.rest_gather)
-        return self._unheard(np.full(self._config.n_tempi, rest_tempo), 0.0)
+    def _guided(self, guidance: Guidance) -> Step:
+        """The step of a hop in a silence: every state moves as the estimated position does."""
+        if guidance.resting:
+            self._posterior.gather(guidance.rate, self._config.rest_gather)
+        return self._unheard(np.full(self._config.n_tempi, guidance.rate), 0.0)
 
     def _unheard(self, tempi: NDArray[np.float64], diffusion: float) -> Step:
         """A step without evidence."""
