@@ -3,9 +3,9 @@
     python -m benchmarks.tracking.confidence_fit SCENARIO... [--caches DIR] [--recorded DIR] [--method M]
 
 Each performance is followed twice, from an unknown start and from a known one. Prints for each regression the numbers
-in the order of the module's constants, and what they are worth on works they were not fitted to: for the place, the
+in the order of the module's constants, and what they are worth on works they were not fitted to: for the position, the
 share of wrong instants (more than a second off in the mix) found when 1 % of the right ones (up to half a second)
-raise a false alarm; for the confidence, how often claims of each range are within 200 ms and over a second off.
+raise a false alarm; for the confidence, how often estimates of each range are within 200 ms and over a second off.
 
 A work is what its orchestra recording is; scenario folders with the same file name stem up to "--" share one, and so
 do names that share their second word (pub01_mozart_k466_clean, dev02_mozart_k466_skip).
@@ -63,7 +63,7 @@ class Rows:
 
 
 def follow(made: Recorded) -> list[tuple[Position, Evidence]]:
-    """The claims of a performance, with what speaks for each."""
+    """The estimates of a performance, with what speaks for each."""
     tracker, hop_samples = made.tracker(), made.piece.feature_config.hop_samples
     out = []
     for k, belief in enumerate(made.beliefs()):
@@ -72,7 +72,7 @@ def follow(made: Recorded) -> list[tuple[Position, Evidence]]:
     return out
 
 
-def gather(made: Recorded, instants: Rows, beats: Rows, beats_place: list[tuple[float, ...]]) -> None:
+def gather(made: Recorded, instants: Rows, beats: Rows, beats_on_track: list[tuple[float, ...]]) -> None:
     """Add a performance."""
     truth, work = made.scenario.truth, work_of(made.scenario.name)
     told = follow(made)
@@ -91,7 +91,7 @@ def gather(made: Recorded, instants: Rows, beats: Rows, beats_place: list[tuple[
         if k >= 0:
             sure = float(made.piece.map.confidence_at(mix_s[k]))
             beats.add(exact_evidence(told[k][1], sure), float(e), work)
-            beats_place.append(on_track_evidence(told[k][1]))
+            beats_on_track.append(on_track_evidence(told[k][1]))
 
 
 @dataclass(frozen=True)
@@ -131,21 +131,21 @@ def main() -> None:
     add_arguments(parser)
     args = parser.parse_args()
     instants, beats = Rows(), Rows()
-    beats_place: list[tuple[float, ...]] = []
+    beats_on_track: list[tuple[float, ...]] = []
     for made in chain(of_arguments(args), of_arguments(args, known_start=True)):
-        gather(made, instants, beats, beats_place)
-    place = regress(np.array(instants.evidence), np.array(instants.error_s) <= 0.5, instants.work)
+        gather(made, instants, beats, beats_on_track)
+    position = regress(np.array(instants.evidence), np.array(instants.error_s) <= 0.5, instants.work)
     wrong = np.array(instants.error_s) > 0.5
-    log_odds = place.log_odds(np.array(instants.evidence), instants.work)
+    log_odds = position.log_odds(np.array(instants.evidence), instants.work)
     alarm = np.quantile(log_odds[~wrong], 0.01)
-    print("ON_TRACK", tuple(np.round(place.all_works, 2).tolist()))
+    print("ON_TRACK", tuple(np.round(position.all_works, 2).tolist()))
     print(f"  {len(wrong)} instants, {wrong.sum()} wrong: {100 * np.mean(log_odds[wrong] < alarm):.0f} % found at 1 %")
     error = np.array(beats.error_s)
     near = error <= 1.0
     kept = np.flatnonzero(near)
     exact = regress(np.array(beats.evidence)[near], error[near] <= 0.2, [beats.work[i] for i in kept])
     print("EXACT", tuple(np.round(exact.all_works, 2).tolist()))
-    on_track = place.log_odds(np.array(beats_place), beats.work)
+    on_track = position.log_odds(np.array(beats_on_track), beats.work)
     sure = expit(on_track) * expit(exact.log_odds(np.array(beats.evidence), beats.work))
     for low, high in pairwise(RANGES):
         inside = (sure >= low) & (sure < high)

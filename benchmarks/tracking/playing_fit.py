@@ -73,9 +73,9 @@ class Recorder(odds.Listening):
         self.rows: list[tuple[bool, bool, int]] = []
         super().__init__(sections, hop_s)
 
-    def update(self, belief: Belief, claim_s: float, tempo: float, orchestra_tempo: float) -> odds.PlayingOdds:
+    def update(self, belief: Belief, position_s: float, tempo: float, orchestra_tempo: float) -> odds.PlayingOdds:
         """Take a hop."""
-        found = super().update(belief, claim_s, tempo, orchestra_tempo)
+        found = super().update(belief, position_s, tempo, orchestra_tempo)
         self.rows.append((self._since_s == 0.0, belief.presence < odds.SILENCE, self._frame))
         return found
 
@@ -113,12 +113,12 @@ def listen(made: Recorded) -> Take:
     recorder = Recorder(sections, hop_s)
     tracker = made.tracker()
     tracker.listening = recorder
-    rows, claimed, presence = [], [], []
+    rows, estimated, presence = [], [], []
     for k, belief in enumerate(made.beliefs()):
         recorder.rows.clear()
         tracker.update(belief, (k + 1) * piece.feature_config.hop_samples)
         rows.append(recorder.rows[-1] if recorder.rows else (True, False, 0))
-        claimed.append(bool(recorder.rows))
+        estimated.append(bool(recorder.rows))
         presence.append(belief.presence)
     note, silent, frame = (np.array(column) for column in zip(*rows, strict=True))
     at_s = hop_s * np.arange(1, len(note) + 1)
@@ -132,7 +132,7 @@ def listen(made: Recorded) -> Take:
     for begin, end in stops:
         kind[(at_s > begin) & (at_s < end + 0.3)] = -1
         kind[(at_s > begin + 0.9) & (at_s < min(begin + 3.0, end))] = 2
-    kind[~silent | note | ~np.array(claimed)] = -1
+    kind[~silent | note | ~np.array(estimated)] = -1
     kind[(at_s < truth.piano_s[0]) | (at_s > truth.piano_s[-1])] = -1
     clear = [s for s in stops if not any(a - 0.5 < s[0] < b + 0.5 for a, b in rests)]
     return Take(

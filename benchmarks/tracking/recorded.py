@@ -2,8 +2,8 @@
 
     python -m benchmarks.tracking.recorded SCENARIO... --recorded DIR [--caches DIR] [--method M] [--known-start]
 
-A recording is made with the tracker of that moment in the loop (in a silence a frontier goes along with the claim, and
-the margin is the claim's): after a change that moves claims far, record anew.
+A recording is made with the tracker of that moment in the loop (in a silence a frontier goes along with the estimate,
+and the margin is the estimate's): after a change that moves estimates far, record anew.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Recorded:
     Attributes:
         scenario: what was played, with its truth.
         piece: prepared.
-        rows: (n, len(FIELDS)), the belief of each hop; an unknown place is NaN.
+        rows: (n, len(FIELDS)), the belief of each hop; an unknown position is NaN.
         start_s: where the frontier was told that the piano begins (mix s); None when it was not.
     """
 
@@ -48,8 +48,8 @@ class Recorded:
         """The beliefs in order."""
         for row in self.rows.tolist():
             known = dict(zip(FIELDS, row, strict=True))
-            place = known.pop("mix_s")
-            yield Belief(mix_s=None if np.isnan(place) else place, **known)
+            position = known.pop("mix_s")
+            yield Belief(mix_s=None if np.isnan(position) else position, **known)
 
     def tracker(self) -> Tracker:
         """A fresh tracker that has been told what the frontier was."""

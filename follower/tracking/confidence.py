@@ -1,9 +1,9 @@
-"""How sure is a claim? Two logistic regressions on what a follower knows of its claim.
+"""How sure is an estimate? Two logistic regressions on what a follower knows of its estimate.
 
-The confidence is the product of the probability that the claim is at the piano's place and the probability that it is
-exact there. The state `lost` follows from the first alone, so state and confidence cannot contradict each other.
+The confidence is the product of the probability that the estimate is at the piano's position and the probability that
+it is exact there. The state `lost` follows from the first alone, so state and confidence cannot contradict each other.
 
-`python benchmarks/tracking/confidence_fit.py SCENARIO...` fits the numbers below, cross-validated over works.
+`python -m benchmarks.tracking.confidence_fit SCENARIO...` fits the numbers below, cross-validated over works.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_LOG10_ODDS: Final = 6.0
-"""Beyond which a belief's odds say no more."""
+"""Decades beyond which a belief's odds say no more."""
 MAX_EXACT_LOG10_ODDS: Final = 4.0
-"""Decades beyond which they do not make a place more exact."""
+"""Decades beyond which they do not make a position more exact."""
 SILENCE_S: Final = 0.5
 """Time constant in which a silence takes its toll."""
 MAX_MARGIN: Final = 10.0
@@ -25,11 +25,11 @@ MIN_MAP_CONFIDENCE: Final = 0.05
 MIN_CORRECTION_S: Final = 0.001
 """Mean correction below which it says no more."""
 
-# Fit of 2026-11-24 on 47 recordings of 24 works, half of them of real timing, cross-validated over works: the claims of
-# at least .95 (70 % of the beats) are within 200 ms in 98.5 % of the cases, and never more than a second off.
+# Fit of 2026-11-24 on 47 recordings of 24 works, half of them of real timing, cross-validated over works: the estimates
+# of at least .95 (70 % of the beats) are within 200 ms in 98.5 % of the cases, and never more than a second off.
 ON_TRACK: Final = (1.15, 1.27, 0.25, -1.24, 2.0, -0.79)
-"""Bias, then weights of log10_odds, margin, new, told, silence: log odds of the place. (The weight of `told` is no fit:
-wrong starts are not in the data. It makes a place that somebody tells as good as one found two seconds ago.)"""
+"""Bias, then weights of log10_odds, margin, new, told, silence: log odds of the position. (The weight of `told` is no
+fit: wrong starts are not in the data. It makes a position that somebody tells as good as one found two seconds ago.)"""
 EXACT: Final = (-0.64, 0.71, 0.21, -4.32, 1.95, -0.40)
 """Bias, then weights of log10_odds, margin, silence, log map confidence, log correction: log odds that it is
 exact there."""
@@ -37,16 +37,16 @@ exact there."""
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a claim; of the newest hop in which the piano sounded.
+    """What speaks for an estimate; of the newest hop in which the piano sounded.
 
     Attributes:
-        log10_odds: log10 odds of the frontier's belief within half a second of the claim, within +-`MAX_LOG10_ODDS`.
-        margin: how much better the newest moments fit the claim than any other place (nats), see
+        log10_odds: log10 odds of the frontier's belief within half a second of the estimate, within +-`MAX_LOG10_ODDS`.
+        margin: how much better the newest moments fit the estimate than any other position (nats), see
             `follower.inference.base.Belief`.
-        age_s: playing time since the claim began or jumped.
-        told_s: playing time since somebody gave the place, or the piano went on where it had stopped; inf: never.
+        age_s: playing time since the estimate began or jumped.
+        told_s: playing time since somebody gave the position, or the piano went on where it had stopped; inf: never.
         silent_s: time since the piano sounded last.
-        correction_s: mean distance of the belief from where the claim would have run on, over the last second or so.
+        correction_s: mean distance of the belief from where the estimate would have run on, over the last second or so.
     """
 
     log10_odds: float
@@ -77,7 +77,7 @@ def on_track_evidence(e: Evidence) -> tuple[float, ...]:
 
 
 def exact_evidence(e: Evidence, map_confidence: float) -> tuple[float, ...]:
-    """What `exact_odds` weighs; `map_confidence` is that of the map at the claim, 0..1."""
+    """What `exact_odds` weighs; `map_confidence` is that of the map at the estimate, 0..1."""
     return (
         min(e.log10_odds, MAX_EXACT_LOG10_ODDS),
         max(min(e.margin, 0.0), -MAX_MARGIN),
@@ -88,7 +88,7 @@ def exact_evidence(e: Evidence, map_confidence: float) -> tuple[float, ...]:
 
 
 def on_track_log_odds(evidence: Evidence) -> float:
-    """Log odds that the claim is at the piano's place, rather than more than a second off in the mix.
+    """Log odds that the estimate is at the piano's position, rather than more than a second off in the mix.
 
     >>> sure = Evidence(3.0, 5.0, 9.0, math.inf, 0.0)
     >>> on_track_log_odds(sure) > 4 > 0 > on_track_log_odds(Evidence(0.0, -9.0, 9.0, math.inf, 0.0))
@@ -98,12 +98,12 @@ def on_track_log_odds(evidence: Evidence) -> float:
 
 
 def exact_odds(evidence: Evidence, map_confidence: float) -> float:
-    """Log odds that a claim at the piano's place is within 200 ms in the orchestra recording."""
+    """Log odds that an estimate at the piano's position is within 200 ms in the orchestra recording."""
     return _log_odds(EXACT, exact_evidence(evidence, map_confidence))
 
 
 def confidence(evidence: Evidence, map_confidence: float) -> float:
-    """Probability that the claim is within 200 ms in the orchestra recording; 0..1.
+    """Probability that the estimate is within 200 ms in the orchestra recording; 0..1.
 
     >>> confidence(Evidence(4.0, 2.0, 9.0, math.inf, 0.0), 0.95) > 0.9
     True

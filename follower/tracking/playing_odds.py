@@ -3,9 +3,9 @@
 The mix tells where its piano plays and where it rests: a hidden Markov model of two states over the piano activity,
 with hindsight, for the whole mix is known. A pianist who plays as the mix does falls silent where the mix's piano
 rests, and is hardly ever silent for long where it plays. One who has stopped is silent everywhere. So with every moment
-of silence at a place where the mix's piano plays, the odds of a stop grow, and they stop growing where it rests.
+of silence at a position where the mix's piano plays, the odds of a stop grow, and they stop growing where it rests.
 
-`python benchmarks/tracking/playing_fit.py SCENARIO...` fits the numbers below, cross-validated over works.
+`python -m benchmarks.tracking.playing_fit SCENARIO...` fits the numbers below, cross-validated over works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ATTACK: Final = 0.2
 KEEPS_TEMPO_S: Final = 1.0
 """The pianist's tempo is expected to go on so long; then the orchestra's own."""
 JUMP_S: Final = 1.0
-"""A claim that moves further than this has jumped."""
+"""An estimate that moves further than this has jumped."""
 ACTIVITY_MARGIN: Final = 0.02
 """Activity counts as at least this far from 0 and 1."""
 PLAYING_QUANTILE: Final = 0.75
@@ -71,13 +71,13 @@ class PlayingOdds:
         stopped: log odds that the pianist has stopped, against playing on or resting as the mix's piano does.
         doubt: nats by which they have grown since the last note.
         resting: probability that the mix's piano rests here, if the pianist has not stopped.
-        place_s: where the pianist would be then (mix s).
+        position_s: where the pianist would be then (mix s).
     """
 
     stopped: float
     doubt: float
     resting: float
-    place_s: float
+    position_s: float
 
 
 class Sections:
@@ -123,7 +123,7 @@ class Listening:
         hop_s: seconds per hop and frame.
 
     Attributes:
-        heard_s: place of the last new note, or of a jump since (mix s).
+        heard_s: position of the last new note, or of a jump since (mix s).
 
     Example:
         >>> listening = Listening(Sections(np.ones(2000), 0.02), 0.02)
@@ -138,45 +138,45 @@ class Listening:
     def __init__(self, sections: Sections, hop_s: float) -> None:
         self._sections = sections
         self._hop_s = hop_s
-        self.move(0.0)
+        self.move_to(0.0)
 
-    def move(self, mix_s: float) -> None:
-        """A note at a place (mix s), or a jump there."""
+    def move_to(self, mix_s: float) -> None:
+        """A note at a position (mix s), or a jump there."""
         self._plays, self._rests = 1.0 - REST_AT_NOTE, REST_AT_NOTE
         self._since_s = 0.0
         self.heard_s = mix_s
-        self._place_s = mix_s
+        self._position_s = mix_s
         self._frame = self._frame_at(mix_s)
 
-    def update(self, belief: Belief, claim_s: float, tempo: float, orchestra_tempo: float) -> PlayingOdds:
+    def update(self, belief: Belief, position_s: float, tempo: float, orchestra_tempo: float) -> PlayingOdds:
         """Take a hop.
 
         Args:
             belief: of the hop.
-            claim_s: claimed place (mix s) before the hop.
-            tempo: of the claim (mix seconds per live second) while the piano was heard.
+            position_s: estimated position (mix s) before the hop.
+            tempo: of the estimate (mix seconds per live second) while the piano was heard.
             orchestra_tempo: mix seconds per live second when the orchestra recording plays at its own tempo.
         """
         sounding = belief.presence >= SILENCE
-        if sounding and (belief.attack >= ATTACK or abs(claim_s - self._place_s) > JUMP_S):
-            self.move(claim_s)
+        if sounding and (belief.attack >= ATTACK or abs(position_s - self._position_s) > JUMP_S):
+            self.move_to(position_s)
         else:
             self._since_s += self._hop_s
             if sounding:
-                self._place_s = claim_s
+                self._position_s = position_s
             else:
-                self._place_s += self._hop_s * (tempo if self._since_s < KEEPS_TEMPO_S else orchestra_tempo)
+                self._position_s += self._hop_s * (tempo if self._since_s < KEEPS_TEMPO_S else orchestra_tempo)
             self._advance()
             if not sounding:
                 rate = SILENCE_PER_S + ACTIVE_PER_S * float(self._sections.activity[self._frame])
                 self._plays *= math.exp(-rate * self._hop_s)
         left = max(self._plays + self._rests, 1e-300)
         doubt = max(-math.log(left), 0.0)
-        return PlayingOdds(STOP_BIAS + doubt, doubt, self._rests / left, self._place_s)
+        return PlayingOdds(STOP_BIAS + doubt, doubt, self._rests / left, self._position_s)
 
     def _advance(self) -> None:
         """Let the sections change over the frames passed."""
-        to = self._frame_at(self._place_s)
+        to = self._frame_at(self._position_s)
         for j in range(self._frame, to):
             rests, enters = float(self._sections.rests[j]), float(self._sections.enters[j])
             self._plays, self._rests = (

@@ -4,7 +4,7 @@
 |---|---|---|
 | the pianist has stopped | `follower.tracking.playing_odds` | `paused` |
 | the piano rests here, as in the mix | the opposite of that, in a silence | `orchestra` |
-| the piano plays elsewhere | the opposite of the place's, `follower.tracking.confidence` | `lost` |
+| the piano plays elsewhere | the opposite of the position's, `follower.tracking.confidence` | `lost` |
 | it plays on in a passage the orchestra recording leaves out | known from the map | `following` |
 """
 
@@ -24,16 +24,16 @@ class Reason(enum.StrEnum):
     """Why a state was entered, for people."""
 
     NOTHING_HEARD = "nothing recognised yet"
-    PLACE_KNOWN = "the piano's place is known"
+    POSITION_KNOWN = "the piano's position is known"
     CADENZA = "cadenza: the orchestra recording has a cut here and waits"
-    GUESS = "a first guess at the piano's place"
-    ELSEWHERE = "what the piano plays fits another place better"
-    SEVERAL = "what the piano plays fits several places"
+    GUESS = "a first guess at the piano's position"
+    ELSEWHERE = "what the piano plays fits another position better"
+    SEVERAL = "what the piano plays fits several positions"
     RESTS = "the piano rests and the orchestra leads"
     STOPPED = "the piano stopped where the mix has piano"
     MISSED_ENTRY = "the piano did not come in where the mix has it"
-    STOPPED_IN_DOUBT = "the piano stopped while its place was in doubt"
-    PUT = "the place was given; the orchestra waits for the piano"
+    STOPPED_IN_DOUBT = "the piano stopped while its position was in doubt"
+    PUT = "the position was given; the orchestra waits for the piano"
     COMMANDED = "held by command"
     PIECE_OVER = "the end of the orchestra recording"
     STREAM_OVER = "the stream ended"
@@ -45,7 +45,7 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
     {
         State.WAITING: _HEARD | {State.PAUSED, State.ENDED},
         State.FOLLOWING: _ANY - {State.FOLLOWING},
-        State.LOST: _ANY - {State.LOST, State.ORCHESTRA},  # at a place in doubt no orchestra can lead
+        State.LOST: _ANY - {State.LOST, State.ORCHESTRA},  # at a position in doubt no orchestra can lead
         State.ORCHESTRA: _ANY - {State.ORCHESTRA},
         State.PAUSED: _ANY - {State.PAUSED, State.ORCHESTRA},  # only the piano ends a pause
         State.ENDED: _HEARD | {State.WAITING, State.PAUSED},
@@ -62,13 +62,13 @@ class StateConfig(JsonConfig):
         paused_above: log odds of a stop above which it is a pause.
         resting_below: log odds of a stop below which a silence is a rest,
         resting_after_s: after this long.
-        doubt_pause_s: a silence this long at a place in doubt is a pause: the mix says nothing there.
-        lost_below: log odds of the place below which it is lost: a first claim at once,
+        doubt_pause_s: a silence this long at a position in doubt is a pause: the mix says nothing there.
+        lost_below: log odds of the position below which it is lost: a first estimate at once,
         lost_after_s: any other after so much playing in a row,
         hopeless_below: or, below these log odds, at once.
         found_above: log odds above which it is found again,
         found_after_s: after so much playing in a row.
-        return_share: concentration of a belief near the held place that ends a pause at once,
+        return_share: concentration of a belief near the held position that ends a pause at once,
         return_anywhere: of a belief anywhere else,
         max_return_s: or so much playing.
         end_silence_s: a silence this long at the end of the orchestra recording ends the piece.
@@ -106,21 +106,21 @@ class Facts:
     """What a hop tells about the pianist.
 
     Attributes:
-        placed: a place is claimed.
+        known: a position is estimated.
         stopped: log odds that the pianist has stopped, see `follower.tracking.playing_odds.stopped_odds`.
-        place: log odds that the claim is at the piano's place.
-        rival: whether another place fits the newest moments better than the claim.
+        on_track: log odds that the estimate is at the piano's position.
+        rival: whether another position fits the newest moments better than the estimate.
         concentration: share of the belief near its mode.
-        near: whether the belief's place is, up to a jump, that of the claim or of the last note.
+        near: whether the belief's position is, up to a jump, that of the estimate or of the last note.
         silent_s: how long the piano has been silent; 0 while it sounds.
         sounded_s: how long it has sounded without a break.
         in_cut: the orchestra recording leaves out what the piano plays here.
-        at_end: the claim is at the end of the orchestra recording.
+        at_end: the estimate is at the end of the orchestra recording.
     """
 
-    placed: bool
+    known: bool
     stopped: float
-    place: float
+    on_track: float
     rival: bool
     concentration: float
     near: bool
@@ -141,7 +141,7 @@ class PlayingState:
         >>> playing = PlayingState(StateConfig(), 0.02)
         >>> playing.update(Facts(True, -5.0, 4.0, False, 0.9, True, 0.0, 1.0, False, False))
         >>> playing.state, playing.reason
-        (<State.FOLLOWING: 'following'>, <Reason.PLACE_KNOWN: "the piano's place is known">)
+        (<State.FOLLOWING: 'following'>, <Reason.POSITION_KNOWN: "the piano's position is known">)
     """
 
     def __init__(self, config: StateConfig, hop_s: float) -> None:
@@ -169,21 +169,21 @@ class PlayingState:
         self._turned_s = 0.0
 
     def moved(self) -> None:
-        """The claim jumped: what spoke against its place before no longer counts."""
+        """The estimate jumped: what spoke against its position before no longer counts."""
         self._turned_s = 0.0
 
     def update(self, facts: Facts) -> None:
         """Take a hop."""
         c = self._config
-        if not facts.placed:
+        if not facts.known:
             self.enter(State.WAITING, Reason.NOTHING_HEARD)
         elif facts.silent_s > 0:
             self._silence(facts)
         elif self.state is not State.PAUSED or self._returned(facts):
             self._listen(facts)
-        if self.state is State.WAITING and facts.placed:  # it fell silent as soon as it was placed
-            sure = facts.place >= c.lost_below
-            self.enter(*((State.FOLLOWING, Reason.PLACE_KNOWN) if sure else (State.LOST, Reason.GUESS)))
+        if self.state is State.WAITING and facts.known:  # it fell silent as soon as it was known
+            sure = facts.on_track >= c.lost_below
+            self.enter(*((State.FOLLOWING, Reason.POSITION_KNOWN) if sure else (State.LOST, Reason.GUESS)))
 
     def _silence(self, f: Facts) -> None:
         """Tell a stop from a rest when the odds are clear."""
@@ -209,16 +209,16 @@ class PlayingState:
         return f.concentration >= needed or f.sounded_s >= c.max_return_s
 
     def _listen(self, f: Facts) -> None:
-        """The piano sounds: is its place known? Some evidence in a row is asked for, to get lost and to be found."""
+        """The piano sounds: is its position known? Some evidence in a row is asked for, to get lost and to be found."""
         c = self._config
         lost = self.state is State.LOST
-        turned = f.place >= c.found_above if lost else f.place < c.lost_below
+        turned = f.on_track >= c.found_above if lost else f.on_track < c.lost_below
         self._turned_s = self._turned_s + self._hop_s if turned else 0.0
         first = self.state is State.WAITING
-        at_once = first or f.place < c.hopeless_below
+        at_once = first or f.on_track < c.hopeless_below
         if turned and (at_once or self._turned_s >= (c.found_after_s if lost else c.lost_after_s)):
             lost = not lost
         if not lost:
-            self.enter(State.FOLLOWING, Reason.CADENZA if f.in_cut else Reason.PLACE_KNOWN)
+            self.enter(State.FOLLOWING, Reason.CADENZA if f.in_cut else Reason.POSITION_KNOWN)
         else:
             self.enter(State.LOST, Reason.GUESS if first else Reason.ELSEWHERE if f.rival else Reason.SEVERAL)

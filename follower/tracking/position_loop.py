@@ -1,4 +1,4 @@
-"""The claimed place and its rate: an alpha-beta filter on the beliefs, and what moves the place without them."""
+"""The estimated position and its rate: an alpha-beta filter on the beliefs, and what moves them without any."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LoopConfig(JsonConfig):
 
 
 class PositionLoop:
-    """Place and rate in the mix. Every method but `place` is one hop.
+    """Position and rate in the mix. Every method but `position` is one hop.
 
     Args:
         config: constants.
@@ -52,7 +52,7 @@ class PositionLoop:
 
     Example:
         >>> loop = PositionLoop(LoopConfig(), 0.02, 100.0)
-        >>> loop.place(10.0, 1.0)
+        >>> loop.move_to(10.0, 1.0)
         >>> for hop in range(1, 101):
         ...     loop.follow(10.0 + 1.1 * 0.02 * hop, 1.1)
         >>> round(loop.mix_s, 2), round(loop.rate, 1)
@@ -63,22 +63,22 @@ class PositionLoop:
         self._config = config
         self._hop_s = hop_s
         self._end_s = end_s
-        self.place(0.0, 1.0)
+        self.move_to(0.0, 1.0)
 
-    def place(self, mix_s: float, rate: float) -> None:
-        """Put the claim at a place (mix s)."""
+    def move_to(self, mix_s: float, rate: float) -> None:
+        """Put the estimate at a position (mix s)."""
         self._mix_s = min(max(mix_s, 0.0), self._end_s)
         self._rate = rate
         self._moving = 1.0
 
     @property
     def mix_s(self) -> float:
-        """Claimed place (mix s)."""
+        """Claimed position (mix s)."""
         return self._mix_s
 
     @property
     def rate(self) -> float:
-        """Mix seconds per live second at which the claim moves now."""
+        """Mix seconds per live second at which the estimate moves now."""
         return self._moving * self._rate
 
     @property
@@ -87,7 +87,7 @@ class PositionLoop:
         return self._rate
 
     def error(self, mix_s: float) -> float:
-        """How far ahead of the claim a belief for the end of this hop lies (mix s)."""
+        """How far ahead of the estimate a belief for the end of this hop lies (mix s)."""
         return mix_s - self._mix_s - self._rate * self._hop_s
 
     def follow(self, mix_s: float, rate: float) -> None:
@@ -95,7 +95,7 @@ class PositionLoop:
         c = self._config
         error = self.error(mix_s)
         if self._moving < 1.0 and error > 0:  # it was held up for nothing: catching up says nothing about the tempo
-            self.place(mix_s, self._rate)
+            self.move_to(mix_s, self._rate)
             return
         self._moving = 1.0
         self._advance(self._rate * self._hop_s + c.position_gain * error)

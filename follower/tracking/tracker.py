@@ -1,4 +1,4 @@
-"""From a frontier's belief about the mix to claims about the orchestra: position, rate, confidence, state."""
+"""From a frontier's belief about the mix to estimates about the orchestra: position, rate, confidence, state."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class TrackerConfig(JsonConfig):
     Attributes:
         loop: see `LoopConfig`.
         state: see `StateConfig`.
-        claim_above: concentration the first claim needs.
-        claim_after_s: playing time the first claim needs.
+        estimate_above: concentration the first estimate needs.
+        estimate_after_s: playing time the first estimate needs.
         jump_s: a correction larger than this (in mix and in orchestra seconds) is a jump; a smaller one never goes
             back, the orchestra waits instead.
-        jump_above: concentration a jump needs at once; below it the claim runs on at its rate,
+        jump_above: concentration a jump needs at once; below it the estimate runs on at its rate,
         persist_s: but after this long away from the belief
         persist_above: this concentration is enough.
         hold_nats: doubt whether the piano still plays, at which the orchestra has come to a stand (before it is clear
@@ -48,8 +48,8 @@ class TrackerConfig(JsonConfig):
 
     loop: LoopConfig = field(default_factory=LoopConfig)
     state: StateConfig = field(default_factory=StateConfig)
-    claim_above: float = 0.5
-    claim_after_s: float = 0.1
+    estimate_above: float = 0.5
+    estimate_after_s: float = 0.1
     jump_s: float = 1.0
     jump_above: float = 0.75
     persist_s: float = 0.5
@@ -101,22 +101,22 @@ class Tracker:
         self._clear()
 
     def _clear(self) -> None:
-        self._placed = False
+        self._known = False
         self._orchestra_s: float | None = None
         self._heard_s = 0.0
         self._sounded_s = 0.0
         self._silent_s = 0.0
         self._told_at_s = -math.inf
         self._away_s = 0.0
-        self._claimed_at_s = 0.0
+        self._estimated_since_s = 0.0
         self._evidence = NO_EVIDENCE
         self._odds = NOT_STOPPED
-        self.listening.move(0.0)
+        self.listening.move_to(0.0)
 
     @property
     def guidance(self) -> Guidance | None:
         """What the frontier goes along with in a silence; None while nothing is known."""
-        if not self._placed:
+        if not self._known:
             return None
         unheard_s = max(self._loop.mix_s - self.listening.heard_s, 0.0)
         resting, paused = self._told is State.ORCHESTRA, self._told is State.PAUSED
@@ -124,30 +124,30 @@ class Tracker:
 
     @property
     def mix_s(self) -> float | None:
-        """Newest claim (mix seconds); None while unknown."""
-        return self._loop.mix_s if self._placed else None
+        """Newest estimate (mix seconds); None while unknown."""
+        return self._loop.mix_s if self._known else None
 
     @property
     def evidence(self) -> Evidence:
-        """What speaks for the newest claim."""
+        """What speaks for the newest estimate."""
         return self._evidence
 
     def expect(self, mix_s: float) -> None:
-        """The piano is said to begin near this place of the mix (s); nothing is claimed before it does."""
+        """The piano is said to begin near this position of the mix (s); nothing is estimated before it does."""
         self._expected_s = mix_s
 
-    def place(self, mix_s: float) -> None:
-        """Claim this place of the mix (s) until the piano tells otherwise."""
+    def move_to(self, mix_s: float) -> None:
+        """Estimate this position of the mix (s) until the piano tells otherwise."""
         self._put_s = mix_s
         self._clear()
         self._put()
 
     def _put(self) -> None:
-        """Claim the place that was given."""
+        """Estimate the position that was given."""
         if self._put_s is not None:
-            self._loop.place(self._put_s, 1.0)
-            self.listening.move(self._put_s)
-            self._placed, self._told_at_s = True, 0.0
+            self._loop.move_to(self._put_s, 1.0)
+            self.listening.move_to(self._put_s)
+            self._known, self._told_at_s = True, 0.0
             self._evidence = replace(NO_EVIDENCE, told_s=0.0)
             self._playing.enter(State.PAUSED, Reason.PUT)
 
@@ -157,7 +157,7 @@ class Tracker:
         if belief.mix_s is None and self._heard_s > 0:  # the frontier took it back: it was no beginning
             self._clear()
             self._put()
-        first = not self._placed and self._claim_first(belief)
+        first = not self._known and self._estimate_first(belief)
         self._assess(belief)
         self._playing.update(self._facts(belief))
         jumped = not first and self._follow(belief)
@@ -182,7 +182,7 @@ class Tracker:
             self._silent_s = 0.0
             self._sounded_s += self._hop_s
             self._heard_s += self._hop_s * belief.presence
-        if self._placed:
+        if self._known:
             self._odds = self.listening.update(belief, self._loop.mix_s, self._loop.tempo, self._orchestra_tempo())
 
     def _orchestra_tempo(self) -> float:
@@ -195,11 +195,11 @@ class Tracker:
         if self._silent_s > 0:
             self._evidence = replace(before, silent_s=self._silent_s)
             return
-        age_s = self._heard_s - self._claimed_at_s
+        age_s = self._heard_s - self._estimated_since_s
         share = belief.concentration
         now = log10_odds(min(share, 1 - share) if self._away_s > 0 else share)
         correction_s = before.correction_s
-        if belief.mix_s is not None and self._placed:
+        if belief.mix_s is not None and self._known:
             apart_s = min(abs(self._loop.error(belief.mix_s)), self._config.jump_s)
             correction_s += self._hop_s / self._config.correct_s * (apart_s - correction_s)
         told_s = self._heard_s - self._told_at_s
@@ -207,9 +207,9 @@ class Tracker:
 
     def _facts(self, belief: Belief) -> Facts:
         known = belief.mix_s is not None
-        at_end = self._placed and self._map.to_orchestra(self._loop.mix_s) >= self._orchestra_end_s - self._config.end_s
+        at_end = self._known and self._map.to_orchestra(self._loop.mix_s) >= self._orchestra_end_s - self._config.end_s
         return Facts(
-            self._placed,
+            self._known,
             self._odds.stopped,
             on_track_log_odds(self._evidence),
             belief.margin < 0,
@@ -217,35 +217,35 @@ class Tracker:
             belief.mix_s is not None and self._near(belief.mix_s),
             self._silent_s,
             self._sounded_s if known else 0.0,
-            bool(self._placed and self._map.in_cut(self._loop.mix_s)),
+            bool(self._known and self._map.in_cut(self._loop.mix_s)),
             at_end,
         )
 
-    def _claim_first(self, belief: Belief) -> bool:
-        """Claim a place as soon as one is believed in."""
+    def _estimate_first(self, belief: Belief) -> bool:
+        """Estimate a position as soon as one is believed in."""
         c = self._config
-        if belief.mix_s is None or belief.concentration < c.claim_above or self._heard_s < c.claim_after_s:
+        if belief.mix_s is None or belief.concentration < c.estimate_above or self._heard_s < c.estimate_after_s:
             return False
         self._jump(belief.mix_s, belief.rate)
-        self._placed = True
+        self._known = True
         if self._expected_s is not None and abs(belief.mix_s - self._expected_s) <= c.jump_s:
             self._told_at_s = self._heard_s
         return True
 
     def _share(self) -> float:
-        """Share of the tempo at which the claim moves on in a silence nobody can tell yet."""
+        """Share of the tempo at which the estimate moves on in a silence nobody can tell yet."""
         odds = self._odds
         return odds.resting + (1.0 - odds.resting) * max(1.0 - odds.doubt / self._config.hold_nats, 0.0)
 
     def _near(self, mix_s: float) -> bool:
-        """Is this the claimed place or that of the last note, or between them, up to a jump?"""
+        """Is this the estimated position or that of the last note, or between them, up to a jump?"""
         error_s, jump_s = self._loop.error(mix_s), self._config.jump_s
         return min(self.listening.heard_s - self._loop.mix_s, 0.0) - jump_s <= error_s <= jump_s
 
     def _follow(self, belief: Belief) -> bool:
-        """Move the claimed place on; returns whether it jumped."""
+        """Move the estimated position on; returns whether it jumped."""
         c, loop = self._config, self._loop
-        if belief.mix_s is None or not self._placed:
+        if belief.mix_s is None or not self._known:
             return False
         match self._playing.state:
             case State.PAUSED | State.ENDED:
@@ -272,10 +272,10 @@ class Tracker:
         return True
 
     def _go_on(self, belief: Belief) -> bool:
-        """After a pause: from the place that was held, unless the piano is elsewhere."""
+        """After a pause: from the position that was held, unless the piano is elsewhere."""
         assert belief.mix_s is not None
         if self._near(belief.mix_s):
-            self._loop.place(belief.mix_s, self._loop.tempo)
+            self._loop.move_to(belief.mix_s, self._loop.tempo)
             return True
         if belief.concentration >= self._config.persist_above:
             self._jump(belief.mix_s, belief.rate)
@@ -283,10 +283,10 @@ class Tracker:
         return False
 
     def _jump(self, mix_s: float, rate: float) -> None:
-        self._loop.place(mix_s, rate)
-        self.listening.move(mix_s)
+        self._loop.move_to(mix_s, rate)
+        self.listening.move_to(mix_s)
         self._playing.moved()
-        self._away_s, self._claimed_at_s, self._told_at_s = 0.0, self._heard_s, -math.inf
+        self._away_s, self._estimated_since_s, self._told_at_s = 0.0, self._heard_s, -math.inf
 
     def _changes(self, audio_sample: int) -> list[Event]:
         state, before = self._playing.state, self._told
@@ -298,7 +298,7 @@ class Tracker:
     def _tell(self, jumped: bool, audio_sample: int, behind_s: float) -> list[Event]:
         events = self._changes(audio_sample)
         orchestra_s, rate, sure = None, 1.0, 0.0
-        if self._placed:
+        if self._known:
             mix_s = self._loop.mix_s
             sure = confidence(self._evidence, self._map.confidence_at(mix_s))
             rate = self._loop.rate * self._map.slope_at(mix_s)

@@ -1,4 +1,4 @@
-"""What raises and lowers the confidence in a claim."""
+"""What raises and lowers the confidence in an estimate."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_it_stays_a_probability(e: Evidence) -> None:
 
 @given(evidence)
 def test_no_claim_is_surer_than_its_place(e: Evidence) -> None:
-    """`lost` follows from the place's odds: where they are bad, the confidence is."""
+    """`lost` follows from the position's odds: where they are bad, the confidence is."""
     assert confidence(e, 1.0) <= probability(on_track_log_odds(e))
 
 

@@ -35,7 +35,7 @@ def mix(seconds: float, *rests: tuple[float, float]) -> NDArray[np.float64]:
 
 
 def silence(activity: NDArray[np.float64], from_s: float, seconds: float, after: Belief = NOTE) -> list[PlayingOdds]:
-    """A note at a place of the mix, and what comes after it: silence."""
+    """A note at a position of the mix, and what comes after it: silence."""
     listening = Listening(Sections(activity, HOP_S), HOP_S)
     listening.update(NOTE, from_s, 1.0, 1.0)
     out = [listening.update(after, from_s, 1.0, 1.0)] if after is not NOTE else []
@@ -86,5 +86,5 @@ def test_the_level_of_a_piece_whose_piano_is_hard_to_tell_does_not_make_it_rest(
 
 def test_the_expected_place_moves_on_through_a_silence() -> None:
     odds = silence(mix(100), 50.0, 2.0)
-    assert odds[-1].place_s == pytest.approx(52.0, abs=0.05)
-    assert silence(mix(100), 99.9, 5.0)[-1].place_s > 100  # beyond the end, without harm
+    assert odds[-1].position_s == pytest.approx(52.0, abs=0.05)
+    assert silence(mix(100), 99.9, 5.0)[-1].position_s > 100  # beyond the end, without harm

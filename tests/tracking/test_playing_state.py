@@ -19,9 +19,9 @@ SILENT = replace(PLAYING, silent_s=1.0, sounded_s=0.0)
 odds = st.floats(-12, 12)
 facts = st.builds(
     Facts,
-    placed=st.sampled_from((True, True, True, False)),
+    known=st.sampled_from((True, True, True, False)),
     stopped=odds,
-    place=odds,
+    on_track=odds,
     rival=st.booleans(),
     concentration=st.floats(0, 1),
     near=st.booleans(),
@@ -40,11 +40,11 @@ def test_only_legal_transitions_whatever_happens(script: list[tuple[Facts, int]]
             before = playing.state
             playing.update(fact)
             assert playing.state is before or playing.state in TRANSITIONS[before]
-            if before is State.PAUSED and fact.silent_s > 0 and fact.placed:
+            if before is State.PAUSED and fact.silent_s > 0 and fact.known:
                 assert playing.state is State.PAUSED  # only the piano ends a pause
-            if before is State.LOST and fact.placed:
+            if before is State.LOST and fact.known:
                 assert playing.state is not State.ORCHESTRA
-            assert (playing.state is State.WAITING) == (not fact.placed)
+            assert (playing.state is State.WAITING) == (not fact.known)
 
 
 @given(st.lists(st.tuples(facts, st.integers(1, 20)), max_size=30))
@@ -74,23 +74,23 @@ def test_an_illegal_transition_is_refused() -> None:
 @pytest.mark.parametrize(
     ("script", "state", "reason"),
     [
-        ([(PLAYING, 1.0)], State.FOLLOWING, Reason.PLACE_KNOWN),
+        ([(PLAYING, 1.0)], State.FOLLOWING, Reason.POSITION_KNOWN),
         ([(replace(PLAYING, in_cut=True), 1.0)], State.FOLLOWING, Reason.CADENZA),
-        ([(replace(PLAYING, place=0.0), HOP_S)], State.LOST, Reason.GUESS),
-        ([(PLAYING, 1.0), (replace(PLAYING, place=-9.0), HOP_S)], State.LOST, Reason.SEVERAL),
-        ([(PLAYING, 1.0), (replace(PLAYING, place=-1.0, rival=True), 1.0)], State.LOST, Reason.ELSEWHERE),
-        ([(PLAYING, 1.0), (replace(PLAYING, place=-1.0), HOP_S)], State.FOLLOWING, Reason.PLACE_KNOWN),
+        ([(replace(PLAYING, on_track=0.0), HOP_S)], State.LOST, Reason.GUESS),
+        ([(PLAYING, 1.0), (replace(PLAYING, on_track=-9.0), HOP_S)], State.LOST, Reason.SEVERAL),
+        ([(PLAYING, 1.0), (replace(PLAYING, on_track=-1.0, rival=True), 1.0)], State.LOST, Reason.ELSEWHERE),
+        ([(PLAYING, 1.0), (replace(PLAYING, on_track=-1.0), HOP_S)], State.FOLLOWING, Reason.POSITION_KNOWN),
         ([(PLAYING, 1.0), (replace(SILENT, stopped=3.0), HOP_S)], State.PAUSED, Reason.STOPPED),
         ([(PLAYING, 1.0), (SILENT, HOP_S)], State.ORCHESTRA, Reason.RESTS),
-        ([(PLAYING, 1.0), (replace(SILENT, silent_s=0.2), 1.0)], State.FOLLOWING, Reason.PLACE_KNOWN),
+        ([(PLAYING, 1.0), (replace(SILENT, silent_s=0.2), 1.0)], State.FOLLOWING, Reason.POSITION_KNOWN),
         (
             [(PLAYING, 1.0), (SILENT, 1.0), (replace(SILENT, stopped=3.0), HOP_S)],
             State.PAUSED,
             Reason.MISSED_ENTRY,
         ),
-        ([(replace(PLAYING, place=0.0), 1.0), (SILENT, 1.0)], State.LOST, Reason.GUESS),
+        ([(replace(PLAYING, on_track=0.0), 1.0), (SILENT, 1.0)], State.LOST, Reason.GUESS),
         (
-            [(replace(PLAYING, place=0.0), 1.0), (replace(SILENT, silent_s=4.0), HOP_S)],
+            [(replace(PLAYING, on_track=0.0), 1.0), (replace(SILENT, silent_s=4.0), HOP_S)],
             State.PAUSED,
             Reason.STOPPED_IN_DOUBT,
         ),

@@ -1,4 +1,4 @@
-"""The place and rate of a claim, given beliefs."""
+"""The position and rate of an estimate, given beliefs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ HOP_S = 512 / 22050
 @pytest.fixture
 def loop() -> PositionLoop:
     loop = PositionLoop(LoopConfig(), HOP_S, 100.0)
-    loop.place(10.0, 1.0)
+    loop.move_to(10.0, 1.0)
     return loop
 
 
 def test_a_new_tempo_is_taken_over_without_overshoot(loop: PositionLoop) -> None:
-    place_s, rates = 10.0, []
+    position_s, rates = 10.0, []
     for _ in range(round(4 / HOP_S)):
-        place_s += 1.4 * HOP_S
-        loop.follow(place_s, 1.4)
+        position_s += 1.4 * HOP_S
+        loop.follow(position_s, 1.4)
         rates.append(loop.rate)
-    assert loop.mix_s == pytest.approx(place_s, abs=0.02)
+    assert loop.mix_s == pytest.approx(position_s, abs=0.02)
     assert max(rates) < 1.4 * 1.03
     assert rates[round(2 / HOP_S)] > 1.36
 
