@@ -40,14 +40,14 @@ class PlaceSearchConfig(JsonConfig):
     """
 
     weights: PartWeights = field(
-        default_factory=lambda: PartWeights(1.225, 1.26, 2.03, 0.77, absent_onset=0.0, absent_swell=0.0)
+        default_factory=lambda: PartWeights(sustain=1.93, onset=1.26, swell=2.03, salience=1.23)
     )
     n_tempi: int = 13
     slowest: float = 0.45
     fastest: float = 2.2
     change: float = 1.0
-    patience: float = 30.0
-    after_silence: float = 20.0
+    patience: float = 34.0
+    after_silence: float = 22.0
     handicap: float = 8.6
     lead: float = 2.0
     near_s: float = 0.93

@@ -22,7 +22,7 @@ def test_paths_are_extended_as_defined(n: int, n_tempi: int, seed: int, change: 
     shift = rng.integers(0, 5, n_tempi)
     out, best = np.zeros_like(paths), np.zeros(n, np.float32)
     kernels.extend_paths(paths, score, shift, change, -7.0, out, best)
-    want = naive.extend_paths(paths, score, shift, change, -7.0)
+    want = naive.extend_paths(paths.astype(np.float64), score.astype(np.float64), shift, change, -7.0)
     np.testing.assert_allclose(out, want, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(best, want.max(axis=0), rtol=1e-4, atol=1e-4)
 
@@ -32,6 +32,6 @@ def test_paths_are_extended_as_defined(n: int, n_tempi: int, seed: int, change: 
 def test_paths_are_settled_as_defined(n: int, ends: tuple[int, int], seed: int) -> None:
     first, end = sorted(min(e, n) for e in ends)
     paths = np.random.default_rng(seed).normal(scale=5, size=(3, n)).astype(np.float32)
-    want = naive.settle_paths(paths, 1.5, first, end, 0.5, -4.0)
+    want = naive.settle_paths(paths.astype(np.float64), 1.5, first, end, 0.5, -4.0)
     kernels.settle_paths(paths, 1.5, first, end, 0.5, -4.0)
     np.testing.assert_allclose(paths, want, rtol=1e-4, atol=1e-5)
