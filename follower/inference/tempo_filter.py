@@ -174,6 +174,11 @@ class TempoFilter:
         self.reset()
 
     @property
+    def reference(self) -> Reference:
+        """What the piano is followed through."""
+        return self._reference
+
+    @property
     def active_frames(self) -> int:
         """Frames of the mix looked at finely in the next hop: the measure of work."""
         return self._posterior.active_frames
