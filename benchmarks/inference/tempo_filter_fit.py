@@ -27,7 +27,7 @@ from follower.inference.tempo_filter import TempoFilter, TempoFilterConfig, crea
 from follower.signal.observation import PartWeights
 
 WEIGHTS: Final = ("sustain", "onset", "swell", "salience", "absent_onset", "absent_swell")
-MOVES: Final = ("diffusion", "jitter", "tempo_break", "break_spread", "tempo_pull", "pull_spread", "stop_per_hop")
+MOVES: Final = ("diffusion", "jitter", "tempo_break", "break_spread", "tempo_pull", "pull_spread")
 LIMITS: Final = {"diffusion": 0.25, "jitter": 0.3, "break_spread": 1.0}
 """Most that the arithmetic or the grid of tempi allows."""
 CHANGED_SHARE: Final = 1 / 3

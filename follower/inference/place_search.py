@@ -47,7 +47,7 @@ class PlaceSearchConfig(JsonConfig):
     fastest: float = 2.2
     change: float = 1.0
     patience: float = 34.0
-    after_silence: float = 22.0
+    after_silence: float = 28.0
     handicap: float = 8.6
     lead: float = 2.0
     near_s: float = 0.93
