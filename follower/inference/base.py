@@ -38,14 +38,17 @@ class Guidance:
         rate: mix seconds per live second at which it moves: 0 when the pianist has stopped.
         unheard_s: mix seconds it has moved since the piano's last new note.
         resting: the piano rests and the orchestra leads: the rate is the orchestra's.
-        paused: the pianist has stopped, and will go on where the last note was.
+        stopped: 0..1, probability that the pianist has stopped and will go on where the last note was; 0 where no stop
+            is in question.
+        ahead_s: mix seconds after that note, where the pianist would be now without having stopped.
     """
 
     mix_s: float
     rate: float
     unheard_s: float = 0.0
     resting: bool = False
-    paused: bool = False
+    stopped: float = 0.0
+    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

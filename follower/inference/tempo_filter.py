@@ -53,7 +53,7 @@ class TempoFilterConfig(JsonConfig):
         reentry_share: by this share of its length to both sides, or by what the estimate has moved since the last,
         max_reentry_s: but not by more than this.
         resume_after_s: after a stop the pianist is expected so far after the last note,
-        resume_spread_s: with this standard deviation, and up to twice that after a stop that was short.
+        resume_spread_s: with this standard deviation.
         trial: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         jitter: share of belief that arrives a frame early, and that arrives a frame late, per hop.
         tempo_break: rate at which a sounding piano breaks its tempo: steps to neighbouring tempi alone take seconds to
@@ -238,8 +238,8 @@ class TempoFilter:
             self._silent_s += self._hop_s
         else:
             if self._silent_s > c.reentry_after_s:
-                if guidance is not None and guidance.paused:
-                    self._resume(guidance, self._silent_s)
+                if guidance is not None and guidance.stopped > 0:
+                    self._resume(guidance)
                 else:
                     self._loosen(self._silent_s, 0.0 if guidance is None else guidance.unheard_s)
             self._silent_s = 0.0
@@ -269,11 +269,13 @@ class TempoFilter:
             self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / span_s)
         return belief
 
-    def _resume(self, guidance: Guidance, silent_s: float) -> None:
-        """After a stop the pianist goes on where the last note was; or it was none, the likelier the shorter it was."""
+    def _resume(self, guidance: Guidance) -> None:
+        """After a stop the pianist goes on where the last note was; or it was none, and the music went on silently."""
         c = self._config
-        frame = (guidance.mix_s - guidance.unheard_s + c.resume_after_s) / self._hop_s - 1
-        spread_s = c.resume_spread_s * (1.0 + 1.0 / max(silent_s, 1.0))
+        stopped, apart_s = guidance.stopped, guidance.ahead_s - c.resume_after_s
+        after_s = c.resume_after_s + (1.0 - stopped) * apart_s  # mean and deviation of the two together
+        spread_s = math.sqrt(c.resume_spread_s**2 + stopped * (1.0 - stopped) * apart_s**2)
+        frame = (guidance.mix_s - guidance.unheard_s + after_s) / self._hop_s - 1
         self._posterior.expect(frame, spread_s / self._hop_s, self._tempo_share(self._usual_tempo, c.break_spread))
         self._search.resume(max(round(frame), 0))
 

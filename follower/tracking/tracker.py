@@ -18,6 +18,7 @@ from follower.tracking.confidence import (
     confidence,
     log10_odds,
     on_track_log_odds,
+    probability,
 )
 from follower.tracking.playing_odds import SILENCE, STOP_BIAS, Listening, PlayingOdds, Sections
 from follower.tracking.playing_state import Facts, PlayingState, Reason, StateConfig
@@ -119,8 +120,9 @@ class Tracker:
         if not self._known:
             return None
         unheard_s = max(self._loop.mix_s - self.listening.heard_s, 0.0)
-        resting, paused = self._told is State.ORCHESTRA, self._told is State.PAUSED
-        return Guidance(self._loop.mix_s, self._loop.rate, unheard_s, resting, paused)
+        stopped = probability(self._odds.stopped) if self._told is State.PAUSED else 0.0
+        ahead_s = max(self._odds.position_s - self.listening.heard_s, 0.0)
+        return Guidance(self._loop.mix_s, self._loop.rate, unheard_s, self._told is State.ORCHESTRA, stopped, ahead_s)
 
     @property
     def mix_s(self) -> float | None:
@@ -203,7 +205,7 @@ class Tracker:
             apart_s = min(abs(self._loop.error(belief.mix_s)), self._config.jump_s)
             correction_s += self._hop_s / self._config.correct_s * (apart_s - correction_s)
         told_s = self._heard_s - self._told_at_s
-        self._evidence = Evidence(now, belief.margin, age_s, told_s, 0.0, correction_s)
+        self._evidence = Evidence(now, belief.margin, belief.place_log_odds, age_s, told_s, 0.0, correction_s)
 
     def _facts(self, belief: Belief) -> Facts:
         known = belief.mix_s is not None

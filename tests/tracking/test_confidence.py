@@ -19,7 +19,7 @@ from follower.tracking.confidence import (
     probability,
 )
 
-GOOD = Evidence(3.0, 2.0, 20.0, math.inf, 0.0, 0.01)
+GOOD = Evidence(3.0, 2.0, 10.0, 20.0, math.inf, 0.0, 0.01)
 
 
 @pytest.mark.parametrize(
