@@ -272,7 +272,8 @@ class TempoFilter:
     def _resume(self, guidance: Guidance) -> None:
         """After a stop the pianist goes on where the last note was; or it was none, and the music went on silently."""
         c = self._config
-        stopped, apart_s = guidance.stopped, guidance.ahead_s - c.resume_after_s
+        stopped = guidance.stopped
+        apart_s = min(max(guidance.ahead_s - c.resume_after_s, 0.0), c.max_reentry_s)
         after_s = c.resume_after_s + (1.0 - stopped) * apart_s  # mean and deviation of the two together
         spread_s = math.sqrt(c.resume_spread_s**2 + stopped * (1.0 - stopped) * apart_s**2)
         frame = (guidance.mix_s - guidance.unheard_s + after_s) / self._hop_s - 1

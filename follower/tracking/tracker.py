@@ -109,7 +109,6 @@ class Tracker:
         self._silent_s = 0.0
         self._told_at_s = -math.inf
         self._away_s = 0.0
-        self._estimated_since_s = 0.0
         self._evidence = NO_EVIDENCE
         self._odds = NOT_STOPPED
         self.listening.move_to(0.0)
@@ -197,7 +196,6 @@ class Tracker:
         if self._silent_s > 0:
             self._evidence = replace(before, silent_s=self._silent_s)
             return
-        age_s = self._heard_s - self._estimated_since_s
         share = belief.concentration
         now = log10_odds(min(share, 1 - share) if self._away_s > 0 else share)
         correction_s = before.correction_s
@@ -205,7 +203,7 @@ class Tracker:
             apart_s = min(abs(self._loop.error(belief.mix_s)), self._config.jump_s)
             correction_s += self._hop_s / self._config.correct_s * (apart_s - correction_s)
         told_s = self._heard_s - self._told_at_s
-        self._evidence = Evidence(now, belief.margin, belief.place_log_odds, age_s, told_s, 0.0, correction_s)
+        self._evidence = Evidence(now, belief.margin, belief.place_log_odds, told_s, 0.0, correction_s)
 
     def _facts(self, belief: Belief) -> Facts:
         known = belief.mix_s is not None
@@ -288,7 +286,7 @@ class Tracker:
         self._loop.move_to(mix_s, rate)
         self.listening.move_to(mix_s)
         self._playing.moved()
-        self._away_s, self._estimated_since_s, self._told_at_s = 0.0, self._heard_s, -math.inf
+        self._away_s, self._told_at_s = 0.0, -math.inf
 
     def _changes(self, audio_sample: int) -> list[Event]:
         state, before = self._playing.state, self._told

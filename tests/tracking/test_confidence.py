@@ -19,7 +19,7 @@ from follower.tracking.confidence import (
     probability,
 )
 
-GOOD = Evidence(3.0, 2.0, 10.0, 20.0, math.inf, 0.0, 0.01)
+GOOD = Evidence(3.0, 2.0, 10.0, math.inf, 0.0, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ GOOD = Evidence(3.0, 2.0, 10.0, 20.0, math.inf, 0.0, 0.01)
     [
         replace(GOOD, log10_odds=0.0),
         replace(GOOD, margin=-4.0),
+        replace(GOOD, place_log_odds=-5.0),
         replace(GOOD, silent_s=2.0),
         replace(GOOD, correction_s=0.2),
     ],
@@ -44,7 +45,7 @@ evidence = st.builds(
     Evidence,
     st.floats(-1e9, 1e9),
     st.floats(-1e9, 1e9),
-    st.floats(0, 1e6),
+    st.floats(-1e9, 1e9),
     st.floats(0, math.inf),
     st.floats(0, 1e6),
     st.floats(0, 2),
@@ -68,7 +69,7 @@ def test_a_margin_beyond_the_best_rival_makes_no_place_more_exact() -> None:
 
 
 def test_a_place_somebody_told_is_believed_at_first() -> None:
-    new = replace(GOOD, log10_odds=0.0, margin=0.0, age_s=0.0)
+    new = replace(GOOD, log10_odds=0.0, margin=0.0, place_log_odds=0.0)
     assert on_track_log_odds(replace(new, told_s=0.0)) > on_track_log_odds(new) + 0.5
 
 

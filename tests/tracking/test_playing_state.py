@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from follower.config import ConfigError
+from follower.errors import ConfigError
 from follower.events import State
 from follower.tracking.playing_state import TRANSITIONS, Facts, PlayingState, Reason, StateConfig
 

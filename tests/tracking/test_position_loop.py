@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from follower.config import ConfigError
+from follower.errors import ConfigError
 from follower.tracking.position_loop import LoopConfig, PositionLoop
 
 HOP_S = 512 / 22050

@@ -61,10 +61,15 @@ def session(piece: Piece) -> Session:
 
 
 def playing(
-    start_s: float, seconds: float, rate: float = 1.0, concentration: float = 0.99, margin: float = 0.0
+    start_s: float,
+    seconds: float,
+    rate: float = 1.0,
+    concentration: float = 0.99,
+    margin: float = 0.0,
+    lead: float = 15.0,
 ) -> list[Belief]:
     n = round(seconds / HOP_S)
-    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0, margin) for k in range(1, n + 1)]
+    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0, margin, lead) for k in range(1, n + 1)]
 
 
 def silent(at_s: float, seconds: float) -> list[Belief]:
@@ -148,9 +153,9 @@ def test_confidence_drops_when_the_belief_is_elsewhere(session: Session) -> None
 
 
 def test_a_new_claim_earns_its_confidence(session: Session) -> None:
-    first = session.feed(playing(10, 0.5)).confidence
+    first = session.feed(playing(10, 0.5, lead=2.0)).confidence
     settled = session.feed(playing(10.5, 5)).confidence
-    jumped = session.feed(playing(50, 0.3)).confidence
+    jumped = session.feed(playing(50, 0.3, lead=2.0)).confidence
     assert first < settled - 0.02
     assert jumped < settled - 0.02
 
@@ -361,7 +366,7 @@ def test_a_moment_that_fits_elsewhere_is_no_loss(session: Session) -> None:
 
 
 def test_a_first_guess_is_lost_until_the_music_confirms_it(session: Session) -> None:
-    guess = session.feed(playing(10, 0.5, concentration=0.6))
+    guess = session.feed(playing(10, 0.5, concentration=0.6, lead=0.5))
     assert (guess.state, guess.mix_time_s is None) == (State.LOST, False)
     assert _last_change(session).previous is State.WAITING
     assert session.feed(playing(10.5, 1, margin=3.0)).state is State.FOLLOWING
@@ -431,4 +436,4 @@ def test_reset_equals_fresh(piece: Piece) -> None:
 @pytest.mark.parametrize("field", ["estimate_above", "jump_s"])
 def test_impossible_constants_are_refused(field: str) -> None:
     with pytest.raises(ConfigError, match=field):
-        TrackerConfig(**{field: 0.0})
+        replace(TrackerConfig(), **{field: 0.0})
