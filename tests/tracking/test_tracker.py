@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -433,7 +433,10 @@ def test_reset_equals_fresh(piece: Piece) -> None:
     assert session.events == first
 
 
-@pytest.mark.parametrize("field", ["estimate_above", "jump_s"])
-def test_impossible_constants_are_refused(field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "build"),
+    [("estimate_above", lambda: TrackerConfig(estimate_above=0.0)), ("jump_s", lambda: TrackerConfig(jump_s=0.0))],
+)
+def test_impossible_constants_are_refused(field: str, build: Callable[[], TrackerConfig]) -> None:
     with pytest.raises(ConfigError, match=field):
-        replace(TrackerConfig(), **{field: 0.0})
+        build()
