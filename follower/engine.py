@@ -77,7 +77,9 @@ class Engine:
         self._suspended = False
         self._stopped = False
         if self._start_s is not None:
-            self._frontier.seek(self.piece.map.to_mix(self._start_s))
+            start_s = self.piece.map.to_mix(self._start_s)
+            self._frontier.seek(start_s)
+            self._tracker.expect(start_s)
 
     def process(self, block: AudioBlock) -> list[Event]:
         """Take the next block; return what became known, in order.
@@ -127,7 +129,7 @@ class Engine:
             behind_s = arrived / self.sample_rate_hz - heard_s
             played_s = self._loudspeakers.position_s(self._framed_sample - behind_s * self.sample_rate_hz)
             frame = Frame(self._bleed.process(pitch, played_s), mfcc, float(rms))
-            belief = self._frontier.update(frame, self._tracker.mix_s)
+            belief = self._frontier.update(frame, self._tracker.guidance)
             tracked = self._tracker.update(belief, self._framed_sample, behind_s)
             for event in tracked:
                 if isinstance(event, Position):
@@ -151,7 +153,7 @@ class Engine:
                 require_in_orchestra("seek to", at_s, self.piece.orchestra_duration_s)
                 mix_s = self.piece.map.to_mix(at_s)
                 self._frontier.seek(mix_s)
-                self._tracker.place(mix_s)
+                self._tracker.move_to(mix_s)
             case Pause():
                 self._suspended = True
             case Resume() if self._suspended:
