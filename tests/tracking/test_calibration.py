@@ -1,6 +1,6 @@
 """Confidence against what came true, on 2000 beats of 71 recordings (rendered and real timing), drawn at random.
 
-`confidence_rows.npz` holds for each the evidence of the estimate, the map's confidence there, and the error at the beat.
+`confidence_rows.npz` holds for each the evidence of the estimate, the map's confidence there and the error.
 """
 
 from __future__ import annotations
