@@ -1,6 +1,6 @@
 """Fits the two regressions of `follower.tracking.confidence` on annotated performances, cross-validated over works.
 
-    python -m benchmarks.tracking.confidence_fit SCENARIO... [--caches DIR] [--recorded DIR] [--method M]
+    python -m benchmarks.tracking.confidence_fit SCENARIO... [--caches DIR] [--recorded DIR] [--method M] [--record]
 
 Each performance is followed twice, from an unknown start and from a known one. Prints for each regression the numbers
 in the order of the module's constants, and what they are worth on works they were not fitted to: for the position, the
@@ -26,6 +26,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.results import add_option, record
 from benchmarks.tracking.recorded import Recorded, add_arguments, of_arguments
 from follower.evaluation.beat_errors import live_errors
 from follower.evaluation.estimates import Estimates
@@ -129,6 +130,7 @@ def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
+    add_option(parser)
     args = parser.parse_args()
     instants, beats = Rows(), Rows()
     beats_on_track: list[tuple[float, ...]] = []
@@ -147,14 +149,19 @@ def main() -> None:
     print("EXACT", tuple(np.round(exact.all_works, 2).tolist()))
     on_track = position.log_odds(np.array(beats_on_track), beats.work)
     sure = expit(on_track) * expit(exact.log_odds(np.array(beats.evidence), beats.work))
+    rows = []
     for low, high in pairwise(RANGES):
         inside = (sure >= low) & (sure < high)
         if inside.any():
-            within, far = np.mean(error[inside] <= 0.2), np.mean(error[inside] > 1.0)
+            within, far = float(np.mean(error[inside] <= 0.2)), float(np.mean(error[inside] > 1.0))
             print(
                 f"  {low:.2f}-{high:.2f}: {inside.sum():5d} beats, mean {sure[inside].mean():.3f}, "
                 f"within 200 ms {within:.3f}, off by over 1 s {far:.3f}"
             )
+            mean, n = float(sure[inside].mean()), int(inside.sum())
+            rows.append({"from": low, "to": high, "beats": n, "mean": mean, "within_200_ms": within, "over_1_s": far})
+    if args.record:
+        record("confidence_fit", rows)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
 """Fits the numbers of `follower/tracking/playing_odds.py` and cross-validates them over works.
 
     python -m benchmarks.tracking.playing_fit SCENARIO... [--caches DIR] [--recorded DIR] [--method M] [--folds N]
+        [--record]
 
 The scenarios need stops of the pianist (conditions `pause-*` of benchmarks/evaluation/conditions.py) and rests (their
 truth.csv says where the piano does not sound). Minimises the mean log loss over three kinds of silent hops: the piano
 rests (first 0.3 s left out), the pianist has stopped (0.9 to 3 s after the last note), anything else; each kind counts
 as much as the others. Prints the numbers and, for stops and rests of works they were not fitted to, how many stops are
-called within 1.5 s, how many rests are taken for a stop, and how often a playing pianist is taken to have stopped.
+called within 1.5 s, how many rests are taken for a stop, how often a playing pianist is taken to have stopped, and how
+many of the entries after rests, were they left out, would be noticed within 8 s.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.model_selection import GroupKFold
 
+from benchmarks.results import add_option, record
 from benchmarks.tracking.confidence_fit import work_of
 from benchmarks.tracking.recorded import Recorded, add_arguments, of_arguments
 from follower.evaluation.pauses import pauses_of_truth
@@ -33,7 +36,9 @@ NAMES = ("ACTIVITY_WEIGHT", "RESTS_PER_S", "ENTRIES_PER_S", "SILENCE_PER_S", "AC
 SHORTEST_REST_S = 2.0
 QUIET = 0.3
 """Median presence below which the piano is silent in a passage of the orchestra."""
+MAX_LOG = 8.0
 CALLED_S = 1.5
+NOTICED_S = 8.0
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -177,7 +182,9 @@ def odds_of(take: Take, numbers: Floats) -> tuple[Floats, Floats]:
 
 
 def loss(numbers: Floats, takes: list[Take]) -> float:
-    """Mean log loss, each kind of hop counting the same."""
+    """Mean log loss, each kind of hop counting the same; infinite where a number has run away."""
+    if np.any(np.abs(numbers[1:]) > MAX_LOG):
+        return math.inf
     total, n = np.zeros(3), np.full(3, 1e-9)
     for take in takes:
         stopped, resting = odds_of(take, numbers)
@@ -202,6 +209,8 @@ class Events:
     called: int
     rests: int
     taken: int
+    entries: int
+    noticed: int
     false_stops: int
     minutes: float
 
@@ -211,8 +220,12 @@ class Events:
     def __str__(self) -> str:
         return (
             f"{self.called} of {self.stops} stops called within {CALLED_S} s, {self.taken} of {self.rests} rests taken "
-            f"for a stop, {self.false_stops / self.minutes:.2f} stops a minute called in playing"
+            f"for a stop, {self.noticed} of {self.entries} left out entries noticed within {NOTICED_S:.0f} s, "
+            f"{self.false_stops / self.minutes:.2f} stops a minute called in playing"
         )
+
+
+NO_EVENTS = Events(0, 0, 0, 0, 0, 0, 0, 0.0)
 
 
 def events(take: Take, numbers: Floats) -> Events:
@@ -223,7 +236,23 @@ def events(take: Take, numbers: Floats) -> Events:
     taken = sum(bool(np.any(said[a:b])) for a, b in take.rests)
     playing = said & (take.kind == 0)
     false = int(np.sum(playing[1:] & ~playing[:-1]))
-    return Events(len(take.stops), called, len(take.rests), taken, false, len(said) * take.hop_s / 60)
+    entries = [silent_after(take, a, b) for a, b in take.rests]
+    noticed = sum(bool(np.any(odds_of(left_out, numbers)[0][before:] > 0)) for left_out, before in entries)
+    minutes = len(said) * take.hop_s / 60
+    return Events(len(take.stops), called, len(take.rests), taken, len(entries), noticed, false, minutes)
+
+
+def silent_after(take: Take, begin: int, end: int) -> tuple[Take, int]:
+    """A rest whose entry is left out: `NOTICED_S` of silence after it; and the hop at which the entry should come."""
+    first, n = max(begin - 40, 0), round(NOTICED_S / take.hop_s)
+    frame = np.minimum(take.frame[end] + np.arange(1, n + 1), len(take.activity) - 1)
+    left_out = replace(
+        take,
+        note=np.concatenate([take.note[first : end + 1], np.zeros(n, np.bool_)]),
+        silent=np.concatenate([take.silent[first : end + 1], np.ones(n, np.bool_)]),
+        frame=np.concatenate([take.frame[first : end + 1], frame]),
+    )
+    return left_out, end + 1 - first
 
 
 def main() -> None:
@@ -231,19 +260,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     parser.add_argument("--folds", type=int, default=5)
+    add_option(parser)
     args = parser.parse_args()
     takes = [listen(made) for made in of_arguments(args)]
     start = np.array([odds.STOP_BIAS, *(math.log(getattr(odds, name)) for name in NAMES)])
-    print(f"now:    loss {loss(start, takes):.3f};", sum((events(t, start) for t in takes), Events(0, 0, 0, 0, 0, 0.0)))
+    now = sum((events(t, start) for t in takes), NO_EVENTS)
+    print(f"now:    loss {loss(start, takes):.3f};", now)
     found = fit(takes, start)
-    print(f"fitted: loss {loss(found, takes):.3f};", sum((events(t, found) for t in takes), Events(0, 0, 0, 0, 0, 0.0)))
+    fitted = sum((events(t, found) for t in takes), NO_EVENTS)
+    print(f"fitted: loss {loss(found, takes):.3f};", fitted)
     print(f"  STOP_BIAS {found[0]:.2f}", *(f"{n} {math.exp(x):.4g}" for n, x in zip(NAMES, found[1:], strict=True)))
     works = [take.work for take in takes]
-    held_out = Events(0, 0, 0, 0, 0, 0.0)
+    held_out = NO_EVENTS
     for train, test in GroupKFold(min(args.folds, len(set(works)))).split(works, groups=works):
         numbers = fit([takes[i] for i in train], found)
         held_out = sum((events(takes[i], numbers) for i in test), held_out)
     print("cross-validated over works:", held_out)
+    if args.record:
+        record("playing_fit", {"now": asdict(now), "fitted": asdict(fitted), "cross-validated": asdict(held_out)})
 
 
 if __name__ == "__main__":
