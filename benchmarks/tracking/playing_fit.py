@@ -87,8 +87,8 @@ class Recorder(odds.Listening):
 
 @njit(cache=False)  # type: ignore[untyped-decorator]
 def follow(
-    note: Bools, silent: Bools, frame: NDArray[np.int64], activity: Floats, leaves: Floats, enters: Floats,
-    hop_s: float, silence: float, active: float, rest_at_note: float,
+    note: Bools, silent: Bools, frame: NDArray[np.int64], against: Floats, leaves: Floats, enters: Floats,
+    hop_s: float, rest_at_note: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """`Listening` over a whole take: log odds of a stop less their bias, and the probability of a rest."""
     stopped, resting = np.empty(len(note)), np.empty(len(note))
@@ -104,7 +104,7 @@ def follow(
                 )
             at = max(at, frame[k])
             if silent[k]:
-                plays *= math.exp(-hop_s * (silence + active * activity[at]))
+                plays *= math.exp(-hop_s * against[at])
         left = max(plays + rests, 1e-300)
         stopped[k], resting[k] = -math.log(left), rests / left
     return stopped, resting
@@ -174,10 +174,10 @@ def odds_of(take: Take, numbers: Floats) -> tuple[Floats, Floats]:
     """Log odds of a stop and probability of a rest in each hop; `numbers`: the bias, then the logs of `NAMES`."""
     weight, rests, entries, silence, active = np.exp(numbers[1:])
     leaves, enters = odds.hazards(take.activity, take.hop_s, weight, rests, entries)
+    against = odds.silence_rate(take.activity, silence, active)
     stopped, resting = follow(
-        take.note, take.silent, take.frame, take.activity, leaves, enters, take.hop_s, silence, active,
-        odds.REST_AT_NOTE,
-    )  # fmt: skip
+        take.note, take.silent, take.frame, against, leaves, enters, take.hop_s, odds.REST_AT_NOTE
+    )
     return numbers[0] + stopped, resting
 
 

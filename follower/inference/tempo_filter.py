@@ -50,10 +50,11 @@ class TempoFilterConfig(JsonConfig):
         first_tempo_s: and of its beginning, so that somebody who plays at half or double tempo is soon believed.
         sure_above: concentration above which the tempo found counts towards the usual one.
         reentry_after_s: a silence at least this long makes the place of the next note uncertain,
-        reentry_share: by this share of its length to both sides, or by what the estimate has moved since the last,
+        reentry_share: by this share of its length to both sides,
         max_reentry_s: but not by more than this.
         resume_after_s: after a stop the pianist is expected so far after the last note,
-        resume_spread_s: with this standard deviation.
+        resume_spread_s: with this standard deviation; or, if it was no stop, ahead of that,
+        max_ahead_s: but not by more than this.
         trial: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         jitter: share of belief that arrives a frame early, and that arrives a frame late, per hop.
         tempo_break: rate at which a sounding piano breaks its tempo: steps to neighbouring tempi alone take seconds to
@@ -63,7 +64,9 @@ class TempoFilterConfig(JsonConfig):
         settled_s: of playing without a break, the place is known, and the belief is confined to its surroundings.
         search: for places elsewhere, see `PlaceSearchConfig`.
         found_spread_s: standard deviation of a place that was found by it.
-        guided_after_s: silence after which the belief moves as the estimated position does.
+        stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano,
+        stopped_after_s: until, after a silence this long that is a stop,
+        rest_after_s: or this long otherwise, the belief moves as the estimated position does.
         rest_gather: share of belief per hop that takes the orchestra's tempo while it leads.
         silence: presence below which the piano counts as silent.
         mode_reach: half width, in frames, of the window in which belief is summed to find the mode.
@@ -91,11 +94,12 @@ class TempoFilterConfig(JsonConfig):
     usual_tempo_s: float = 20.0
     first_tempo_s: float = 2.0
     sure_above: float = 0.8
-    reentry_after_s: float = 0.4
+    reentry_after_s: float = 0.7
     reentry_share: float = 0.1
     max_reentry_s: float = 1.0
     resume_after_s: float = 0.2
     resume_spread_s: float = 0.35
+    max_ahead_s: float = 2.0
     trial: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     tempo_break: float = 5e-3
     break_spread: float = 0.3
@@ -103,7 +107,9 @@ class TempoFilterConfig(JsonConfig):
     settled_s: float = 1.0
     search: PlaceSearchConfig = field(default_factory=PlaceSearchConfig)
     found_spread_s: float = 0.25
-    guided_after_s: float = 0.25
+    stop_per_hop: float = 0.02
+    stopped_after_s: float = 2.0
+    rest_after_s: float = 4.0
     rest_gather: float = 0.02
     silence: float = 0.1
     mode_reach: int = 4
@@ -238,18 +244,17 @@ class TempoFilter:
             self._silent_s += self._hop_s
         else:
             if self._silent_s > c.reentry_after_s:
-                if guidance is not None and guidance.stopped > 0:
+                if guidance is not None and guidance.stopped > 0 and self._follows(guidance):
                     self._resume(guidance)
                 else:
-                    self._loosen(self._silent_s, 0.0 if guidance is None else guidance.unheard_s)
+                    self._loosen(self._silent_s)
             self._silent_s = 0.0
         progress = self._start_detector.update(o.attack, self._silent_s)
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
             return Belief(None, 1.0, 0.0, 0.0, 0.0)
-        guided = self._silent_s > c.guided_after_s and guidance is not None
-        step = self._guided(guidance) if guided and guidance is not None else self._play(o)
+        step = self._guided(guidance) if guidance is not None and self._follows(guidance) else self._play(o)
         self._posterior.advance(step)
         belief = self._summary(o.presence)
         if o.presence >= c.silence:
@@ -273,17 +278,17 @@ class TempoFilter:
         """After a stop the pianist goes on where the last note was; or it was none, and the music went on silently."""
         c = self._config
         stopped = guidance.stopped
-        apart_s = min(max(guidance.ahead_s - c.resume_after_s, 0.0), c.max_reentry_s)
+        apart_s = min(max(guidance.ahead_s - c.resume_after_s, 0.0), c.max_ahead_s)
         after_s = c.resume_after_s + (1.0 - stopped) * apart_s  # mean and deviation of the two together
         spread_s = math.sqrt(c.resume_spread_s**2 + stopped * (1.0 - stopped) * apart_s**2)
         frame = (guidance.mix_s - guidance.unheard_s + after_s) / self._hop_s - 1
         self._posterior.expect(frame, spread_s / self._hop_s, self._tempo_share(self._usual_tempo, c.break_spread))
         self._search.resume(max(round(frame), 0))
 
-    def _loosen(self, silent_s: float, unheard_s: float) -> None:
-        """After a silence the pianist may come in early or late, or go on where the last note was."""
+    def _loosen(self, silent_s: float) -> None:
+        """After a silence the pianist may come in early or late."""
         c = self._config
-        self._posterior.blur(int(min(max(c.reentry_share * silent_s, unheard_s), c.max_reentry_s) / self._hop_s))
+        self._posterior.blur(int(min(c.reentry_share * silent_s, c.max_reentry_s) / self._hop_s))
         self._search.resume(self._posterior.mode)
 
     def _settle(self, belief: Belief) -> None:
@@ -305,18 +310,24 @@ class TempoFilter:
         """The step of a hop with the piano, or in a silence too short to tell."""
         c = self._config
         away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
+        # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
+        stop_rate = c.tempo_break * o.presence + c.stop_per_hop * (1 - o.presence)
         return Step(
             weights=c.weights.of(o) * np.float32(o.presence),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),
             diffusion=c.diffusion * o.presence,
-            # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
-            stop_rate=c.tempo_break * o.presence,
+            stop_rate=stop_rate,
             jitter=c.jitter * o.presence,
             resume=o.presence,
             resume_tempo=self._tempo_share(self._usual_tempo, c.break_spread),
         )
+
+    def _follows(self, guidance: Guidance) -> bool:
+        """Is the silence so long that what tracking says of it counts more than the belief's own course?"""
+        c = self._config
+        return self._silent_s > (c.stopped_after_s if guidance.stopped > 0 else c.rest_after_s)
 
     def _guided(self, guidance: Guidance) -> Step:
         """The step of a hop in a silence: every state moves as the estimated position does."""

@@ -36,8 +36,8 @@ PLAYING_QUANTILE: Final = 0.75
 REST_AT_NOTE: Final = 1e-4
 """Probability that the mix's piano rests although the live piano has just played a note."""
 
-# Fit of 2026-11-24 on 64 takes of 24 works, 83 stops and 39 rests: 74 stops are called within 1.5 s, 6 rests are taken
-# for a stop, and in playing one is called .23 times a minute; see benchmarks/tracking/playing_fit.py. The fit found
+# Fit of 2026-11-24 on 64 takes of 24 works, 83 stops and 39 rests: 71 stops are called within 1.5 s, 3 rests are taken
+# for a stop, and in playing one is called .20 times a minute; see benchmarks/tracking/playing_fit.py. The fit found
 # that high activity says nothing (its own weight became 0), and that the mix's note onsets, which the live piano leaves
 # unanswered, add nothing to the silence.
 LEVEL_SHARE: Final = 0.75
@@ -55,6 +55,11 @@ SILENCE_PER_S: Final = 3.25
 """Nats per second of silence against playing on, where the mix's piano plays,"""
 ACTIVE_PER_S: Final = 5.72
 """and so many more times the activity there: a piano that plays has gaps, too."""
+
+GAP_BELOW: Final = 0.05
+GAP_ABOVE: Final = 0.15
+"""Where the activity is below the first, the mix's piano has a gap itself, and silence says nothing; from the second on
+it does. Measured: 3 instead of 6 rests are taken for a stop, and 71 instead of 74 stops are called within 1.5 s."""
 
 ENTRY_S: Final = 6.0
 ENTRY_ABOVE: Final = 0.85
@@ -89,6 +94,7 @@ class Sections:
 
     Attributes:
         activity: (n,) the activity at this mix's level.
+        against: (n,) nats per second by which a silence there speaks against playing on.
         rests: (n,) probability that a piano that plays at frame j rests at the next one,
         enters: (n,) and that a resting one plays; both given the activity of the whole mix.
     """
@@ -99,7 +105,14 @@ class Sections:
         log_odds -= LEVEL_SHARE * (float(np.quantile(log_odds, PLAYING_QUANTILE)) - USUAL_LEVEL)
         most = math.log(1.0 / ACTIVITY_MARGIN - 1.0)
         self.activity = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -most, most)))
+        self.against = silence_rate(self.activity, SILENCE_PER_S, ACTIVE_PER_S)
         self.rests, self.enters = hazards(self.activity, hop_s, ACTIVITY_WEIGHT, RESTS_PER_S, ENTRIES_PER_S)
+
+
+def silence_rate(activity: NDArray[np.float64], silence_per_s: float, active_per_s: float) -> NDArray[np.float64]:
+    """Nats per second (n,) by which a silence speaks against playing on, see `Sections`."""
+    in_gap = np.clip((activity - GAP_BELOW) / (GAP_ABOVE - GAP_BELOW), 0.0, 1.0)
+    return np.asarray(in_gap * (silence_per_s + active_per_s * activity))
 
 
 def hazards(
@@ -168,8 +181,7 @@ class Listening:
                 self._position_s += self._hop_s * (tempo if self._since_s < KEEPS_TEMPO_S else orchestra_tempo)
             self._advance()
             if not sounding:
-                rate = SILENCE_PER_S + ACTIVE_PER_S * float(self._sections.activity[self._frame])
-                self._plays *= math.exp(-rate * self._hop_s)
+                self._plays *= math.exp(-float(self._sections.against[self._frame]) * self._hop_s)
         left = max(self._plays + self._rests, 1e-300)
         doubt = max(-math.log(left), 0.0)
         return PlayingOdds(STOP_BIAS + doubt, doubt, self._rests / left, self._position_s)

@@ -24,6 +24,8 @@ from follower.tracking.playing_odds import SILENCE, STOP_BIAS, Listening, Playin
 from follower.tracking.playing_state import Facts, PlayingState, Reason, StateConfig
 from follower.tracking.position_loop import LoopConfig, PositionLoop
 
+BREATH_S: Final = 1.5
+"""A silence up to so long may be a gap in the playing; the longer it is, the less likely that becomes."""
 NOT_STOPPED: Final = PlayingOdds(STOP_BIAS, 0.0, 0.0, 0.0)
 
 
@@ -119,7 +121,10 @@ class Tracker:
         if not self._known:
             return None
         unheard_s = max(self._loop.mix_s - self.listening.heard_s, 0.0)
-        stopped = probability(self._odds.stopped) if self._told is State.PAUSED else 0.0
+        stopped = 0.0
+        if self._told is State.PAUSED:  # a rest that is longer than a breath would be one in the mix
+            played_on = probability(-self._odds.stopped) * math.exp(-max(self._silent_s - BREATH_S, 0.0) / BREATH_S)
+            stopped = 1.0 - played_on
         ahead_s = max(self._odds.position_s - self.listening.heard_s, 0.0)
         return Guidance(self._loop.mix_s, self._loop.rate, unheard_s, self._told is State.ORCHESTRA, stopped, ahead_s)
 
@@ -184,7 +189,8 @@ class Tracker:
             self._sounded_s += self._hop_s
             self._heard_s += self._hop_s * belief.presence
         if self._known:
-            self._odds = self.listening.update(belief, self._loop.mix_s, self._loop.tempo, self._orchestra_tempo())
+            own_tempo = self._orchestra_tempo() if self._silent_s > 0 else 1.0  # asked for in a silence only
+            self._odds = self.listening.update(belief, self._loop.mix_s, self._loop.tempo, own_tempo)
 
     def _orchestra_tempo(self) -> float:
         slope = self._map.slope_at(self._loop.mix_s)
@@ -207,7 +213,8 @@ class Tracker:
 
     def _facts(self, belief: Belief) -> Facts:
         known = belief.mix_s is not None
-        at_end = self._known and self._map.to_orchestra(self._loop.mix_s) >= self._orchestra_end_s - self._config.end_s
+        last_s = self._orchestra_end_s - self._config.end_s
+        at_end = self._silent_s > 0 and self._map.to_orchestra(self._loop.mix_s) >= last_s
         return Facts(
             self._known,
             self._odds.stopped,
@@ -218,7 +225,7 @@ class Tracker:
             self._silent_s,
             self._sounded_s if known else 0.0,
             bool(self._known and self._map.in_cut(self._loop.mix_s)),
-            at_end,
+            self._known and at_end,
         )
 
     def _estimate_first(self, belief: Belief) -> bool:
