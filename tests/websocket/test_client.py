@@ -147,7 +147,7 @@ def test_it_sends_every_command() -> None:
 def test_it_reconnects_when_the_server_comes_back() -> None:
     received = Received()
     waits: list[float] = []
-    gone, back = threading.Event(), threading.Event()
+    gone, refused, back = threading.Event(), threading.Event(), threading.Event()
 
     def wait(seconds: float) -> bool:
         """Notes the waits instead of waiting: the first lasts until the server is gone, the third until it is back."""
@@ -155,6 +155,7 @@ def test_it_reconnects_when_the_server_comes_back() -> None:
         if len(waits) == 1:
             assert gone.wait(WAIT_S)
         if len(waits) >= 3:
+            refused.set()
             assert back.wait(WAIT_S)
         return False
 
@@ -166,6 +167,7 @@ def test_it_reconnects_when_the_server_comes_back() -> None:
         first.send(position(1))
         received.wait_for("position", seq=1)
     gone.set()
+    assert refused.wait(WAIT_S), "two attempts fail before the server is back"
     try:
         with WebSocketSink(port, ControlQueue()) as second:
             back.set()
