@@ -59,7 +59,8 @@ class StateConfig(JsonConfig):
     """When the state changes.
 
     Attributes:
-        paused_above: log odds of a stop above which it is a pause.
+        paused_above: log odds of a stop above which it is a pause,
+        missed_above: and, once it was taken for a rest, a missed entry: the orchestra that leads stops for good cause only.
         resting_below: log odds of a stop below which a silence is a rest,
         resting_after_s: after this long.
         doubt_pause_s: a silence this long at a position in doubt is a pause: the mix says nothing there.
@@ -75,7 +76,8 @@ class StateConfig(JsonConfig):
     """
 
     paused_above: float = 0.0
-    resting_below: float = 0.0
+    missed_above: float = 1.0
+    resting_below: float = -1.0
     resting_after_s: float = 0.7
     doubt_pause_s: float = 1.5
     lost_below: float = 1.2
@@ -196,7 +198,7 @@ class PlayingState:
         elif self.state is State.LOST:
             if f.silent_s >= c.doubt_pause_s:
                 self.enter(State.PAUSED, Reason.STOPPED_IN_DOUBT)
-        elif f.stopped > c.paused_above:
+        elif f.stopped > (c.missed_above if self.state is State.ORCHESTRA else c.paused_above):
             missed = self.state is State.ORCHESTRA
             self.enter(State.PAUSED, Reason.MISSED_ENTRY if missed else Reason.STOPPED)
         elif f.silent_s >= c.resting_after_s and f.stopped < c.resting_below:
