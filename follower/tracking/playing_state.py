@@ -60,7 +60,7 @@ class StateConfig(JsonConfig):
 
     Attributes:
         paused_above: log odds of a stop above which it is a pause,
-        missed_above: and, once it was taken for a rest, a missed entry: the orchestra that leads stops for good cause only.
+        missed_above: and, once it was taken for a rest, a missed entry: who leads stops for good cause only.
         resting_below: log odds of a stop below which a silence is a rest,
         resting_after_s: after this long.
         doubt_pause_s: a silence this long at a position in doubt is a pause: the mix says nothing there.
