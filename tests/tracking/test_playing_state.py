@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from follower.errors import ConfigError
 from follower.events import State
 from follower.tracking.playing_state import TRANSITIONS, Facts, PlayingState, Reason, StateConfig
+from tests.paths import REPOSITORY
 
 HOP_S = 512 / 22050
 PLAYING = Facts(True, -6.0, 4.0, False, 0.99, True, 0.0, 1.0, False, False)
@@ -63,6 +65,15 @@ def test_the_same_facts_give_the_same_states(script: list[tuple[Facts, int]]) ->
 def test_every_state_can_be_reached_and_left() -> None:
     assert set(TRANSITIONS) == set(State) == set().union(*TRANSITIONS.values())
     assert all(following for following in TRANSITIONS.values())
+
+
+def test_the_document_tells_the_transitions() -> None:
+    text = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8").partition("### States")[2]
+    told = {}
+    for row in re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", text.partition("###")[0], re.MULTILINE):
+        others = {State(name) for name in re.findall(r"`(\w+)`", row[1])}
+        told[State(row[0])] = set(State) - {State(row[0])} if row[1] == "any" else others
+    assert told == {state: set(following) for state, following in TRANSITIONS.items()}
 
 
 def test_an_illegal_transition_is_refused() -> None:
