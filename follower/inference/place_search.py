@@ -46,7 +46,7 @@ class PlaceSearchConfig(JsonConfig):
     slowest: float = 0.45
     fastest: float = 2.2
     change: float = 1.0
-    patience: float = 34.0
+    patience: float = 55.0
     after_silence: float = 28.0
     handicap: float = 8.6
     lead: float = 2.0

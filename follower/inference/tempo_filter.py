@@ -60,6 +60,8 @@ class TempoFilterConfig(JsonConfig):
         tempo_break: rate at which a sounding piano breaks its tempo: steps to neighbouring tempi alone take seconds to
             get over a breath or an agogic accent.
         break_spread: standard deviation of the log tempo after such a break, round the usual one.
+        start_strength: factor on the weights while the start is unknown. What is heard counts more than once then, as
+            moments overlap; but the place is found sooner, and a wrong start is left for a better place.
         settled_above: concentration above which, for
         settled_s: of playing without a break, the place is known, and the belief is confined to its surroundings.
         search: for places elsewhere, see `PlaceSearchConfig`.
@@ -103,6 +105,7 @@ class TempoFilterConfig(JsonConfig):
     trial: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     tempo_break: float = 5e-3
     break_spread: float = 0.3
+    start_strength: float = 1.67
     settled_above: float = 0.9
     settled_s: float = 1.0
     search: PlaceSearchConfig = field(default_factory=PlaceSearchConfig)
@@ -309,11 +312,12 @@ class TempoFilter:
     def _play(self, o: Observation) -> Step:
         """The step of a hop with the piano, or in a silence too short to tell."""
         c = self._config
+        strength = o.presence if self._posterior.confined else c.start_strength * o.presence
         away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
         # A stop of one hop in a sounding piano is a break of the tempo: what stands still resumes at any tempo.
         stop_rate = c.tempo_break * o.presence + c.stop_per_hop * (1 - o.presence)
         return Step(
-            weights=c.weights.of(o) * np.float32(o.presence),
+            weights=c.weights.of(o) * np.float32(strength),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),
