@@ -13,7 +13,7 @@ HOP_S = 512 / 22050
 N_SEMITONES = 88
 SECONDS = 60
 N = round(SECONDS / HOP_S)
-CONFIG = PlaceSearchConfig(weights=PartWeights(0.25, 0.25, 0.0, 0.0))
+CONFIG = PlaceSearchConfig(weights=PartWeights(0.4, 0.4, 0.0, 0.0))
 
 
 def _music(seed: int = 1, seconds: float = SECONDS) -> NDArray[np.float32]:
