@@ -63,7 +63,7 @@ class StateConfig(JsonConfig):
         missed_above: and, once it was taken for a rest, a missed entry: who leads stops for good cause only.
         resting_below: log odds of a stop below which a silence is a rest,
         resting_after_s: after this long.
-        doubt_pause_s: a silence this long at a position in doubt is a pause: the mix says nothing there.
+        doubt_pause_s: least silence for a pause at a position in doubt, where what the mix has says less.
         lost_below: log odds of the position below which it is lost: a first estimate at once,
         lost_after_s: any other after so much playing in a row,
         hopeless_below: or, below these log odds, at once.
@@ -196,7 +196,7 @@ class PlayingState:
             if f.silent_s >= c.end_silence_s:
                 self.enter(State.ENDED, Reason.PIECE_OVER)
         elif self.state is State.LOST:
-            if f.silent_s >= c.doubt_pause_s:
+            if f.silent_s >= c.doubt_pause_s and f.stopped > c.paused_above:
                 self.enter(State.PAUSED, Reason.STOPPED_IN_DOUBT)
         elif f.stopped > (c.missed_above if self.state is State.ORCHESTRA else c.paused_above):
             missed = self.state is State.ORCHESTRA

@@ -101,7 +101,7 @@ def test_an_illegal_transition_is_refused() -> None:
         ),
         ([(replace(PLAYING, on_track=0.0), 1.0), (SILENT, 1.0)], State.LOST, Reason.GUESS),
         (
-            [(replace(PLAYING, on_track=0.0), 1.0), (replace(SILENT, silent_s=4.0), HOP_S)],
+            [(replace(PLAYING, on_track=0.0), 1.0), (replace(SILENT, silent_s=4.0, stopped=1.0), HOP_S)],
             State.PAUSED,
             Reason.STOPPED_IN_DOUBT,
         ),
