@@ -77,9 +77,7 @@ class Engine:
         self._suspended = False
         self._stopped = False
         if self._start_s is not None:
-            start_s = self.piece.map.to_mix(self._start_s)
-            self._frontier.seek(start_s)
-            self._tracker.expect(start_s)
+            self._frontier.seek(self.piece.map.to_mix(self._start_s))
 
     def process(self, block: AudioBlock) -> list[Event]:
         """Take the next block; return what became known, in order.
@@ -129,7 +127,7 @@ class Engine:
             behind_s = arrived / self.sample_rate_hz - heard_s
             played_s = self._loudspeakers.position_s(self._framed_sample - behind_s * self.sample_rate_hz)
             frame = Frame(self._bleed.process(pitch, played_s), mfcc, float(rms))
-            belief = self._frontier.update(frame, self._tracker.guidance)
+            belief = self._frontier.update(frame, self._tracker.mix_s)
             tracked = self._tracker.update(belief, self._framed_sample, behind_s)
             for event in tracked:
                 if isinstance(event, Position):
@@ -153,7 +151,7 @@ class Engine:
                 require_in_orchestra("seek to", at_s, self.piece.orchestra_duration_s)
                 mix_s = self.piece.map.to_mix(at_s)
                 self._frontier.seek(mix_s)
-                self._tracker.move_to(mix_s)
+                self._tracker.place(mix_s)
             case Pause():
                 self._suspended = True
             case Resume() if self._suspended:

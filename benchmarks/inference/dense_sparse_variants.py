@@ -110,7 +110,7 @@ def follow(frontier: Frontier, piece: Piece, live: StreamFeatures) -> Estimates:
     tracker = Tracker(piece, config.sample_rate_hz)
     rows = []
     for k, (pitch, mfcc, rms) in enumerate(zip(live.pitch, live.mfcc, live.rms, strict=True)):
-        belief = frontier.update(Frame(pitch, mfcc, float(rms)), tracker.guidance)
+        belief = frontier.update(Frame(pitch, mfcc, float(rms)))
         for event in tracker.update(belief, (k + 1) * config.hop_samples):
             if isinstance(event, Position):
                 rows.append((event.audio_time_s, event.orchestra_time_s, event.rate))

@@ -1,11 +1,11 @@
 """Fits the two regressions of `follower.tracking.confidence` on annotated performances, cross-validated over works.
 
-    python -m benchmarks.tracking.confidence_fit SCENARIO... [--caches DIR] [--recorded DIR] [--method M] [--record]
+    python -m benchmarks.tracking.confidence_fit SCENARIO... [--caches DIR] [--method M]
 
-Each performance is followed twice, from an unknown start and from a known one. Prints for each regression the numbers
-in the order of the module's constants, and what they are worth on works they were not fitted to: for the position, the
-share of wrong instants (more than a second off in the mix) found when 1 % of the right ones (up to half a second)
-raise a false alarm; for the confidence, how often estimates of each range are within 200 ms and over a second off.
+Prints for each regression the coefficients in the order of the module's constants, and what they are worth on works
+they were not fitted to: for the place, the share of wrong instants (more than a second off in the mix) found when 1 %
+of the right ones (up to half a second) raise a false alarm; for the confidence, the share of beats off by more than
+500 ms among the surest 94 %, and how often claims of each fifth of confidence are within 200 ms.
 
 A work is what its orchestra recording is; scenario folders with the same file name stem up to "--" share one, and so
 do names that share their second word (pub01_mozart_k466_clean, dev02_mozart_k466_skip).
@@ -14,28 +14,32 @@ do names that share their second word (pub01_mozart_k466_clean, dev02_mozart_k46
 from __future__ import annotations
 
 import argparse
+import math
 import re
-from dataclasses import dataclass, field
-from itertools import chain, pairwise
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.results import add_option, record
-from benchmarks.tracking.recorded import Recorded, add_arguments, of_arguments
 from follower.evaluation.beat_errors import live_errors
 from follower.evaluation.estimates import Estimates
-from follower.events import Position, State
-from follower.tracking.confidence import Evidence, exact_evidence, on_track_evidence
+from follower.evaluation.scenario import load_scenario
+from follower.evaluation.systems.workbench import Settings, Workbench
+from follower.events import Position
+from follower.inference.base import Frame, create_frontier
+from follower.inference.methods import DEFAULT_METHOD, METHODS
+from follower.piece.piece import Piece
+from follower.signal.features import FeatureFrames, FeatureStream
+from follower.tracking.confidence import MAX_SETTLED, MIN_MAP_CONFIDENCE, SILENCE_S, Evidence
+from follower.tracking.tracker import Tracker
 
-EVERY = 4
-"""Of the hops, every fourth is an instant: its neighbours say nearly the same."""
-RANGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 1.0)
+PLACE = ("bias", "decades", "margin", "new")
+RIGHT = ("bias", "decades", "settled", "margin", "silence", "map")
 
 
 def work_of(name: str) -> str:
@@ -48,120 +52,110 @@ def work_of(name: str) -> str:
     return next((w for w in name.split("_") if w == "rach2"), words[0] if words else name)
 
 
-@dataclass
-class Rows:
-    """What the regressions learn from: evidence (a row each), what is asked, and the work it comes from."""
-
-    evidence: list[tuple[float, ...]] = field(default_factory=list)
-    error_s: list[float] = field(default_factory=list)
-    work: list[str] = field(default_factory=list)
-
-    def add(self, evidence: tuple[float, ...], error_s: float, work: str) -> None:
-        """One more."""
-        self.evidence.append(evidence)
-        self.error_s.append(error_s)
-        self.work.append(work)
+def place_row(e: Evidence) -> tuple[float, ...]:
+    """What `on_track_log_odds` weighs."""
+    return e.log10_odds, e.margin, math.exp(-e.age_s)
 
 
-def follow(made: Recorded) -> list[tuple[Position, Evidence]]:
-    """The estimates of a performance, with what speaks for each."""
-    tracker, hop_samples = made.tracker(), made.piece.feature_config.hop_samples
+def right_row(e: Evidence, map_confidence: float) -> tuple[float, ...]:
+    """What `confidence` weighs."""
+    return (
+        min(e.log10_odds, MAX_SETTLED),
+        e.settled,
+        min(e.margin, 0.0),
+        1.0 - math.exp(-e.silent_s / SILENCE_S),
+        math.log(max(map_confidence, MIN_MAP_CONFIDENCE)),
+    )
+
+
+def follow(piece: Piece, frames: FeatureFrames, method: str) -> list[tuple[Position, Evidence]]:
+    """Run frontier and tracker over a performance's frames."""
+    frontier, tracker = create_frontier(method, piece), Tracker(piece, piece.feature_config.sample_rate_hz)
     out = []
-    for k, belief in enumerate(made.beliefs()):
-        told = tracker.update(belief, (k + 1) * hop_samples)
-        out += [(e, tracker.evidence) for e in told if isinstance(e, Position) and e.orchestra_time_s is not None]
+    for k, (pitch, mfcc, rms) in enumerate(zip(frames.pitch, frames.mfcc, frames.rms, strict=True)):
+        belief = frontier.update(Frame(pitch, mfcc, float(rms)), tracker.mix_s)
+        told = tracker.update(belief, (k + 1) * piece.feature_config.hop_samples)
+        out += [(e, tracker.evidence) for e in told if isinstance(e, Position)]
     return out
-
-
-def gather(made: Recorded, instants: Rows, beats: Rows, beats_on_track: list[tuple[float, ...]]) -> None:
-    """Add a performance."""
-    truth, work = made.scenario.truth, work_of(made.scenario.name)
-    told = follow(made)
-    at = np.array([p.audio_time_s for p, _ in told])
-    mix_s = np.array([p.mix_time_s for p, _ in told], dtype=np.float64)
-    orchestra_s = np.array([p.orchestra_time_s for p, _ in told], dtype=np.float64)
-    off = np.abs(mix_s - np.interp(at, truth.piano_s, truth.mix_s))
-    row = np.clip(np.searchsorted(truth.piano_s, at), 0, len(truth.piano_s) - 1)
-    known = (np.abs(truth.piano_s[row] - at) < 0.06) & ((off > 1.0) | (off <= 0.5))
-    for i in np.flatnonzero(known)[::EVERY]:
-        if told[i][0].state is not State.PAUSED:
-            instants.add(on_track_evidence(told[i][1]), float(off[i]), work)
-    estimates = Estimates.build(at, orchestra_s, np.array([p.rate for p, _ in told]))
-    error = np.abs(live_errors(estimates, truth.beat_s, truth.beat_orchestra_s))
-    for k, e in zip(estimates.newest(truth.beat_s), error, strict=True):
-        if k >= 0:
-            sure = float(made.piece.map.confidence_at(mix_s[k]))
-            beats.add(exact_evidence(told[k][1], sure), float(e), work)
-            beats_on_track.append(on_track_evidence(told[k][1]))
-
-
-@dataclass(frozen=True)
-class Regression:
-    """Coefficients, the bias first, of all data and of each fold of works."""
-
-    all_works: NDArray[np.float64]
-    by_fold: dict[str, NDArray[np.float64]]
-
-    def log_odds(self, evidence: NDArray[np.float64], works: list[str]) -> NDArray[np.float64]:
-        """Of each row by the fold that has not seen its work."""
-        weights = np.array([self.by_fold[work] for work in works])
-        return np.asarray(weights[:, 0] + np.sum(weights[:, 1:] * evidence, axis=1))
-
-
-def regress(evidence: NDArray[np.float64], right: NDArray[np.bool_], works: list[str]) -> Regression:
-    """Fit on all, and on each fold's other works."""
-    by_fold: dict[str, NDArray[np.float64]] = {}
-    names = np.array(works)
-    for train, test in GroupKFold(min(6, len(set(works)))).split(evidence, groups=works):
-        found = _coefficients(evidence[train], right[train])
-        by_fold |= dict.fromkeys(names[test].tolist(), found)
-    return Regression(_coefficients(evidence, right), by_fold)
-
-
-def _coefficients(x: NDArray[np.float64], y: NDArray[np.bool_]) -> NDArray[np.float64]:
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    model.fit(x, y)
-    scale = np.where(model[0].scale_ > 0, model[0].scale_, 1.0)
-    slopes = model[1].coef_[0] / scale
-    return np.concatenate([model[1].intercept_ - np.sum(slopes * model[0].mean_), slopes])
 
 
 def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
-    add_option(parser)
+    parser.add_argument("scenarios", nargs="+", type=Path)
+    parser.add_argument("--caches", type=Path, help="keep prepared caches here")
+    parser.add_argument("--method", choices=tuple(METHODS), default=DEFAULT_METHOD)
     args = parser.parse_args()
-    instants, beats = Rows(), Rows()
-    beats_on_track: list[tuple[float, ...]] = []
-    for made in chain(of_arguments(args), of_arguments(args, known_start=True)):
-        gather(made, instants, beats, beats_on_track)
-    position = regress(np.array(instants.evidence), np.array(instants.error_s) <= 0.5, instants.work)
-    wrong = np.array(instants.error_s) > 0.5
-    log_odds = position.log_odds(np.array(instants.evidence), instants.work)
-    alarm = np.quantile(log_odds[~wrong], 0.01)
-    print("ON_TRACK", tuple(np.round(position.all_works, 2).tolist()))
-    print(f"  {len(wrong)} instants, {wrong.sum()} wrong: {100 * np.mean(log_odds[wrong] < alarm):.0f} % found at 1 %")
-    error = np.array(beats.error_s)
-    near = error <= 1.0
-    kept = np.flatnonzero(near)
-    exact = regress(np.array(beats.evidence)[near], error[near] <= 0.2, [beats.work[i] for i in kept])
-    print("EXACT", tuple(np.round(exact.all_works, 2).tolist()))
-    on_track = position.log_odds(np.array(beats_on_track), beats.work)
-    sure = expit(on_track) * expit(exact.log_odds(np.array(beats.evidence), beats.work))
-    rows = []
-    for low, high in pairwise(RANGES):
-        inside = (sure >= low) & (sure < high)
+    place: list[tuple[str, bool, tuple[float, ...]]] = []
+    right: list[tuple[str, float, tuple[float, ...]]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for folder in args.scenarios:
+            bench = Workbench(load_scenario(folder), Settings(args.caches or Path(temporary)))
+            name, truth = work_of(bench.scenario.name), bench.scenario.truth
+            told = follow(bench.piece, _frames(bench), args.method)
+            known = [(p, e) for p, e in told if p.orchestra_time_s is not None and p.mix_time_s is not None]
+            at = np.array([p.audio_time_s for p, _ in known])
+            mix_s = np.array([p.mix_time_s for p, _ in known], dtype=np.float64)
+            orchestra_s = np.array([p.orchestra_time_s for p, _ in known], dtype=np.float64)
+            off = np.abs(mix_s - np.interp(at, truth.piano_s, truth.mix_s))
+            row = np.clip(np.searchsorted(truth.piano_s, at), 0, len(truth.piano_s) - 1)
+            judged = (np.abs(truth.piano_s[row] - at) < 0.06) & ((off > 1.0) | (off <= 0.5))
+            place += [
+                (name, bool(off[i] > 1.0), place_row(known[i][1]))
+                for i in np.flatnonzero(judged)
+                if known[i][1].silent_s == 0
+            ]
+            estimates = Estimates.build(at, orchestra_s, np.array([p.rate for p, _ in known]))
+            error = np.abs(live_errors(estimates, truth.beat_s, truth.beat_orchestra_s))
+            for k, e in zip(estimates.newest(truth.beat_s), error, strict=True):
+                if k >= 0:
+                    sure = float(bench.piece.map.confidence_at(mix_s[k]))
+                    right.append((name, float(e), right_row(known[k][1], sure)))
+    _fit_place(place)
+    _fit_right(right)
+
+
+def _frames(bench: Workbench) -> FeatureFrames:
+    from offline_prep.audio import load_recording
+
+    recording = load_recording(bench.scenario.piano)
+    stream = FeatureStream(bench.piece.feature_config, recording.sample_rate_hz)
+    return stream.extract(recording.samples)
+
+
+def _regress(
+    x: NDArray[np.float64], y: NDArray[np.bool_], works: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coefficients, the bias first, of all data, and probabilities cross-validated over works."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    folds = GroupKFold(min(6, len(set(works))))
+    probability = cross_val_predict(model, x, y, groups=works, cv=folds, method="predict_proba")[:, 1]
+    model.fit(x, y)
+    slopes = model[1].coef_[0] / model[0].scale_
+    return np.concatenate([model[1].intercept_ - np.sum(slopes * model[0].mean_), slopes]), probability
+
+
+def _fit_place(rows: list[tuple[str, bool, tuple[float, ...]]]) -> None:
+    wrong = np.array([r[1] for r in rows])
+    found, probability = _regress(np.array([r[2] for r in rows]), ~wrong, [r[0] for r in rows])
+    alarm = np.quantile(probability[~wrong], 0.01)
+    print("place:", ", ".join(f"{n} {c:.2f}" for n, c in zip(PLACE, found, strict=True)))
+    print(
+        f"  {len(wrong)} instants, {wrong.sum()} wrong: {100 * np.mean(probability[wrong] < alarm):.0f} % found at 1 %"
+    )
+
+
+def _fit_right(rows: list[tuple[str, float, tuple[float, ...]]]) -> None:
+    error = np.array([r[1] for r in rows])
+    found, probability = _regress(np.array([r[2] for r in rows]), error <= 0.2, [r[0] for r in rows])
+    surest = np.argsort(-probability, kind="stable")[: round(0.94 * len(error))]
+    print("right:", ", ".join(f"{n} {c:.2f}" for n, c in zip(RIGHT, found, strict=True)))
+    print(f"  {len(error)} beats; of the surest 94 % {100 * np.mean(error[surest] > 0.5):.2f} % off by over 500 ms")
+    for low in np.arange(0, 1, 0.2):
+        inside = (probability >= low) & (probability < low + 0.2001)
         if inside.any():
-            within, far = float(np.mean(error[inside] <= 0.2)), float(np.mean(error[inside] > 1.0))
-            print(
-                f"  {low:.2f}-{high:.2f}: {inside.sum():5d} beats, mean {sure[inside].mean():.3f}, "
-                f"within 200 ms {within:.3f}, off by over 1 s {far:.3f}"
-            )
-            mean, n = float(sure[inside].mean()), int(inside.sum())
-            rows.append({"from": low, "to": high, "beats": n, "mean": mean, "within_200_ms": within, "over_1_s": far})
-    if args.record:
-        record("confidence_fit", rows)
+            share = np.mean(error[inside] <= 0.2)
+            print(f"  {low:.1f}-{low + 0.2:.1f}: {inside.sum():5d} beats, within 200 ms {share:.2f}")
 
 
 if __name__ == "__main__":

@@ -30,28 +30,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Guidance:
-    """What tracking tells a frontier when a hop begins. In a silence a frontier hears nothing, and goes along with it.
-
-    Attributes:
-        mix_s: estimated position in the full mix (s).
-        rate: mix seconds per live second at which it moves: 0 when the pianist has stopped.
-        unheard_s: mix seconds it has moved since the piano's last new note.
-        resting: the piano rests and the orchestra leads: the rate is the orchestra's.
-        stopped: 0..1, probability that the pianist has stopped and will go on where the last note was; 0 where no stop
-            is in question.
-        ahead_s: mix seconds after that note, where the pianist would be now without having stopped.
-    """
-
-    mix_s: float
-    rate: float
-    unheard_s: float = 0.0
-    resting: bool = False
-    stopped: float = 0.0
-    ahead_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Belief:
     """What a frontier knows at the end of a hop.
 
@@ -63,10 +41,6 @@ class Belief:
         holding: 0..1, probability that the pianist has stopped and the place stands still.
         margin: how much better the newest moments of the piano fit the claimed place than the best place a second or
             more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.inference.rival_match`).
-        place_log_odds: how much more evidence the path that ends here has gathered than the best path that ends
-            elsewhere, since the moment that suits that one best, in nats; 0 before the first comparison
-            (`follower.inference.place_search`).
-        attack: 0..1, share of the sound that is new in this hop.
     """
 
     mix_s: float | None
@@ -75,15 +49,13 @@ class Belief:
     presence: float
     holding: float
     margin: float = 0.0
-    place_log_odds: float = 0.0
-    attack: float = 0.0
 
 
 class Frontier(Protocol):
     """Follows the live piano through the full mix, hop by hop. Deterministic; bounded work and memory per hop."""
 
-    def update(self, frame: Frame, guidance: Guidance | None = None) -> Belief:
-        """Take the next hop; the belief's margin is that of the guidance's position, or of its own without any."""
+    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
+        """Take the next hop; the belief's margin is that of `claim_s` (mix s), or of its own place without one."""
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on unheard."""

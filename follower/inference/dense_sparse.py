@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
-from follower.inference.base import Belief, Frame, Guidance
+from follower.inference.base import Belief, Frame
 from follower.inference.dense_sparse_config import DenseSparseConfig
 from follower.inference.mix_match import MixMatch
 from follower.inference.path_costs import PathCosts, entry_near
@@ -61,6 +61,7 @@ class Parts(NamedTuple):
     reference: NDArray[np.float32]
     observer: Observer
     classifier: MixClassifier
+    rest_tempo: NDArray[np.float64]
 
 
 def prepare(piece: Piece, config: DenseSparseConfig) -> Parts:
@@ -73,8 +74,10 @@ def prepare(piece: Piece, config: DenseSparseConfig) -> Parts:
         piece.gmm.piano,
     )
     reference = observe_reference(piece.mix.pitch, features.hop_s, config.observation)
+    slope = piece.map.slope_at(features.hop_s * np.arange(1, len(classifier.scores) + 1, dtype=np.float64))
+    rest_tempo = np.where(slope > 0.0, 1.0 / np.clip(slope, 1.0 / MAX_RATE, 1.0 / MIN_RATE), 1.0)
     observer = LiveObserver(features, reference, config.observation, config.start)
-    return Parts(features, reference.features, observer, classifier)
+    return Parts(features, reference.features, observer, classifier, rest_tempo)
 
 
 def create(piece: Piece) -> DenseSparseFrontier:
@@ -91,6 +94,7 @@ class DenseSparseFrontier:
         reference: (k, n) observations of the full mix, the parts one above the other.
         observer: makes the live observations, of the same parts.
         classifier: probability of piano at the same n frames; this frontier feeds it.
+        rest_tempo: (n,) mix frames per hop while the orchestra leads.
         config: constants.
     """
 
@@ -100,8 +104,10 @@ class DenseSparseFrontier:
         reference: NDArray[np.float32],
         observer: Observer,
         classifier: MixClassifier,
+        rest_tempo: NDArray[np.float64],
         config: DenseSparseConfig,
     ) -> None:
+        self._rest_tempo = rest_tempo
         self._config = config
         self._hop_s = features.hop_s
         self._mix_match = MixMatch(reference)
@@ -136,6 +142,7 @@ class DenseSparseFrontier:
         self._rebuild.reset()
         self._belief: Belief | None = None
         self._silent_s = 0.0
+        self._resting = False
         self._rate = 1.0
         self._frame = 0
 
@@ -157,7 +164,7 @@ class DenseSparseFrontier:
             self._belief = self._read_out(costs, 0.0)
             self._rebuild.keep(no_weights, 0.0, self._frame)
 
-    def update(self, frame: Frame, guidance: Guidance | None = None) -> Belief:
+    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
         o = self._observer.observe(frame.pitch)
         if not o.started:
@@ -173,24 +180,32 @@ class DenseSparseFrontier:
         weights = c.weights.of(o)
         best = self._mix_match.update(weights)
         costs = self._costs.update(self._mix_match.score, best, o.presence, self._rate)
-        if self._belief is None or self._silent_s < c.guided_after_s:
+        if self._belief is None or self._silent_s < c.hold_after_s:
+            self._resting = False
             self._belief = self._read_out(costs, o.presence)
         else:
-            self._belief = self._wait(self._belief, o.presence, 0.0 if guidance is None else guidance.rate)
+            self._belief = self._wait(self._belief, o.presence)
         self._rebuild.keep(weights, o.presence, self._frame)
         self._costs = self._rebuild.update(self._costs, self._rate)
-        at_s = self._belief.mix_s if guidance is None else guidance.mix_s
+        at_s = self._belief.mix_s if claim_s is None else claim_s
         received = weights * np.float32(o.presence)
-        margin = self._rival_match.update(received, self._belief.rate, at_s or 0.0)
-        belief = replace(self._belief, margin=margin, attack=o.attack)
+        belief = replace(self._belief, margin=self._rival_match.update(received, self._belief.rate, at_s or 0.0))
         return replace(belief, mix_s=None) if progress is Progress.TOO_EARLY else belief
 
-    def _wait(self, before: Belief, presence: float, rate: float) -> Belief:
-        """Belief in a long silence: it moves as the estimated position does."""
+    def _wait(self, before: Belief, presence: float) -> Belief:
+        """Belief in a long silence: a pause where the mix has piano, elsewhere a rest led by the orchestra."""
         assert before.mix_s is not None
+        c = self._config
+        # A rest that has begun lasts up to the piano's next entry in the mix.
+        n_ahead = 1 if self._resting else max(round(c.hold_ahead_s / self._hop_s), 1)
+        ahead = self._classifier.piano_probability[self._frame : self._frame + n_ahead]
+        if float(np.mean(ahead, dtype=np.float64)) >= c.hold_above:
+            return replace(before, rate=0.0, presence=presence, holding=1.0)
+        self._resting = True
+        rate = float(self._rest_tempo[self._frame])
         mix_s = min(before.mix_s + rate * self._hop_s, self._n * self._hop_s)
         self._frame = min(max(round(mix_s / self._hop_s) - 1, 0), self._n - 1)
-        return replace(before, mix_s=mix_s, rate=rate, presence=presence, holding=1.0 if rate == 0 else 0.0)
+        return replace(before, mix_s=mix_s, rate=rate, presence=presence, holding=0.0)
 
     def _read_out(self, costs: NDArray[np.float64], presence: float) -> Belief:
         """Belief from the cost (n,) of being at each frame of the mix."""

@@ -27,7 +27,10 @@ class DenseSparseConfig(JsonConfig):
         jump_cost: cost of going on anywhere else in the mix.
         temperature: accumulated cost that divides a position's posterior by e.
         silence: presence below which the piano counts as silent.
-        guided_after_s: silence after which the position moves as the estimated one does.
+        hold_after_s: a silence this long is a pause where the mix has piano, and a rest elsewhere.
+        hold_ahead_s: span after the position over which the mix's probability of piano is averaged to decide between
+            pause and rest: just before a rest the last notes still sound.
+        hold_above: mean probability of piano from which the mix has it.
         stop_cost: cost of having stood still during a silence.
         stop_rest_cost: extra cost of having stood still where the mix has no piano.
         mode_reach: half width, in frames, of the window in which the posterior is summed to find the mode.
@@ -56,7 +59,9 @@ class DenseSparseConfig(JsonConfig):
     jump_cost: float = 40.0
     temperature: float = 1.5
     silence: float = 0.1
-    guided_after_s: float = 1.0
+    hold_after_s: float = 1.0
+    hold_ahead_s: float = 2.0
+    hold_above: float = 0.5
     stop_cost: float = 2.0
     stop_rest_cost: float = 4.0
     mode_reach: int = 5

@@ -1,10 +1,8 @@
 """The belief over tempo and place at two resolutions, in bounded work per hop.
 
-The *fine* level has one position per frame of the mix, but only in the `active` blocks, where there is belief worth the
+The *fine* level has one position per frame of the mix, but only in the `hot` blocks, where there is belief worth the
 work. The *coarse* level pools `POOL` frames, covers the whole mix and makes one step every `POOL` hops; it brings
-back places the fine level has left while the start is unknown. Once the place is known the belief is *confined*: the
-piano goes on from where it is, so only blocks near the mode are active, and places elsewhere are the concern of
-`follower.inference.place_search`.
+back places the fine level has left: a repeat, a skip, the unknown start of a long movement.
 """
 
 from __future__ import annotations
@@ -15,15 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.inference.pooling import POOL, group_sizes, pool_mean
+from follower.inference.pooling import POOL, pool_mean
 from follower.kernels import tempo_filter as kernels
 
 BLOCK = 128
 """Frames of the mix that become active or cold together (3 s)."""
 MAX_ACTIVE_BLOCKS = 24
 """At most this many blocks are active: 71 s of the mix. Shorter pieces start with everything fine."""
-CONFINED_BLOCKS = 3
-"""Blocks active on each side of the mode's when the belief is confined: 9 to 12 s of the mix."""
 MIN_ACTIVE_SHARE = 1e-8
 """A block holding less than this share of the belief cools down."""
 
@@ -33,15 +29,14 @@ class Step:
     """What one hop does to the belief.
 
     Attributes:
-        weights: (k,) float32; the log likelihood of a frame is their product with its features.
+        weights: (4 * 88,) float32; the log likelihood of a frame is their product with its features.
         evidence: 0..1, how much this hop counts; 0 leaves out the likelihood.
         tempi: (r,) frames of the mix that each tempo state moves on.
         tempo_gain: (r,) factor on each tempo state's belief.
         diffusion: share to each neighbouring tempo.
         stop_rate: rate at which belief comes to a stand where the mix has piano.
-        jitter: share that arrives one frame earlier than its tempo says, and that arrives one later.
         resume: share of the standing belief that moves on.
-        resume_tempo: (r,) shares of the tempi at which it does; sums to 1.
+        leak: belief spread over all states.
     """
 
     weights: NDArray[np.float32]
@@ -50,9 +45,8 @@ class Step:
     tempo_gain: NDArray[np.float64]
     diffusion: float
     stop_rate: float
-    jitter: float
     resume: float
-    resume_tempo: NDArray[np.float64]
+    leak: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +84,9 @@ class _Level:
         self.phase[:] = 0
         self.total = 1.0
 
-    def advance(self, step: Step, log_scale: float | None, blocks: NDArray[np.int64]) -> float:
+    def advance(
+        self, step: Step, log_scale: float | None, prior: NDArray[np.float32], blocks: NDArray[np.int64]
+    ) -> float:
         """One step in `blocks`; `log_scale` is taken from the scores (None: their largest). Returns it."""
         if step.evidence > 0:
             # In every block at once the sums are the same, and three times quicker than in small blocks.
@@ -113,11 +109,11 @@ class _Level:
             1 / self.total,
             shift.astype(np.int64),
             step.diffusion,
-            step.jitter,
             self._stop,
             step.resume,
-            step.resume_tempo.astype(np.float32),
+            prior,
             step.tempo_gain.astype(np.float32),
+            step.leak,
             self._likelihood,
             blocks,
             self.block,
@@ -139,24 +135,31 @@ class _Level:
 
 
 class TwoLevelPosterior:
-    """Belief over (tempo, frame of the mix) and standing still. Bounded work per hop; memory fixed at the start.
-
-    Args:
-        features: (k, n) float32, n >= 1, of the mix.
-        activity: (n,) float32, 0..1, whether the mix has piano.
-        tempi: (r,) frames of the mix per live frame of each tempo state, ascending.
-    """
+    """Belief over (tempo, frame of the mix) and standing still. Bounded work per hop; memory fixed at the start."""
 
     def __init__(
-        self, features: NDArray[np.float32], activity: NDArray[np.float32], tempi: NDArray[np.float64]
+        self,
+        features: NDArray[np.float32],
+        activity: NDArray[np.float32],
+        tempi: NDArray[np.float64],
+        tempo_prior: NDArray[np.float32],
     ) -> None:
+        """Start with belief everywhere.
+
+        Args:
+            features: (k, n) float32, n >= 1, of the mix.
+            activity: (n,) float32, 0..1, whether the mix has piano.
+            tempi: (r,) frames of the mix per live frame of each tempo state, ascending.
+            tempo_prior: (r,) sums to 1.
+        """
         self._tempi = tempi
+        self._prior = tempo_prior
         n = features.shape[1]
         self._fine = _Level(features, activity, len(tempi), BLOCK)
         self._coarse = _Level(pool_mean(features), pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
         self._n_blocks = -(-n // BLOCK)
         self._all_blocks = np.arange(self._n_blocks)
-        self.expect_anywhere(np.ones(len(tempi)))
+        self.expect(np.full(n, 1 / n))
 
     @property
     def n_frames(self) -> int:
@@ -168,50 +171,17 @@ class TwoLevelPosterior:
         """Frames evaluated finely in the next hop: the measure of work."""
         return len(self._active) * BLOCK
 
-    @property
-    def confined(self) -> bool:
-        """Whether there is belief near the mode only."""
-        return self._confined
-
-    def expect_anywhere(self, tempo_share: NDArray[np.float64]) -> None:
-        """Replace all belief by the same for every frame, at tempi as `tempo_share` (r,) says, of any sum above 0."""
+    def expect(self, place: NDArray[np.float64]) -> None:
+        """Replace all belief by `place` (n,), which sums to 1, at tempi from the prior."""
         self._fine.clear()
         self._coarse.clear()
-        self._confined = False
-        sizes = group_sizes(self.n_frames) / self.n_frames
-        self._coarse.moving[:] = (tempo_share / tempo_share.sum())[:, None] * sizes
+        moving = (self._prior[:, None] * place).astype(np.float32)
+        kernels.pool_blocks(moving, 1.0, POOL, self._all_blocks, BLOCK, self._coarse.moving)
         np.sum(self._coarse.moving, axis=0, out=self._coarse.place)
         self._active = np.empty(0, np.int64)
         self._choose_active()
         self._begin_round()
-        self.mode = 0
-
-    def expect(self, frame: float, spread: float, tempo_share: NDArray[np.float64]) -> None:
-        """Replace all belief by a confined one, normal round a place.
-
-        Args:
-            frame: of the mix; outside of it, its nearest frame.
-            spread: standard deviation in frames, more than 0.
-            tempo_share: (r,) belief of each tempo, of any sum above 0.
-        """
-        self._fine.clear()
-        self._confined = True
-        self.mode = int(min(max(frame, 0), self.n_frames - 1))
-        self._active = self._near_mode()
-        first = int(self._active[0]) * BLOCK
-        at = np.arange(first, min((int(self._active[-1]) + 1) * BLOCK, self.n_frames))
-        near = np.exp(-0.5 * ((at - self.mode) / spread) ** 2)
-        fine = self._fine
-        fine.moving[:, at] = (tempo_share / tempo_share.sum())[:, None] * near / near.sum()
-        np.sum(fine.moving, axis=0, out=fine.place)
-
-    def confine(self) -> None:
-        """The place is known: keep the belief near the mode only."""
-        self._confined = True
-
-    def _near_mode(self) -> NDArray[np.int64]:
-        at = self.mode // BLOCK
-        return np.arange(max(at - CONFINED_BLOCKS, 0), min(at + CONFINED_BLOCKS + 1, self._n_blocks))
+        self.mode = int(np.argmax(place))
 
     def _begin_round(self) -> None:
         self._hops = 0
@@ -233,44 +203,34 @@ class TwoLevelPosterior:
 
     def advance(self, step: Step) -> None:
         """Take one hop."""
-        if self._confined:
-            active = self._near_mode()
-            if not np.array_equal(active, self._active):
-                self._fine.zero(np.setdiff1d(self._active, active))
-                self._active = active
-        log_scale = self._fine.advance(step, None, self._active)
-        if not self._confined:
-            self._gather_round(step, log_scale)
-
-    def _gather_round(self, step: Step, log_scale: float) -> None:
-        """Collect a hop for the coarse level, which takes `POOL` of them in one step."""
+        log_scale = self._fine.advance(step, None, self._prior, self._active)
         self._hops += 1
         if step.evidence > 0:
             self._sum_weights += step.weights
         self._sum_log += log_scale + math.log(max(self._fine.total, 1e-300))
-        self._sum += (step.evidence, step.diffusion, step.stop_rate, step.jitter)
+        self._sum += (step.evidence, step.diffusion, step.stop_rate, step.leak)
         self._sum_tempi += step.tempi
         self._tempo_gain *= step.tempo_gain
+        self._resume = step.resume
         if self._hops == POOL:
-            self._synchronise(step)
+            self._synchronise()
             self._begin_round()
 
-    def _synchronise(self, newest: Step) -> None:
+    def _synchronise(self) -> None:
         """Advance the coarse level over the hops since the last time, then let each level take over from the other."""
         fine, coarse = self._fine, self._coarse
-        evidence, diffusion, stop_rate, jitter = self._sum.tolist()
+        evidence, diffusion, stop_rate, leak = self._sum.tolist()
         step = Step(
             weights=self._sum_weights,
             evidence=evidence,
             tempi=self._sum_tempi / POOL,
             tempo_gain=self._tempo_gain,
             diffusion=min(diffusion, 0.4),
-            jitter=jitter / POOL**2,  # the same variance, in coarse positions
             stop_rate=stop_rate,
-            resume=newest.resume,
-            resume_tempo=newest.resume_tempo,
+            resume=self._resume,
+            leak=leak * POOL,
         )
-        coarse.advance(step, self._sum_log, self._all_blocks)
+        coarse.advance(step, self._sum_log, self._prior, self._all_blocks)
         kernels.pool_blocks(fine.moving, 1 / fine.total, POOL, self._active, BLOCK, coarse.moving)
         kernels.pool_blocks(fine.holding, 1 / fine.total, POOL, self._active, BLOCK, coarse.holding)
         kernels.pool_blocks(fine.place[None], 1 / fine.total, POOL, self._active, BLOCK, coarse.place[None])
@@ -297,8 +257,7 @@ class TwoLevelPosterior:
     def estimate(self, mode_reach: int, mean_reach: int, wide_reach: int) -> Estimate:
         """Find the mode (densest +-`mode_reach` frames) and summarise the belief round it."""
         fine = self._fine
-        first, end = int(self._active[0]) * BLOCK, (int(self._active[-1]) + 1) * BLOCK
-        self.mode = first + kernels.densest(fine.place[first:end], mode_reach)
+        self.mode = kernels.densest(fine.place, mode_reach)
         return Estimate(
             *kernels.summarise(
                 fine.moving, fine.holding[0], fine.place, fine.total, self._tempi, self.mode, mean_reach, wide_reach

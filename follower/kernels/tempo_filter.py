@@ -72,11 +72,11 @@ def advance(
     scale: float,
     shift: NDArray[np.int64],
     diffusion: float,
-    jitter: float,
     stop: NDArray[np.float32],
     resume: float,
-    resume_tempo: NDArray[np.float32],
+    tempo_prior: NDArray[np.float32],
     tempo_gain: NDArray[np.float32],
+    leak: float,
     likelihood: NDArray[np.float32],
     blocks: NDArray[np.int64],
     block: int,
@@ -92,11 +92,11 @@ def advance(
         scale: brings the belief to a mass of 1 before the step.
         shift: (r,), positions each tempo state moves in this step.
         diffusion: share that goes to each neighbouring tempo.
-        jitter: share that arrives one position earlier, and that arrives one later.
         stop: (n,), share of the moving belief at j that comes to a stand.
-        resume: share of the holding belief that moves on, at tempi drawn from `resume_tempo`.
-        resume_tempo: (r,), sums to 1.
+        resume: share of the holding belief that moves on, at tempi drawn from `tempo_prior`.
+        tempo_prior: (r,), sums to 1.
         tempo_gain: (r,), factor on each tempo state's belief: the pull towards a usual tempo.
+        leak: belief given to every moving state anew: unknown start, repeat, skip.
         likelihood: (n,).
         blocks: numbers of the blocks of `block` positions to compute.
         block: positions per block.
@@ -107,11 +107,10 @@ def advance(
     n_tempi, n = moving.shape
     away = np.float32(diffusion * scale)
     stay = np.float32((1.0 - 2.0 * diffusion) * scale)
-    exact, off = np.float32(1.0 - 2.0 * jitter), np.float32(jitter)
+    add = np.float32(leak)
     one = np.float32(1.0)
     whole = np.float32(scale)
     left = np.float32((1.0 - resume) * scale)
-    leaving = np.empty(block + 2, np.float32)
     total = 0.0
     for b in blocks:
         first = b * block
@@ -129,20 +128,17 @@ def advance(
             d = shift[r]
             same, up, down = moving[r], moving[min(r + 1, n_tempi - 1)], moving[max(r - 1, 0)]
             out = new_moving[r]
-            again = np.float32(resume * scale) * resume_tempo[r]
+            again = np.float32(resume * scale) * tempo_prior[r]
             keep_most, keep_some = stay * tempo_gain[r], away * tempo_gain[r]
-            # leaving[k] sets out from position first - d - 1 + k
-            before = first - d - 1
-            from_, to = max(before, 0), min(max(end - d + 1, 0), n)
-            leaving[:] = 0
-            for i in range(from_, to):
+            start = min(max(first, d), end)
+            for j in range(first, start):
+                out[j] = add * likelihood[j]
+            for j in range(start, end):
+                i = j - d
                 belief = (keep_most * same[i] + keep_some * (up[i] + down[i])) * (one - stop[i])
-                leaving[i - before] = belief + again * holding[i]
+                out[j] = (belief + again * holding[i] + add) * likelihood[j]
             for j in range(first, end):
-                k = j - first + 1
-                arriving = (exact * leaving[k] + off * (leaving[k - 1] + leaving[k + 1])) * likelihood[j]
-                out[j] = arriving
-                here[j - first] += arriving
+                here[j - first] += out[j]
         for j in range(end - first):
             total += here[j]
     return total
@@ -306,7 +302,7 @@ def warmup() -> None:
     likelihoods(line, top, blocks, 4)
     shift, prior = np.array([0, 1, 2]), np.full(3, 1 / 3, np.float32)
     out = holding.copy()
-    advance(moving, holding, 1.0, shift, 0.01, 0.01, holding, 1.0, prior, prior, line, blocks, 4, other, out, place)
+    advance(moving, holding, 1.0, shift, 0.01, holding, 1.0, prior, prior, 1e-9, line, blocks, 4, other, out, place)
     gather_tempo(moving, 1, 0.1, blocks, 4)
     pool_blocks(moving, 1.0, 2, blocks, 4, np.zeros((3, 4), np.float32))
     spread_blocks(np.ones((3, 4), np.float32), 1.0, 2, blocks, 4, moving)

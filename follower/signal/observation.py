@@ -127,8 +127,7 @@ class ReferenceObservations:
     """All of the full mix.
 
     Attributes:
-        features: (4 * 88 + 2, n) float32; rows: the semitones of each part of `PARTS`, then how strongly notes set in
-            (squared norm of the onset part, then of the swell part). One row's course is contiguous.
+        features: (4 * 88, n) float32; rows: the semitones of each part of `PARTS`. One semitone's course is contiguous.
         typical_norms: (4,), typical norm of each part before division.
     """
 
@@ -145,24 +144,20 @@ class PartWeights(JsonConfig):
         onset: the quick rises.
         swell: the slow rises.
         salience: times the novelty.
-        absent_onset: what a place where notes set in loses, to be made up by a match of the onsets.
-        absent_swell: the same for the swell.
     """
 
     sustain: float
     onset: float
     swell: float
     salience: float
-    absent_onset: float = 0.0
-    absent_swell: float = 0.0
 
     def of(self, observation: Observation) -> NDArray[np.float32]:
-        """Return (4 * 88 + 2,): a hop's log likelihood at each place is its product with the mix's features."""
+        """Return (4 * 88,): a hop's log likelihood at each place is its product with the mix's features."""
         o = observation
         weights = (self.sustain * o.novelty, self.onset, self.swell, self.salience * o.novelty)
-        match = (o.parts * np.array(weights, np.float32)[:, None]).ravel()
-        match[match < FAINT] = 0
-        return np.concatenate([match, np.array((-self.absent_onset, -self.absent_swell), np.float32)])
+        product = (o.parts * np.array(weights, np.float32)[:, None]).ravel()
+        product[product < FAINT] = 0
+        return product
 
 
 def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> ReferenceObservations:
@@ -185,8 +180,7 @@ def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: Observat
         running = np.maximum(_running_median(norm, config.median_s / hop_s), config.median_floor * overall)
         rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
         typical.append(overall)
-    setting_in = [np.sum(rows[PARTS.index(name)] ** 2, axis=1, keepdims=True) for name in ("onset", "swell")]
-    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows + setting_in, axis=1).T), np.array(typical))
+    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), np.array(typical))
 
 
 def _rises(compressed: NDArray[np.float64], lag: int, decay: float) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
 """From a posterior over the mix to positions in the orchestra recording, with state and confidence.
 
-May import: errors, config, kernels, events, piece, inference.
+May import: errors, config, events, piece, inference.
 """

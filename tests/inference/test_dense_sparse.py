@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
 from follower.errors import ConfigError
-from follower.inference.base import Belief, Frame, Guidance
+from follower.inference.base import Belief, Frame
 from follower.inference.dense_sparse import DenseSparseFrontier
 from follower.inference.dense_sparse_config import DenseSparseConfig
 from follower.inference.dense_sparse_dtw import IncrementalDenseSparse, notebook_entry
@@ -152,7 +152,7 @@ def _frontier(mix: NDArray[np.float32], activity: NDArray[np.float32], **changes
     classifier = MixClassifier(np.zeros((len(mix), 13), np.float32), activity, mixture, mixture)
     reference = observe_reference(mix, features.hop_s, config.observation)
     observer = LiveObserver(features, reference, config.observation, config.start)
-    return DenseSparseFrontier(features, reference.features, observer, classifier, config)
+    return DenseSparseFrontier(features, reference.features, observer, classifier, np.ones(len(mix)), config)
 
 
 def _play(frontier: DenseSparseFrontier, pitch: NDArray[np.float32]) -> list[Belief]:
@@ -190,7 +190,7 @@ def test_it_recovers_from_a_jump() -> None:
     assert abs(_frame(beliefs[-1]) - 799) < 6
 
 
-def test_it_stands_still_in_a_silence_and_paths_that_stood_still_go_on() -> None:
+def test_a_silence_is_a_pause_where_the_mix_has_piano() -> None:
     mix = _notes(600, 2)
     live = np.concatenate([_silence(60), mix[100:250], _silence(120), mix[250:400]])
     beliefs = _play(_frontier(mix, np.full(600, ALL_PIANO, np.float32), jump_cost=1000.0), live)
@@ -201,18 +201,14 @@ def test_it_stands_still_in_a_silence_and_paths_that_stood_still_go_on() -> None
     assert max(abs(_frame(b) - (250 + k)) for k, b in enumerate(beliefs[60 + 270 + 22 :], 22)) < 6
 
 
-def test_it_goes_along_with_the_guidance_in_a_rest() -> None:
+def test_a_silence_is_a_rest_where_the_mix_has_none() -> None:
     n, first, last = 700, 250, 400
     mix = _notes(n, 3)
     activity = np.full(n, ALL_PIANO, np.float32)
     activity[first:last] = 0.0
     live = np.concatenate([_silence(60), mix[100:first], _silence(last - first), mix[last:600]])
     frontier = _frontier(mix, activity)
-    beliefs: list[Belief] = []
-    for k, row in enumerate(live):
-        resting = len(beliefs) > 0 and beliefs[-1].mix_s is not None and 60 + 150 <= k < 60 + last - 100
-        guidance = Guidance(beliefs[-1].mix_s or 0.0, 1.0, resting=True) if resting else None
-        beliefs.append(frontier.update(Frame(row, np.zeros(13, np.float32), float(np.linalg.norm(row))), guidance))
+    beliefs = _play(frontier, live)
     assert first not in frontier._costs.selection.rows
     inside = 60 + 150 + 110
     assert beliefs[inside].holding == 0.0

@@ -14,7 +14,7 @@ import soundfile
 from follower.config import PrepConfig
 from follower.errors import ConfigError
 from follower.evaluation.scenario import load_scenario
-from follower.inference.base import Belief, Frame, Frontier, Guidance, create_frontier
+from follower.inference.base import Belief, Frame, Frontier, create_frontier
 from follower.inference.methods import DEFAULT_METHOD, METHODS
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
@@ -133,8 +133,8 @@ def test_the_margin_tells_the_true_place_from_another(frontier: Frontier, piano:
 
     def margins(off_s: float) -> list[float]:
         frontier.reset()
-        told = [float(np.interp(HOP_S * (k + 1), truth.piano_s, truth.mix_s)) + off_s for k in range(hops.stop)]
-        beliefs = [frontier.update(frame, Guidance(mix_s, 1.0)) for frame, mix_s in zip(piano, told, strict=False)]
+        claims = [float(np.interp(HOP_S * (k + 1), truth.piano_s, truth.mix_s)) + off_s for k in range(hops.stop)]
+        beliefs = [frontier.update(frame, claim) for frame, claim in zip(piano, claims, strict=False)]
         return [beliefs[k].margin for k in hops]
 
     right, wrong = margins(0.0), margins(4.0)

@@ -36,10 +36,10 @@ def test_a_step_is_its_definition(n: int, block: int, seed: int, resume: float) 
     prior, gain = rng.random((2, 4)).astype(np.float32)
     new_moving, new_holding, place = np.zeros((4, n), np.float32), *np.zeros((2, n), np.float32)
     total = kernels.advance(
-        2 * moving, 2 * holding, 0.5, shift, 0.02, 0.05, stop, resume, prior, gain, likelihood, _all(n, block), block,
+        2 * moving, 2 * holding, 0.5, shift, 0.02, stop, resume, prior, gain, 1e-3, likelihood, _all(n, block), block,
         new_moving, new_holding, place,
     )  # fmt: skip
-    want_moving, want_holding = naive.advance(moving, holding, shift, 0.02, 0.05, stop, resume, prior, gain, likelihood)
+    want_moving, want_holding = naive.advance(moving, holding, shift, 0.02, stop, resume, prior, gain, 1e-3, likelihood)
     np.testing.assert_allclose(new_moving, want_moving, rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(new_holding, want_holding, rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(place, want_moving.sum(axis=0) + want_holding, rtol=1e-4)
@@ -53,7 +53,7 @@ def test_blocks_not_named_are_left_alone() -> None:
     held, place = np.full((2, 12), 7, np.float32)
     ones = np.ones(12, np.float32)
     kernels.advance(
-        moving, holding, 1.0, np.array([0, 1, 2, 3]), 0.0, 0.01, 0 * ones, 0.0, ones[:4], ones[:4], ones,
+        moving, holding, 1.0, np.array([0, 1, 2, 3]), 0.0, 0 * ones, 0.0, ones[:4], ones[:4], 0.0, ones,
         np.array([1]), 4, new, held, place,
     )  # fmt: skip
     untouched = [0, 1, 2, 3, 8, 9, 10, 11]

@@ -18,24 +18,23 @@ def advance(
     holding: NDArray[np.float64],
     shift: NDArray[np.int64],
     diffusion: float,
-    jitter: float,
     stop: NDArray[np.float64],
     resume: float,
-    resume_tempo: NDArray[np.float64],
+    tempo_prior: NDArray[np.float64],
     tempo_gain: NDArray[np.float64],
+    leak: float,
     likelihood: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """New (moving, holding), not normalised, from the definition: one state at a time."""
     n_tempi, n = moving.shape
-    out = np.zeros((n_tempi, n))
+    out = np.full((n_tempi, n), leak)
     for r in range(n_tempi):
         above, below = moving[min(r + 1, n_tempi - 1)], moving[max(r - 1, 0)]
         mixed = tempo_gain[r] * ((1 - 2 * diffusion) * moving[r] + diffusion * (above + below))
-        leaving = mixed * (1 - stop) + resume * resume_tempo[r] * holding
+        leaving = mixed * (1 - stop) + resume * tempo_prior[r] * holding
         for i in range(n):
-            for off, share in ((-1, jitter), (0, 1 - 2 * jitter), (1, jitter)):
-                if 0 <= i + shift[r] + off < n:
-                    out[r, i + shift[r] + off] += share * leaving[i]
+            if i + shift[r] < n:
+                out[r, i + shift[r]] += leaving[i]
     held = moving.sum(axis=0) * stop + holding * (1 - resume)
     return out * likelihood, held * likelihood
 

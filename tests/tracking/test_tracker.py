@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -61,15 +61,10 @@ def session(piece: Piece) -> Session:
 
 
 def playing(
-    start_s: float,
-    seconds: float,
-    rate: float = 1.0,
-    concentration: float = 0.99,
-    margin: float = 0.0,
-    lead: float = 15.0,
+    start_s: float, seconds: float, rate: float = 1.0, concentration: float = 0.99, margin: float = 0.0
 ) -> list[Belief]:
     n = round(seconds / HOP_S)
-    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0, margin, lead) for k in range(1, n + 1)]
+    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0, margin) for k in range(1, n + 1)]
 
 
 def silent(at_s: float, seconds: float) -> list[Belief]:
@@ -102,8 +97,8 @@ def test_claims_never_step_back_between_jumps(session: Session) -> None:
     rng = np.random.default_rng(0)
     noisy = [Belief((b.mix_s or 0) + 0.1 * float(rng.standard_normal()), 1.0, 0.99, 1.0, 0.0) for b in playing(10, 8)]
     session.feed(noisy)
-    estimates = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
-    assert np.all(np.diff(estimates) >= 0)
+    claims = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
+    assert np.all(np.diff(claims) >= 0)
     assert not session.of(Jump)
 
 
@@ -153,9 +148,9 @@ def test_confidence_drops_when_the_belief_is_elsewhere(session: Session) -> None
 
 
 def test_a_new_claim_earns_its_confidence(session: Session) -> None:
-    first = session.feed(playing(10, 0.5, lead=2.0)).confidence
+    first = session.feed(playing(10, 0.5)).confidence
     settled = session.feed(playing(10.5, 5)).confidence
-    jumped = session.feed(playing(50, 0.3, lead=2.0)).confidence
+    jumped = session.feed(playing(50, 0.3)).confidence
     assert first < settled - 0.02
     assert jumped < settled - 0.02
 
@@ -184,11 +179,10 @@ def test_the_orchestra_brakes_where_the_piano_is_missing(session: Session) -> No
     """Nobody knows yet whether it is a pause; it must not run far ahead, and it never goes back."""
     session.feed(playing(10, 5))
     braked = session.feed(replace(b, presence=0.0) for b in playing(15, 0.4))
-    assert braked.state is State.FOLLOWING
-    assert 0.0 < braked.rate < 0.5
+    assert (braked.state, braked.rate) == (State.FOLLOWING, pytest.approx(0.0, abs=0.02))
     held = session.feed(replace(b, presence=0.0) for b in playing(15.4, 3))
     assert held.state is State.PAUSED
-    assert held.mix_time_s is not None and 15.0 < held.mix_time_s < 15.5
+    assert held.mix_time_s == pytest.approx(15.15, abs=0.05)
     assert session.feed(silent(15, 30)).orchestra_time_s == held.orchestra_time_s
     assert not session.of(Jump)
 
@@ -205,17 +199,17 @@ def test_a_short_silence_does_not_hold_the_orchestra_up(session: Session) -> Non
 def test_the_orchestra_does_not_brake_where_the_mix_has_no_piano(session: Session) -> None:
     session.feed(playing(25, 5))
     last = session.feed(replace(b, presence=0.0) for b in playing(30, 0.5))
-    assert last.mix_time_s == pytest.approx(30.5, abs=0.1)
+    assert last.mix_time_s == pytest.approx(30.5, abs=0.05)
 
 
-@pytest.mark.parametrize("off_s", [-0.6, -0.3, 0.0, 0.4])
+@pytest.mark.parametrize("off_s", [-0.9, -0.3, 0.0, 0.4])
 def test_the_orchestra_waits_for_a_piano_that_goes_on_further_back(session: Session, off_s: float) -> None:
     session.feed(playing(10, 5))
     session.feed(silent(15, 5))
     session.feed(playing(15 + off_s, 2))
-    estimates = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
-    assert np.all(np.diff(estimates) >= 0)
-    assert estimates[-1] == pytest.approx(17 + off_s, abs=0.05)
+    claims = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
+    assert np.all(np.diff(claims) >= 0)
+    assert claims[-1] == pytest.approx(17 + off_s, abs=0.05)
     assert not session.of(Jump)
 
 
@@ -233,16 +227,8 @@ def test_a_pause_ends_when_the_place_is_found_again(session: Session) -> None:
 def test_a_pause_ends_though_the_place_stays_doubtful(session: Session) -> None:
     session.feed(playing(10, 5))
     session.feed(silent(15, 5))
-    assert session.feed(playing(45, 0.4, concentration=0.6)).state is State.PAUSED
-    assert session.feed(playing(45.4, 1.0, concentration=0.6)).state is not State.PAUSED
-
-
-def test_a_pause_ends_with_the_first_notes_where_it_was(session: Session) -> None:
-    session.feed(playing(10, 5))
-    session.feed(silent(15, 20))
-    back = session.feed(playing(15.1, 0.1, concentration=0.5))
-    assert back.state is State.FOLLOWING
-    assert back.rate > 0.5
+    assert session.feed(playing(15.2, 0.6, concentration=0.6)).state is State.PAUSED
+    assert session.feed(playing(15.8, 0.4, concentration=0.6)).state is not State.PAUSED
 
 
 def test_a_cough_does_not_end_a_pause(session: Session) -> None:
@@ -279,16 +265,16 @@ def test_a_missed_entry_stops_the_orchestra(session: Session) -> None:
     session.feed(playing(25, 5))
     led = session.feed(silent(30, 11))
     assert led.state is State.ORCHESTRA
-    held = session.feed(silent(30, 11))
+    held = session.feed(silent(30, 4))
     assert (held.state, held.rate) == (State.PAUSED, 0.0)
-    assert held.orchestra_time_s is not None and REST[1] < held.orchestra_time_s < REST[1] + 10.0
+    assert held.orchestra_time_s is not None and REST[1] < held.orchestra_time_s < REST[1] + 4.0
     later = session.feed(silent(30, 40))
     assert later.orchestra_time_s == held.orchestra_time_s
     assert session.feed(playing(40.2, 1)).state is State.FOLLOWING
 
 
-@pytest.mark.parametrize(("entry_lasts_s", "state"), [(13.0, State.PAUSED), (0.7, State.ORCHESTRA)])
-def test_a_breath_that_becomes_a_pause_ends_after_the_entry(piece: Piece, entry_lasts_s: float, state: State) -> None:
+@pytest.mark.parametrize(("entry_lasts_s", "state"), [(10.0, State.PAUSED), (0.7, State.ORCHESTRA)])
+def test_a_breath_that_becomes_a_pause_ends_at_the_entry(piece: Piece, entry_lasts_s: float, state: State) -> None:
     """The mix's piano breathes for two seconds; a single chord in a rest is no entry."""
     activity = piece.piano_activity.copy()
     activity[round(15 / HOP_S) : round(30 / HOP_S)] = 0.0
@@ -297,7 +283,7 @@ def test_a_breath_that_becomes_a_pause_ends_after_the_entry(piece: Piece, entry_
     session.feed(playing(10, 5))
     session.feed(replace(b, presence=0.0) for b in playing(15, 1))
     assert session.feed(silent(16, 0.8)).state is State.ORCHESTRA
-    assert session.feed(silent(16, 12.0)).state is state
+    assert session.feed(silent(16, 0.8)).state is state
 
 
 def test_a_short_silence_changes_nothing(session: Session) -> None:
@@ -308,22 +294,13 @@ def test_a_short_silence_changes_nothing(session: Session) -> None:
     assert session.of(StateChange) == before
 
 
-def test_a_state_is_told_when_it_changes_and_not_when_only_its_reason_does(session: Session) -> None:
-    session.feed(playing(58, 8))
-    assert [e.state for e in session.of(StateChange)] in ([State.FOLLOWING], [State.LOST, State.FOLLOWING])  # type: ignore[attr-defined]
-
-
-def test_who_resumes_in_a_cadenza_is_told_that_it_is_one(session: Session) -> None:
-    session.feed(playing(58, 6))
-    session.feed(silent(64, 5))
-    session.feed(playing(64.1, 0.5))
-    assert "cadenza" in _last_change(session).reason
-
-
-def test_a_cadenza_holds_the_orchestra(session: Session) -> None:
+def test_a_cadenza_holds_the_orchestra_and_says_so(session: Session) -> None:
     last = session.feed(playing(58, 8))
     assert (last.orchestra_time_s, last.state) == (60.0, State.FOLLOWING)
     assert last.rate == 0
+    change = session.of(StateChange)[-1]
+    assert isinstance(change, StateChange)
+    assert "cadenza" in change.reason
     last = session.feed(playing(66, 6))
     assert last.orchestra_time_s == pytest.approx(62, abs=0.1)
     assert not session.of(Jump)
@@ -332,7 +309,7 @@ def test_a_cadenza_holds_the_orchestra(session: Session) -> None:
 def test_playing_without_a_place_is_lost(session: Session) -> None:
     session.feed(playing(10, 3))
     assert session.feed(playing(13, 1, concentration=0.05)).state is State.LOST
-    assert _last_change(session).reason == "what the piano plays fits several positions"
+    assert _last_change(session).reason == "what the piano plays fits several places"
     assert session.feed(playing(14, 1)).state is State.FOLLOWING
 
 
@@ -343,13 +320,13 @@ def _last_change(session: Session) -> StateChange:
 
 
 def test_a_place_that_no_longer_fits_is_lost_however_sure_the_belief(session: Session) -> None:
-    """The belief is slow to leave a position; the newest moments are not."""
+    """The belief is slow to leave a place; the newest moments are not."""
     before = session.feed(playing(10, 5, rate=1.2, margin=3.0))
-    lost = session.feed(playing(16, 0.4, rate=1.2, concentration=0.9, margin=-9.0))
+    lost = session.feed(playing(16, 0.4, rate=1.2, margin=-9.0))
     assert lost.state is State.LOST
     assert (_last_change(session).previous, _last_change(session).reason) == (
         State.FOLLOWING,
-        "what the piano plays fits another position better",
+        "what the piano plays fits another place better",
     )
     assert lost.confidence < 0.5 * before.confidence
     # It runs on: a player must not stop dead.
@@ -366,7 +343,7 @@ def test_a_moment_that_fits_elsewhere_is_no_loss(session: Session) -> None:
 
 
 def test_a_first_guess_is_lost_until_the_music_confirms_it(session: Session) -> None:
-    guess = session.feed(playing(10, 0.5, concentration=0.6, lead=0.5))
+    guess = session.feed(playing(10, 0.5, concentration=0.6))
     assert (guess.state, guess.mix_time_s is None) == (State.LOST, False)
     assert _last_change(session).previous is State.WAITING
     assert session.feed(playing(10.5, 1, margin=3.0)).state is State.FOLLOWING
@@ -374,7 +351,7 @@ def test_a_first_guess_is_lost_until_the_music_confirms_it(session: Session) -> 
 
 def test_a_lost_place_stays_lost_over_a_short_silence(session: Session) -> None:
     session.feed(playing(10, 5))
-    session.feed(playing(15, 0.5, concentration=0.9, margin=-9.0))
+    session.feed(playing(15, 0.5, margin=-9.0))
     assert session.feed(silent(15.5, 0.4)).state is State.LOST
 
 
@@ -389,7 +366,7 @@ def test_the_end_of_the_piece_and_of_the_stream(session: Session) -> None:
 
 
 def test_audio_ahead_of_the_frame_is_made_up_for(piece: Piece) -> None:
-    """The estimate is for the instant the audio was consumed, not for the end of the newest frame."""
+    """The claim is for the instant the audio was consumed, not for the end of the newest frame."""
     prompt, late = Tracker(piece, RATE_HZ), Tracker(piece, RATE_HZ)
     for k, belief in enumerate(playing(10, 3, rate=1.5)):
         a, b = prompt.update(belief, 512 * k)[-1], late.update(belief, 512 * k, behind_s=0.02)[-1]
@@ -401,7 +378,7 @@ def test_audio_ahead_of_the_frame_is_made_up_for(piece: Piece) -> None:
 
 def test_a_place_given_is_claimed_until_the_piano_tells(session: Session) -> None:
     session.feed(playing(10, 3))
-    session.tracker.move_to(50.0)
+    session.tracker.place(50.0)
     last = session.feed(silent(50, 0.3))
     assert (last.mix_time_s, last.rate) == (50.0, 0.0)
     assert session.feed(playing(50, 1)).mix_time_s == pytest.approx(51, abs=0.1)
@@ -410,17 +387,17 @@ def test_a_place_given_is_claimed_until_the_piano_tells(session: Session) -> Non
 def test_confidence_rises_with_concentration_and_falls_in_a_silence(session: Session) -> None:
     low = session.feed(playing(20, 2, concentration=0.8)).confidence
     high = session.feed(playing(22, 2, concentration=0.9999)).confidence
-    assert 0.3 < low < high - 0.05 < high < 1
-    assert session.feed(silent(24, 0.3)).confidence < high
-    assert session.feed(silent(24, 20)).confidence < high - 0.05
-    assert session.feed(playing(24.3, 1.0, concentration=0.9999)).confidence == pytest.approx(high, abs=0.1)
+    assert 0.3 < low < 0.8 < high < 1
+    assert session.feed(silent(24, 0.3)).confidence < high - 0.05
+    assert session.feed(silent(24, 2)).confidence < 0.6
+    assert session.feed(playing(24.3, 0.2, concentration=0.9999)).confidence == pytest.approx(high, abs=0.03)
 
 
 def test_a_doubtful_map_lowers_confidence(piece: Piece) -> None:
     doubtful_map = MixMap(piece.map.orchestra_s, piece.map.mix_s, np.full(4, 0.5))
     plain, doubtful = Session(piece), Session(replace(piece, map=doubtful_map))
     beliefs = playing(20, 2)
-    assert doubtful.feed(beliefs).confidence < 0.95 * plain.feed(beliefs).confidence
+    assert doubtful.feed(beliefs).confidence < 0.7 * plain.feed(beliefs).confidence
 
 
 def test_reset_equals_fresh(piece: Piece) -> None:
@@ -433,10 +410,7 @@ def test_reset_equals_fresh(piece: Piece) -> None:
     assert session.events == first
 
 
-@pytest.mark.parametrize(
-    ("field", "build"),
-    [("estimate_above", lambda: TrackerConfig(estimate_above=0.0)), ("jump_s", lambda: TrackerConfig(jump_s=0.0))],
-)
-def test_impossible_constants_are_refused(field: str, build: Callable[[], TrackerConfig]) -> None:
+@pytest.mark.parametrize("field", ["claim_above", "jump_s"])
+def test_impossible_constants_are_refused(field: str) -> None:
     with pytest.raises(ConfigError, match=field):
-        build()
+        TrackerConfig(**{field: 0.0})
