@@ -38,7 +38,6 @@ class Belief:
         rate: mix seconds per live second.
         concentration: 0..1, share of the belief within half a second of `mix_s`.
         presence: 0..1, how surely the piano sounds in this hop.
-        holding: 0..1, probability that the pianist has stopped and the place stands still.
         margin: how much better the newest moments of the piano fit the claimed place than the best place a second or
             more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.inference.rival_match`).
     """
@@ -47,7 +46,6 @@ class Belief:
     rate: float
     concentration: float
     presence: float
-    holding: float
     margin: float = 0.0
 
 

@@ -168,14 +168,14 @@ class DenseSparseFrontier:
         """Take the next hop of the live piano."""
         o = self._observer.observe(frame.pitch)
         if not o.started:
-            return Belief(None, 1.0, 0.0, 0.0, 0.0)
+            return Belief(None, 1.0, 0.0, 0.0)
         c = self._config
         self._silent_s = self._silent_s + self._hop_s if o.presence < c.silence else 0.0
         progress = self._start_detector.update(o.attack, self._silent_s)
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
-            return Belief(None, 1.0, 0.0, 0.0, 0.0)
+            return Belief(None, 1.0, 0.0, 0.0)
         self._classifier.update(frame.mfcc, o.presence)
         weights = c.weights.of(o)
         best = self._mix_match.update(weights)
@@ -200,12 +200,12 @@ class DenseSparseFrontier:
         n_ahead = 1 if self._resting else max(round(c.hold_ahead_s / self._hop_s), 1)
         ahead = self._classifier.piano_probability[self._frame : self._frame + n_ahead]
         if float(np.mean(ahead, dtype=np.float64)) >= c.hold_above:
-            return replace(before, rate=0.0, presence=presence, holding=1.0)
+            return replace(before, rate=0.0, presence=presence)
         self._resting = True
         rate = float(self._rest_tempo[self._frame])
         mix_s = min(before.mix_s + rate * self._hop_s, self._n * self._hop_s)
         self._frame = min(max(round(mix_s / self._hop_s) - 1, 0), self._n - 1)
-        return replace(before, mix_s=mix_s, rate=rate, presence=presence, holding=0.0)
+        return replace(before, mix_s=mix_s, rate=rate, presence=presence)
 
     def _read_out(self, costs: NDArray[np.float64], presence: float) -> Belief:
         """Belief from the cost (n,) of being at each frame of the mix."""
@@ -220,4 +220,4 @@ class DenseSparseFrontier:
         self._recent.add(position, JUMP_S / self._hop_s)
         self._rate = rate = min(max(self._recent.slope(), MIN_RATE), MAX_RATE)
         mix_s = (position + 1) * self._hop_s + (rate - 1) * c.lag_s - c.lead_s
-        return Belief(max(mix_s, 0.0), rate, concentration, presence, 0.0)
+        return Belief(max(mix_s, 0.0), rate, concentration, presence)

@@ -212,7 +212,7 @@ class TempoFilter:
         """Take the next hop of the live piano."""
         o = self._observer.observe(frame.pitch)
         if not o.started:
-            return Belief(None, 1.0, 0.0, 0.0, 0.0)
+            return Belief(None, 1.0, 0.0, 0.0)
         c = self._config
         if o.presence < c.silence:
             self._silent_s += self._hop_s
@@ -224,7 +224,7 @@ class TempoFilter:
         if progress is Progress.FORGET:
             self._observer.wait()
             self._begin()
-            return Belief(None, 1.0, 0.0, 0.0, 0.0)
+            return Belief(None, 1.0, 0.0, 0.0)
         step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
         self._belief.advance(step)
         belief = self._summary(o.presence)
@@ -286,4 +286,4 @@ class TempoFilter:
         e = self._belief.estimate(c.mode_reach, c.mean_reach, round(c.concentration_s / self._hop_s))
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
-        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, e.held)
+        return Belief(max(mix_s, 0.0), rate, e.concentration, presence)

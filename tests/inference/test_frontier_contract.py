@@ -76,7 +76,7 @@ def test_beliefs_are_plain_numbers_in_range(frontier: Frontier, piano: list[Fram
         assert mix_s is None or (type(mix_s) is float and 0 <= mix_s <= piece.mix_duration_s + 0.5)
         assert all(type(v) is float and math.isfinite(v) for v in values.values())
         assert 0 <= belief.rate <= 10
-        assert all(0 <= v <= 1 + 1e-6 for v in (belief.concentration, belief.presence, belief.holding))
+        assert all(0 <= v <= 1 + 1e-6 for v in (belief.concentration, belief.presence))
 
 
 def test_it_follows_the_demo(frontier: Frontier, piano: list[Frame], short_demo: Path) -> None:

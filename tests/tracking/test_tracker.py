@@ -64,14 +64,14 @@ def playing(
     start_s: float, seconds: float, rate: float = 1.0, concentration: float = 0.99, margin: float = 0.0
 ) -> list[Belief]:
     n = round(seconds / HOP_S)
-    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, 0.0, margin) for k in range(1, n + 1)]
+    return [Belief(start_s + rate * HOP_S * k, rate, concentration, 1.0, margin) for k in range(1, n + 1)]
 
 
 def silent(at_s: float, seconds: float) -> list[Belief]:
-    return [Belief(at_s, 0.0, 0.5, 0.0, 0.9)] * round(seconds / HOP_S)
+    return [Belief(at_s, 0.0, 0.5, 0.0)] * round(seconds / HOP_S)
 
 
-UNHEARD = Belief(None, 1.0, 0.0, 0.0, 0.0)
+UNHEARD = Belief(None, 1.0, 0.0, 0.0)
 
 
 def test_nothing_is_claimed_before_anything_is_heard(session: Session) -> None:
@@ -95,7 +95,7 @@ def test_it_follows_and_composes_with_the_map(session: Session) -> None:
 
 def test_claims_never_step_back_between_jumps(session: Session) -> None:
     rng = np.random.default_rng(0)
-    noisy = [Belief((b.mix_s or 0) + 0.1 * float(rng.standard_normal()), 1.0, 0.99, 1.0, 0.0) for b in playing(10, 8)]
+    noisy = [Belief((b.mix_s or 0) + 0.1 * float(rng.standard_normal()), 1.0, 0.99, 1.0) for b in playing(10, 8)]
     session.feed(noisy)
     claims = [e.orchestra_time_s for e in session.of(Position) if e.orchestra_time_s is not None]  # type: ignore[attr-defined]
     assert np.all(np.diff(claims) >= 0)
