@@ -70,9 +70,10 @@ def check() -> None:
     pytest = (python, "-m", "pytest", "-q", "--cov")
     run(
         *pytest, "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15", "--doctest-modules",
-        "--cov-report=", "tests", "follower", "offline_prep", "benchmarks",
+        "--cov-report=", "--cov-fail-under=0", "tests", "follower", "offline_prep", "benchmarks",
     )  # fmt: skip
-    # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do.
+    # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do. Only now has
+    # every line had its chance, so only here is the coverage bound of pyproject.toml held.
     run(*pytest, "--cov-append", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
 
 
