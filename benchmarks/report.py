@@ -1,4 +1,4 @@
-"""Make every table of README.md and benchmarks/README.md from `benchmarks/results/*.json`.
+"""Make every table of README.md, benchmarks/README.md and docs/playback.md from `benchmarks/results/*.json`.
 
 python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
 python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
@@ -151,8 +151,8 @@ def confidence() -> str:
 
 def summary() -> str:
     """README.md: the live system beside the offline ones."""
-    accuracy, untouched, offline = load("accuracy"), load("untouched"), load("offline")
-    found = {(row["group"], row["system"]): row for r in (accuracy, untouched, offline) for row in r.tables["pooled"]}
+    results = [load(name) for name in ("accuracy", "untouched", "offline", "offline_performances")]
+    found = {(row["group"], row["system"]): row for r in results for row in r.tables["pooled"]}
 
     def cell(group: str, system: str) -> str:
         row = found.get((group, system))
@@ -166,7 +166,7 @@ def summary() -> str:
         [words, *(cell(group, system) for system in ("live:tempo", "naive", "notebook"))]
         for group, words in GROUPS.items()
     ]
-    return with_origin(markdown(head, rows), accuracy, untouched, offline)
+    return with_origin(markdown(head, rows), *results)
 
 
 def costs() -> str:
@@ -194,7 +194,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "accuracy": lambda: evaluation("accuracy", "dense_sparse"),
     "untouched": lambda: evaluation("untouched"),
     "untouched_scenarios": lambda: plain("untouched", "scenarios"),
-    "offline": lambda: evaluation("offline"),
+    "offline": lambda: evaluation("offline", "offline_performances"),
     "scenarios": scenarios,
     "confidence": confidence,
     "peers": lambda: plain("peers"),
