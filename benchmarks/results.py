@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from follower.terminal import make_table, print_table
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = ROOT / "benchmarks" / "results"
 FIGURES: Final = (
@@ -118,8 +120,19 @@ def tables_of(measured: Any) -> dict[str, list[Row]]:
     return tables
 
 
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print rows as a table, words on the left, numbers on the right; what a row lacks stays empty."""
+    first = {key: value for row in rows for key, value in row.items()}
+    words = [key for key, value in first.items() if isinstance(value, str)]
+    numbers = [key for key in first if key not in words]
+    table = make_table([w.replace("_", " ") for w in words], [n.replace("_", " ") for n in numbers])
+    for row in rows:
+        table.add_row(*(str(row.get(key, "")) for key in (*words, *numbers)))
+    print_table(table)
+
+
 def add_option(parser: argparse.ArgumentParser) -> None:
-    """Let a benchmark be told to `record` its result."""
+    """Add `--record`, which asks a benchmark to `record` its result."""
     parser.add_argument("--record", action="store_true", help="write the result into benchmarks/results")
 
 

@@ -1,13 +1,14 @@
 """Measure the player: stretch quality, clicks, drift, what a listener hears, and processor time.
 
-    python -m benchmarks.playback.playback quality [--stretcher NAME ...]
-    python -m benchmarks.playback.playback drift [--minutes M] [--ppm P]
-    python -m benchmarks.playback.playback heard CACHE SCENARIO [CACHE SCENARIO ...]
-    python -m benchmarks.playback.playback cpu CACHE PIANO [--stretcher NAME ...]
+    python -m benchmarks.playback.playback quality [--stretcher NAME ...] [--record]
+    python -m benchmarks.playback.playback drift [--minutes M] [--ppm P] [--record]
+    python -m benchmarks.playback.playback heard CACHE SCENARIO [CACHE SCENARIO ...] [--record]
+    python -m benchmarks.playback.playback cpu CACHE PIANO [--stretcher NAME ...] [--record]
 
-`quality` needs nothing but this project. `heard` follows each scenario's piano, renders the orchestra and compares the
-place heard at the evaluation beats with the truth, beside the follower's own estimates. `cpu` is the processor time of
-follower and player together per second of music, as shares of one core.
+`quality` and `drift` need nothing but this project. `heard` follows each scenario's piano, renders the orchestra at
+several latencies of the output and compares the position heard at the evaluation beats with the truth, beside the
+follower's own estimates. `cpu` is the processor time of follower and player together per second of music, as shares of
+one core. With `--record` the result is `benchmarks/results/playback_COMMAND.json`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import hilbert
 
+from benchmarks.results import Row, add_option, print_rows, record
 from follower import kernels
 from follower.engine import Engine
 from follower.errors import FollowerError
@@ -34,7 +36,7 @@ from follower.piece.reading import load_piece
 from follower.playback.output_buffer import OutputBuffer
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording, load_orchestra
-from follower.playback.render import course_of, render
+from follower.playback.render import OUTPUT_LATENCY_S, course_of, render
 from follower.playback.stretcher import Stretcher
 from follower.playback.stretchers import STRETCHERS, make_stretcher
 from follower.session.runner import run
@@ -58,18 +60,20 @@ CURVES: dict[str, RateCurve] = {
 }
 TONES_HZ = (55.0, 110.3, 440.7, 1234.5, 5000.0)
 TOLERANCES_MS = (50, 100, 200, 500)
+LATENCIES_S = (0.02, OUTPUT_LATENCY_S, 0.12, 0.2)
+"""Of the output, from the decision to the sound."""
 
 
 def play(
     stretcher: Stretcher, start: float, rate: RateCurve, duration_s: float, rate_hz: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Samples of the first channel, and the claimed place before each quantum as rows (output, source sample)."""
+    """Samples of the first channel, and the source position before each quantum as rows (output, source sample)."""
     stretcher.start(start, rate(0.0))
-    out, places = [], []
+    out, positions = [], []
     for n in range(0, round(duration_s * rate_hz), QUANTUM):
-        places.append((n, stretcher.source_sample))
+        positions.append((n, stretcher.source_sample))
         out.append(stretcher.pull(QUANTUM, rate(n / rate_hz))[:, 0])
-    return np.concatenate(out), np.array(places)
+    return np.concatenate(out), np.array(positions)
 
 
 def tone_quality(y: NDArray[np.float32], frequency_hz: float, rate_hz: int) -> tuple[float, float]:
@@ -82,16 +86,16 @@ def tone_quality(y: NDArray[np.float32], frequency_hz: float, rate_hz: int) -> t
 
 
 def click_errors_ms(stretcher_name: str, rate: RateCurve, rate_hz: int) -> NDArray[np.float64]:
-    """When clicks are heard, less when the claimed place passes them (ms)."""
+    """When clicks are heard, less when the stretcher's source position passes them (ms)."""
     rng = np.random.default_rng(0)
     x = (1e-4 * rng.standard_normal(16 * rate_hz)).astype(np.float32)
     at = np.arange(round(0.53 * rate_hz), len(x) - rate_hz, round(0.31 * rate_hz))
     for c in at:
         x[c : c + 40] += (0.8 * np.hanning(40) * np.sin(1.2 * np.arange(40))).astype(np.float32)
     recording = OrchestraRecording.from_samples(x, rate_hz)
-    y, places = play(make_stretcher(stretcher_name, recording), 2.0 * rate_hz, rate, 5.0, rate_hz)
+    y, positions = play(make_stretcher(stretcher_name, recording), 2.0 * rate_hz, rate, 5.0, rate_hz)
     reach, errors = round(0.04 * rate_hz), []
-    for expected in np.interp(at, places[:, 1], places[:, 0], left=-1, right=-1):
+    for expected in np.interp(at, positions[:, 1], positions[:, 0], left=-1, right=-1):
         if not reach < expected < len(y) - 2 * reach:
             continue
         first = int(expected) - reach
@@ -100,12 +104,12 @@ def click_errors_ms(stretcher_name: str, rate: RateCurve, rate_hz: int) -> NDArr
     return np.array(errors)
 
 
-def quality(stretchers: Sequence[str]) -> None:
+def quality(stretchers: Sequence[str]) -> list[Row]:
+    """A row for each sample rate, stretcher and rate curve: the worst of the tones, and the clicks."""
+    rows: list[Row] = []
     for rate_hz in (44100, 22050):
         t = np.arange(13 * rate_hz) / rate_hz
         for name in stretchers:
-            print(f"\n{name} at {rate_hz} Hz: worst of {len(TONES_HZ)} tones; clicks")
-            print("rate              | detuning, cents | modulation, dB | clicks, ms")
             for label, curve in CURVES.items():
                 measured = []
                 for f in TONES_HZ:
@@ -114,15 +118,20 @@ def quality(stretchers: Sequence[str]) -> None:
                     y, _ = play(stretcher, 2.0 * rate_hz, curve, 3.0, rate_hz)
                     measured.append(tone_quality(y, f, rate_hz))
                 cents, modulation_db = np.array(measured).T
-                clicks = click_errors_ms(name, curve, rate_hz)
-                print(
-                    f"{label:17s} | {np.abs(cents).max():15.2f} | {modulation_db.max():14.0f} | "
-                    f"{clicks.min():+.2f} .. {clicks.max():+.2f}",
-                    flush=True,
+                rows.append(
+                    {
+                        "stretcher": name,
+                        "rate": label,
+                        "sample_rate_hz": rate_hz,
+                        "detuning_cents": round(float(np.abs(cents).max()), 4),
+                        "modulation_db": round(float(modulation_db.max()), 1),
+                        "clicks_ms": round(float(np.abs(click_errors_ms(name, curve, rate_hz)).max()), 2),
+                    }
                 )
+    return rows
 
 
-def drift(minutes: float, ppm: float) -> None:
+def drift(minutes: float, ppm: float) -> list[Row]:
     """Real sound (8 kHz, so that half an hour takes a minute) against an output clock that is off by `ppm`."""
     rate_hz, request, latency_s = 8000, 256, 0.03
     rng = np.random.default_rng(0)
@@ -131,7 +140,7 @@ def drift(minutes: float, ppm: float) -> None:
     player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
     buffer = OutputBuffer(player, request)
     out = np.empty((request, 2), np.float32)
-    place_heard: list[tuple[float, float]] = []
+    heard_at: list[tuple[float, float]] = []
     frames = hops = 0
     begin = time.process_time()
     while frames / rate_hz < 60 * minutes:
@@ -147,14 +156,21 @@ def drift(minutes: float, ppm: float) -> None:
         if player.block_position_s is not None:
             # The newest block is the last in the queue.
             begins = frames + buffer.queued_frames - player.block_samples
-            place_heard.append((begins / (rate_hz * (1 + ppm * 1e-6)) + latency_s, player.block_position_s))
-    at_s, place_s = np.array(place_heard).T
-    error_ms = 1e3 * (place_s - at_s)[len(at_s) // 100 :]
-    print(
-        f"{minutes:g} min at {ppm:+g} ppm: {buffer.drop_outs} drop-outs, error {error_ms.min():+.2f} .. "
-        f"{error_ms.max():+.2f} ms, drift found {buffer.drift_ppm:+.0f} ppm, {player.counts.entries} entries, "
-        f"{player.counts.jumps} jumps, {time.process_time() - begin:.0f} s of processor time"
-    )
+            heard_at.append((begins / (rate_hz * (1 + ppm * 1e-6)) + latency_s, player.block_position_s))
+    at_s, position_s = np.array(heard_at).T
+    error_ms = 1e3 * (position_s - at_s)[len(at_s) // 100 :]
+    return [
+        {
+            "minutes": minutes,
+            "ppm": ppm,
+            "found_ppm": round(buffer.drift_ppm, 1),
+            "drop_outs": buffer.drop_outs,
+            "largest_error_ms": round(float(np.abs(error_ms).max()), 2),
+            "entries": player.counts.entries,
+            "jumps": player.counts.jumps,
+            "cpu_s": round(time.process_time() - begin, 1),
+        }
+    ]
 
 
 class Events:
@@ -187,62 +203,80 @@ def followed(piece: Piece, piano: Path) -> tuple[list[Position | StateChange], f
         return sink.events, source.duration_s
 
 
-def shares(error_ms: NDArray[np.float64]) -> str:
+def estimates_at(events: Sequence[Position | StateChange], beat_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The follower's newest position before each beat, advanced at its rate; infinite before the first."""
+    known = [
+        (e.audio_time_s, e.orchestra_time_s, e.rate)
+        for e in events
+        if isinstance(e, Position) and e.orchestra_time_s is not None
+    ]
+    at_s, position_s, rate = np.array(known, np.float64).reshape(-1, 3).T
+    k = np.searchsorted(at_s, beat_s, side="right") - 1
+    return np.where(k < 0, np.inf, position_s[k] + rate[k] * (beat_s - at_s[k]))
+
+
+def shares(error_ms: NDArray[np.float64]) -> Mapping[str, float]:
     """Median and percentages beyond the tolerances."""
     size = np.abs(error_ms)
-    over = "/".join(f"{100 * np.mean(size > t):.1f}" for t in TOLERANCES_MS)
-    return f"{np.median(size):.0f} ms | {over} %"
+    over = {f"over_{t}_ms_pct": round(100 * float(np.mean(size > t)), 1) for t in TOLERANCES_MS}
+    return {"median_ms": round(float(np.median(size)), 1), **over}
 
 
-def heard(pairs: Sequence[Path], stretcher: str) -> None:
+def heard(pairs: Sequence[Path], stretcher: str) -> list[Row]:
+    """A row for the follower's estimates and one for what is heard at each latency, over all scenarios."""
     from follower.evaluation.scenario import load_scenario
 
-    print(f"scenario: median | over {'/'.join(map(str, TOLERANCES_MS))} ms of the follower's claims, then of what is")
-    print("heard where the orchestra sounds; beats without orchestra; entries, jumps, audible steps; times real time")
-    claims_all, heard_all = [], []
+    estimated: list[NDArray[np.float64]] = []
+    sounds: dict[float, list[NDArray[np.float64]]] = {latency_s: [] for latency_s in LATENCIES_S}
+    counts = {latency_s: np.zeros(4) for latency_s in LATENCIES_S}
+    total_s = 0.0
     for cache_path, folder in zip(pairs[::2], pairs[1::2], strict=True):
         scenario = load_scenario(folder)
         events, duration_s = followed(load_piece(cache_path), scenario.piano)
+        total_s += duration_s
         recording = load_orchestra(scenario.orchestra)
-        player = OrchestraPlayer(recording, partial(make_stretcher, stretcher, recording))
-        begin = time.perf_counter()
-        course = course_of(list(render(player, events, duration_s)))
-        speed = duration_s / (time.perf_counter() - begin)
         beat_s, target_s = scenario.truth.beat_s, scenario.truth.beat_orchestra_s
-        known = [e for e in events if isinstance(e, Position) and e.orchestra_time_s is not None]
-        k = np.searchsorted([p.audio_time_s for p in known], beat_s, side="right") - 1
-        claimed = np.array(
-            [
-                known[i].orchestra_time_s + known[i].rate * (b - known[i].audio_time_s) if i >= 0 else np.inf
-                for i, b in zip(k, beat_s, strict=True)
-            ]
+        estimated.append(1e3 * (estimates_at(events, beat_s) - target_s))
+        for latency_s in LATENCIES_S:
+            player = OrchestraPlayer(recording, partial(make_stretcher, stretcher, recording))
+            begin = time.process_time()
+            course = course_of(list(render(player, events, duration_s, latency_s)))
+            cpu_s = time.process_time() - begin
+            counts[latency_s] += (player.counts.entries, player.counts.jumps, course.audible_steps(), cpu_s)
+            sounds[latency_s].append(1e3 * (course.position_at(beat_s) - target_s))
+        print(f"{scenario.name} done", file=sys.stderr, flush=True)
+    whole = np.concatenate(estimated)
+    size = {"scenarios": len(estimated), "minutes": round(total_s / 60, 1), "beats": len(whole)}
+    rows: list[Row] = [{"what": "the follower's positions", **size, **shares(whole)}]
+    for latency_s, parts in sounds.items():
+        both = np.concatenate(parts)
+        sounding = np.isfinite(both)
+        entries, jumps, steps, cpu_s = counts[latency_s]
+        rows.append(
+            {
+                "what": f"heard, {1e3 * latency_s:.0f} ms from decision to sound",
+                **size,
+                **shares(both[sounding]),
+                "silent_pct": round(100 * float(np.mean(~sounding)), 1),
+                "entries": int(entries),
+                "jumps": int(jumps),
+                "audible_steps": int(steps),
+                "times_real_time": round(total_s / cpu_s, 1),
+            }
         )
-        claim_ms = 1e3 * (claimed - target_s)
-        heard_ms = 1e3 * (course.position_at(beat_s) - target_s)
-        sounding = np.isfinite(heard_ms)
-        claims_all.append(claim_ms)
-        heard_all.append(heard_ms)
-        print(
-            f"{scenario.name}: {shares(claim_ms)}; {shares(heard_ms[sounding])}; "
-            f"{100 * np.mean(~sounding):.1f} %; {player.counts.entries}, {player.counts.jumps}, "
-            f"{course.audible_steps()}; {speed:.0f}x",
-            flush=True,
-        )
-    both = np.concatenate(heard_all)
-    sounding = np.isfinite(both)
-    print(
-        f"all: {shares(np.concatenate(claims_all))}; {shares(both[sounding])}; {100 * np.mean(~sounding):.1f} % silent"
-    )
+    return rows
 
 
-def cpu(cache_path: Path, piano: Path, stretchers: Sequence[str]) -> None:
+def cpu(cache_path: Path, piano: Path, stretchers: Sequence[str]) -> list[Row]:
+    """A row for each format of the orchestra recording and each stretcher."""
     piece = load_piece(cache_path)
     kernels.warmup()
     begin = time.process_time()
     events, duration_s = followed(piece, piano)
     follower_share = (time.process_time() - begin) / duration_s
     recording = load_orchestra(Path(piece.orchestra_file.path))
-    for rate_hz in (recording.sample_rate_hz, 44100):
+    rows: list[Row] = []
+    for rate_hz in (22050, 44100):
         material = recording if rate_hz == recording.sample_rate_hz else recording.resampled(rate_hz)
         for channels in (1, 2):
             sides = OrchestraRecording(
@@ -254,12 +288,18 @@ def cpu(cache_path: Path, piano: Path, stretchers: Sequence[str]) -> None:
                 for _ in render(player, events, duration_s):
                     pass
                 share = (time.process_time() - begin) / duration_s
-                print(
-                    f"{duration_s / 60:.1f} min, orchestra {rate_hz} Hz x {channels}, {name}: follower "
-                    f"{100 * follower_share:.1f} % + player {100 * share:.1f} % = "
-                    f"{100 * (follower_share + share):.1f} % of a core",
-                    flush=True,
+                rows.append(
+                    {
+                        "stretcher": name,
+                        "minutes": round(duration_s / 60, 1),
+                        "sample_rate_hz": rate_hz,
+                        "channels": channels,
+                        "follower_pct": round(100 * follower_share, 1),
+                        "player_pct": round(100 * share, 1),
+                        "both_pct": round(100 * (follower_share + share), 1),
+                    }
                 )
+    return rows
 
 
 def main() -> int:
@@ -277,20 +317,25 @@ def main() -> int:
     command = commands.add_parser("heard")
     command.add_argument("pairs", type=Path, nargs="+", metavar="CACHE SCENARIO")
     command.add_argument("--stretcher", default="vocoder", choices=tuple(STRETCHERS))
+    for command in commands.choices.values():
+        add_option(command)
     args = parser.parse_args()
     try:
         match args.command:
             case "quality":
-                quality(args.stretcher or list(STRETCHERS))
+                rows = quality(args.stretcher or list(STRETCHERS))
             case "drift":
-                drift(args.minutes, args.ppm)
+                rows = drift(args.minutes, args.ppm)
             case "heard":
-                heard(args.pairs, args.stretcher)
-            case "cpu":
-                cpu(args.cache, args.piano, args.stretcher or list(STRETCHERS))
+                rows = heard(args.pairs, args.stretcher)
+            case _:
+                rows = cpu(args.cache, args.piano, args.stretcher or list(STRETCHERS))
     except FollowerError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
+    print_rows(rows)
+    if args.record:
+        record(f"playback_{args.command}", rows)
     return 0
 
 

@@ -1,6 +1,6 @@
 """Compare time stretchers on music, with a reference no stretcher has touched.
 
-    stretch_music.py [--stretcher NAME ...]
+    python -m benchmarks.playback.stretch_music [--stretcher NAME ...] [--record]
 
 The demo's musicians play the same notes twice: once at their own tempo, once with the tempo changes asked of the
 stretcher. The second is what a perfect stretcher would make of the first, up to the room. Of each stretcher's output
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import stft
 
+from benchmarks.results import Row, add_option, print_rows, record
 from follower.demo import render as demo
 from follower.demo.piece import PIANO, STRINGS, voice_notes
 from follower.playback.recording import OrchestraRecording
@@ -44,9 +45,11 @@ GLIDES: Final = {
     "0.85-1.15 in 1 s": (1.0, 0.15, 2.0),
 }
 """Middle rate, swing, period (s)."""
+FIGURES: Final = ("spectrum_db", "attacks_db", "roughness_db", "dips_pct")
+"""What `compare` returns."""
 
 
-def place_of(second: Samples, glide: tuple[float, float, float]) -> Samples:
+def position_after(second: Samples, glide: tuple[float, float, float]) -> Samples:
     """Source seconds played after so many output seconds: the integral of the rate."""
     middle, swing, period_s = glide
     turn = 2 * np.pi / period_s
@@ -107,42 +110,50 @@ def stretched(x: Samples, name: str, glide: tuple[float, float, float], seconds:
     stretcher.start(0.0, glide[0])
     parts = []
     for n in range(0, round(seconds * RATE_HZ), QUANTUM):
-        # Aim at the place the curve has where this quantum's decision is heard, as the player does.
+        # Aim at the position the curve has where this quantum's decision is heard, as the player does.
         committed = stretcher.committed
         heard_s = (n + committed.output_samples) / RATE_HZ
         ahead_s = 0.05
-        goal = float(place_of(np.float64(heard_s + ahead_s), glide)) * RATE_HZ  # type: ignore[arg-type]
+        goal = float(position_after(np.float64(heard_s + ahead_s), glide)) * RATE_HZ  # type: ignore[arg-type]
         rate = (goal - committed.source_sample) / (ahead_s * RATE_HZ)
         parts.append(stretcher.pull(QUANTUM, float(np.clip(rate, 0.4, 2.5)))[:, 0])
     return np.concatenate(parts).astype(np.float64)
 
 
-def measure(names: list[str]) -> None:
-    """Print a line for each performance, rate curve and stretcher."""
-    print("music   rate              what        spectrum dB  attacks dB  roughness dB  dips %")
+def measure(names: list[str]) -> list[Row]:
+    """A row for each performance, rate curve and stretcher, and for another take of the reference."""
+    rows: list[Row] = []
     for label, performance, voices in (("strings", demo.ORCHESTRA, STRINGS), ("tutti", demo.MIX, (*PIANO, *STRINGS))):
         performance = replace(performance, sample_rate_hz=RATE_HZ)
         _, curve, _ = demo._tempo_curves(BARS, np.random.default_rng([1, 0]))
         source = demo._record(performance, curve, BARS, np.random.default_rng([1, 1]))
         for rate_label, glide in GLIDES.items():
             grid = np.linspace(0, 4 * curve.second[-1], 200_000)
-            moved = demo.TempoCurve(curve.beat, np.interp(curve.second, place_of(grid, glide), grid))
+            moved = demo.TempoCurve(curve.beat, np.interp(curve.second, position_after(grid, glide), grid))
             reference = demo._record(performance, moved, BARS, np.random.default_rng([1, 1]))
             other = demo._record(performance, moved, BARS, np.random.default_rng([1, 2]))
             beats = np.unique([n.start_beat for voice in voices for n in voice_notes(voice, BARS)])
             onset_s = moved.second_at(beats[(beats >= curve.beat[0]) & (beats < curve.beat[-1])])
             outputs = {name: stretched(source, name, glide, float(moved.second[-1])) for name in names}
             for name, out in {**outputs, "other take": other}.items():
-                spectrum, attacks, rough, dips = compare(out, reference[: len(out)], onset_s)
-                figures = f"{spectrum:11.2f} {attacks:11.2f} {rough:13.2f} {dips:7.1f}"
-                print(f"{label:7s} {rate_label:17s} {name:11s} {figures}", flush=True)
+                figures = dict(zip(FIGURES, compare(out, reference[: len(out)], onset_s), strict=True))
+                rows.append(
+                    {"music": label, "rate": rate_label, "what": name}
+                    | {key: round(value, 2) for key, value in figures.items()}
+                )
+    return rows
 
 
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stretcher", action="append", choices=tuple(STRETCHERS))
-    measure(parser.parse_args().stretcher or list(STRETCHERS))
+    add_option(parser)
+    args = parser.parse_args()
+    rows = measure(args.stretcher or list(STRETCHERS))
+    print_rows(rows)
+    if args.record:
+        record("stretch_music", rows)
     return 0
 
 

@@ -76,17 +76,21 @@ class RenderedBlock:
 
 
 def render(
-    player: OrchestraPlayer, events: Sequence[Position | StateChange], duration_s: float
+    player: OrchestraPlayer,
+    events: Sequence[Position | StateChange],
+    duration_s: float,
+    output_latency_s: float = OUTPUT_LATENCY_S,
 ) -> Iterator[RenderedBlock]:
     """Play after recorded positions, the same every time.
 
-    The block that sounds at an instant knows the positions from audio up to `OUTPUT_LATENCY_S` before.
+    The block that sounds at an instant knows the positions from audio up to `output_latency_s` before.
 
     Args:
         player: fresh.
         events: positions and changes of state of a session, in order.
         duration_s: length of the live audio. The result goes on until the last fade, or the end of the piece, is over,
             no longer than `MAX_TAIL_S`.
+        output_latency_s: from the decision to the sound.
 
     Yields:
         The blocks, without a gap.
@@ -95,7 +99,7 @@ def render(
     rate_hz = player.sample_rate_hz
     while n < duration_s * rate_hz or (player.sounds and n < (duration_s + MAX_TAIL_S) * rate_hz):
         at_s = n / rate_hz
-        while k < len(events) and events[k].audio_sample / events[k].sample_rate_hz <= at_s - OUTPUT_LATENCY_S:
+        while k < len(events) and events[k].audio_sample / events[k].sample_rate_hz <= at_s - output_latency_s:
             player.on_event(events[k], events[k].audio_sample / events[k].sample_rate_hz)
             k += 1
         begun = player.counts.entries + player.counts.jumps

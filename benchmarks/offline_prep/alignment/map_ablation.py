@@ -1,12 +1,12 @@
 """What each part of the PO-O map is worth, and how self-consistent the map is.
 
     python -m benchmarks.offline_prep.alignment.map_ablation SCENARIO... [--pool NAME=PATTERN[,PATTERN]]
-        [--variant NAME] [--consistency]
+        [--variant NAME] [--consistency] [--record]
 
-Prints, per pool of scenarios, the median error and the share of evaluation beats over 100 and 500 ms of the whole
-method and of it with one part left out. With --consistency also, needing no annotation: the round trip O to PO to O
-through two maps made independently, with the roles of the recordings exchanged, and the difference between the maps of
-the recordings and of the time-reversed recordings.
+Prints, per pool of scenarios, the median error and the share of evaluation beats over 50, 100, 200 and 500 ms of the
+whole method and of it with one part left out. With --consistency, which needs no annotation, instead: the round trip
+O to PO to O through two maps made independently, with the roles of the recordings exchanged, and the difference
+between the maps of the recordings and of the time-reversed recordings.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.results import Row, add_option, print_rows, record
 from follower.evaluation.scenario import MapTruth, Scenario, load_scenario
 from follower.piece.mix_map import MixMap
 from offline_prep.alignment.align import align_recordings, frame_rms, precise_comparisons
@@ -178,15 +179,15 @@ def samples_of(scenario: Scenario) -> dict[str, NDArray[np.float32]]:
     return {role: resample(r.samples, r.sample_rate_hz, SAMPLE_RATE_HZ) for role, r in read.items()}
 
 
-def show(pool: str, results: dict[str, list[NDArray[np.float64]]]) -> None:
-    """Print one table."""
-    print(f"\n{pool}\n\n| variant | beats | median ms | > 100 ms % | > 500 ms % |\n|---|---|---|---|---|")
+def pooled(pool: str, results: dict[str, list[NDArray[np.float64]]]) -> list[Row]:
+    """A row for each variant: its errors over the scenarios of a pool."""
+    rows: list[Row] = []
     for name, parts in results.items():
         ms = 1000 * np.abs(np.concatenate(parts))
-        print(
-            f"| {name} | {len(ms)} | {np.median(ms):.1f} | {100 * np.mean(ms > 100):.1f} "
-            f"| {100 * np.mean(ms > 500):.2f} |"
-        )
+        shares = {f"over_{t}_ms_pct": round(100 * float(np.mean(ms > t)), 1) for t in (50, 100, 200, 500)}
+        size = {"scenarios": len(parts), "points": len(ms), "median_ms": round(float(np.median(ms)), 1)}
+        rows.append({"pool": pool, "variant": name, **size, **shares})
+    return rows
 
 
 def main() -> None:
@@ -196,6 +197,7 @@ def main() -> None:
     parser.add_argument("--pool", action="append", default=[], metavar="NAME=PATTERN[,PATTERN]")
     parser.add_argument("--variant", action="append", choices=tuple(VARIANTS), help="only this one; repeatable")
     parser.add_argument("--consistency", action="store_true")
+    add_option(parser)
     args = parser.parse_args()
     found = {}
     for folder in args.scenarios:
@@ -204,11 +206,15 @@ def main() -> None:
             consistency(scenario) if args.consistency else errors(scenario, args.variant or list(VARIANTS))
         )
         print(f"{scenario.name} done", file=sys.stderr, flush=True)
+    rows: list[Row] = []
     for pool in args.pool or ["all=*"]:
         name, _, patterns = pool.partition("=")
         members = [r for n, r in found.items() if any(fnmatch(n, p) for p in patterns.split(","))]
         if members:
-            show(name, {v: [m[v] for m in members] for v in members[0]})
+            rows += pooled(name, {v: [m[v] for m in members] for v in members[0]})
+    print_rows(rows)
+    if args.record:
+        record("map_consistency" if args.consistency else "map_ablation", rows)
 
 
 if __name__ == "__main__":
