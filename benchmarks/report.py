@@ -176,7 +176,7 @@ def costs() -> str:
     made = prep.tables["rows"][0]
     mix = next(r for r in untouched.tables["pooled"] if r["system"] == "mix:tempo")
     text = (
-        f"On the last row the place in the full mix is found to {number(mix['median_ms'])} ms (median); the rest is "
+        f"On the last row the position in the full mix is found to {number(mix['median_ms'])} ms (median); the rest is "
         f"the map to the orchestra recording. A hop of 23 ms takes {hop['cpu_p50_ms']:.1f} ms of processor time "
         f"(median; {hop['cpu_p99_ms']:.1f} ms at the 99th percentile) on {hop['reference_s'] / 60:.0f} minutes of "
         f"music; preparing {made['mix_s'] / 60:.0f} + {made['orchestra_s'] / 60:.0f} minutes takes "

@@ -81,9 +81,9 @@ def record(name: str, measured: Any, command: str | None = None) -> None:
     Args:
         name: of the benchmark.
         measured: in one of the shapes `tables_of` understands.
-        command: how it was measured; None takes this program's command line.
+        command: how it was measured; None takes this program's command line, of files and folders only the names.
     """
-    said = command or shlex.join(["python", *sys.orig_argv[1:]])
+    said = command or shlex.join(["python", *(_without_folders(word) for word in sys.orig_argv[1:])])
     result = Result(name, _commit(), _machine(), datetime.now(UTC).date().isoformat(), said, tables_of(measured))
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
@@ -134,6 +134,10 @@ def print_rows(rows: Sequence[Row]) -> None:
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Add `--record`, which asks a benchmark to `record` its result."""
     parser.add_argument("--record", action="store_true", help="write the result into benchmarks/results")
+
+
+def _without_folders(word: str) -> str:
+    return Path(word).name if Path(word).is_absolute() or Path(word).exists() else word
 
 
 def _commit() -> str:

@@ -20,10 +20,10 @@ def main() -> int:
     shown = 0
     with FollowerClient(url) as follower:
         while lines is None or shown < lines:
-            place_s = follower.orchestra_time_s()
+            position_s = follower.orchestra_time_s()
             position = follower.position
-            if place_s is not None and position is not None:
-                print(f"{place_s:8.2f} s  rate {position.rate:.2f}  {position.state}", flush=True)
+            if position_s is not None and position is not None:
+                print(f"{position_s:8.2f} s  rate {position.rate:.2f}  {position.state}", flush=True)
                 shown += 1
             time.sleep(0.1)
     return 0

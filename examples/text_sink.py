@@ -1,6 +1,6 @@
 """A sink of your own: one file, no change to the program.
 
-    PYTHONPATH=examples follower replay CACHE p.wav --sink text_sink:TextSink=places.txt
+    PYTHONPATH=examples follower replay CACHE p.wav --sink text_sink:TextSink=positions.txt
 
 `BackgroundSink` brings the thread and the bounded queue: `deliver` may be as slow as it likes.
 To add a sink to the program itself, put the file into the room of its medium (follower/files/, follower/osc/ ...)
@@ -46,8 +46,8 @@ class TextSink(BackgroundSink):
                     self._file.write(f"following, {item.orchestra_duration_s:.0f} s of orchestra\n")
                 case StateChange():
                     self._file.write(f"{item.state}: {item.reason}\n")
-                case Position(orchestra_time_s=float(place_s)) if int(place_s) != self._second:
-                    self._second = int(place_s)
+                case Position(orchestra_time_s=float(position_s)) if int(position_s) != self._second:
+                    self._second = int(position_s)
                     self._file.write(f"{self._second} s at rate {item.rate:.2f}\n")
         self._file.flush()
 

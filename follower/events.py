@@ -55,8 +55,8 @@ class Position:
         seq: 0, 1, 2, ... over the positions of a session.
         audio_sample: live samples consumed when the position was emitted, at `sample_rate_hz`.
         sample_rate_hz: rate of the live stream.
-        orchestra_time_s: place in the orchestra recording (s); None while unknown.
-        mix_time_s: place in the full mix (s); None while unknown.
+        orchestra_time_s: position in the orchestra recording (s); None while unknown.
+        mix_time_s: position in the full mix (s); None while unknown.
         rate: orchestra seconds per live second from here on.
         confidence: 0..1, the estimated probability that `orchestra_time_s` is within 200 ms.
         state: see `State`.

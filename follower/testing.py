@@ -37,7 +37,7 @@ RATE_HZ: Final = 44100
 BLOCK: Final = 512
 """Samples in a block of `audio`."""
 SESSION: Final = Session("1.2.3", "tempo", RATE_HZ, 100.0, 110.0)
-"""What a sink is told at the beginning of a session with a `FakeEngine`."""
+"""What a sink gets at the beginning of a session with a `FakeEngine`."""
 SOUND_RATE_HZ: Final = 22050
 """Sampling rate of `make_sound`."""
 NOTE_S: Final = 0.25
@@ -45,7 +45,7 @@ NOTE_S: Final = 0.25
 
 
 def position(seq: int, orchestra_time_s: float | None = None, state: State = State.FOLLOWING) -> Position:
-    """A position whose fields show its number: it is at `seq` seconds of the orchestra unless told otherwise.
+    """A position whose fields show its number: it is at `seq` seconds of the orchestra unless given otherwise.
 
     >>> position(3).orchestra_time_s, position(3).audio_sample
     (3.0, 2048)

@@ -165,7 +165,7 @@ def build_cache(
         if outdated is None:
             manifest = read_manifest(out)
             return BuildResult(out, True, manifest, tuple(manifest.alignment.get("warnings", ())))
-    _check_place(out)
+    _check_destination(out)
     piece = prepare_piece(inputs, out, settings, progress)
     write_piece(piece)
     progress("done", 1.0)
@@ -195,7 +195,7 @@ def prepare_piece(inputs: Inputs, out: Path, settings: PrepSettings, report: Pro
     )
 
 
-def _check_place(out: Path) -> None:
+def _check_destination(out: Path) -> None:
     """Raise before the minutes of work when it is plain that `out` cannot be made after them."""
     nearest = next(p for p in out.resolve().parents if p.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):

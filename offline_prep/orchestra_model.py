@@ -154,8 +154,8 @@ def fit_mix_mixtures(
 ) -> MixMixtures:
     """Fit both mixtures to the full mix itself, labelled by the piano activity.
 
-    A mixture of the separate orchestra recording tells its room and microphone from the mix's rather than orchestra
-    from piano (as a classifier of the mix's frames: mean AUC .66; mixtures of the mix itself: .91).
+    A mixture of the separate orchestra recording distinguishes its room and microphone from the mix's rather than
+    orchestra from piano (as a classifier of the mix's frames: mean AUC .66; mixtures of the mix itself: .91).
 
     Args:
         mix_mfcc: (n, 13) stream MFCC.

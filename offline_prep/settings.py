@@ -47,7 +47,7 @@ _ROOTS: Final = {p.__name__: Path(p.__path__[0]) for p in (follower, offline_pre
 
 @dataclass(frozen=True)
 class PrepSettings:
-    """What a preparation can be told.
+    """What a preparation depends on besides the recordings.
 
     Attributes:
         config: configuration of the features; the live engine needs it again.

@@ -120,7 +120,7 @@ class TestReplay:
         assert (orchestra[known] >= 0).all() and (orchestra[known] <= cache.orchestra_duration_s + 0.1).all()
         assert (mix[known] >= 0).all() and (mix[known] <= cache.mix_duration_s + 0.1).all()
         waiting = np.array([s is State.WAITING for s in states])
-        assert waiting[0] and not known[waiting].any(), "nothing is claimed before the piano begins"
+        assert waiting[0] and not known[waiting].any(), "no position is given before the piano begins"
         assert not waiting[at > 3.0].any()
 
     def test_out_has_the_notebooks_results(self, replayed: Path, prepared: Path) -> None:
@@ -173,7 +173,9 @@ class TestReplay:
         error = live_errors(Estimates.build(at, orchestra, rate), truth.beat_s, truth.beat_orchestra_s)
         assert np.median(np.abs(error)) < 0.1
 
-    def test_a_known_start_claims_from_the_first_note(self, prepared: Path, short_demo: Path, tmp_path: Path) -> None:
+    def test_a_known_start_gives_positions_from_the_first_note(
+        self, prepared: Path, short_demo: Path, tmp_path: Path
+    ) -> None:
         truth = load_scenario(short_demo).truth
         arguments = [str(prepared), str(short_demo / "p.wav"), "--speed", "max", "--start", f"{truth.orchestra_s[0]}"]
         assert follower_main(["replay", *arguments, "--positions", str(tmp_path / "p.csv")]) == 0
@@ -347,7 +349,7 @@ class TestBadInput:
         assert before == {f.name: f.read_bytes() for f in cache.iterdir()}
 
     @pytest.mark.parametrize("place", ["under-a-file", "proc"])
-    def test_prep_refuses_a_place_it_cannot_write(
+    def test_prep_refuses_a_folder_it_cannot_write(
         self, short_demo: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], place: str
     ) -> None:
         (tmp_path / "file").write_text("")
@@ -366,7 +368,7 @@ class TestBadInput:
         assert (tmp_path / "letters" / "dear.txt").read_text() == "important"
 
     @pytest.mark.parametrize("option", ["--positions", "--jsonl", "--out"])
-    def test_replay_refuses_a_place_it_cannot_write(
+    def test_replay_refuses_a_folder_it_cannot_write(
         self, prepared: Path, short_demo: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], option: str
     ) -> None:
         (tmp_path / "file").write_text("")

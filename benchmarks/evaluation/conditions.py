@@ -142,10 +142,10 @@ def bleed(take: Take, level_db: float) -> Variant:
         part = part[: len(out) - begin]
         out[begin : begin + len(part)] += part
     speaker = signal.sosfilt(signal.butter(2, (120, 8000), "bandpass", fs=RATE_HZ, output="sos"), out)
-    heard = add_room(speaker, RATE_HZ, 0.6, -4.0, take.rng)
-    power = block_power(heard, 0.2)
+    sound = add_room(speaker, RATE_HZ, 0.6, -4.0, take.rng)
+    power = block_power(sound, 0.2)
     level = np.sqrt(np.mean(power[power > 0.01 * power.max()]))
-    return whole(take, take.samples + heard * take.level / level * 10.0 ** (level_db / 20.0))
+    return whole(take, take.samples + sound * take.level / level * 10.0 ** (level_db / 20.0))
 
 
 def tuned(take: Take, cents: float) -> Variant:
@@ -155,9 +155,9 @@ def tuned(take: Take, cents: float) -> Variant:
     return Variant(new.astype(np.float64), (Piece(0.0, take.duration_s, 0.0, 1.0 / ratio),))
 
 
-def tempo(take: Take, factor: float, longest_s: float) -> Variant:
-    """Played `factor` times as fast, its first `longest_s` seconds."""
-    n = min(take.duration_s, longest_s)
+def tempo(take: Take, factor: float, max_s: float) -> Variant:
+    """Played `factor` times as fast, its first `max_s` seconds."""
+    n = min(take.duration_s, max_s)
     part = stretched(take.samples, np.array([0.0, n]), np.array([0.0, n / factor]))
     return Variant(part, (Piece(0.0, n, 0.0, 1.0 / factor),))
 
@@ -444,7 +444,7 @@ def write(scenarios: list[Path], out: Path, names: list[str]) -> None:
             take = load_take(folder, name)
             variant = CONDITIONS[name](take)
             if variant is None:
-                print(f"{take.scenario.name} has no place for {name}", file=sys.stderr)
+                print(f"{take.scenario.name} has no spot for {name}", file=sys.stderr)
                 continue
             print(write_variant(take, name, variant, out), flush=True)
 

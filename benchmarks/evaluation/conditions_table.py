@@ -59,10 +59,10 @@ def rest_states(folder: Path, positions: Path) -> tuple[float, float, list[float
     """Seconds of rest that count, seconds of them called `orchestra`, and seconds to each re-entry's lock."""
     truth = np.array(read_columns(folder / "truth.csv", ("p", "o", "po", "measure", "both")))
     samples, rate_hz = soundfile.read(find_audio(folder, "p"))
-    at_s, place_s = read_columns(positions, ("audio_time_s", "orchestra_time_s"))
+    at_s, position_s = read_columns(positions, ("audio_time_s", "orchestra_time_s"))
     with positions.open(newline="", encoding="utf-8") as file:
         state = np.array([row["state"] for row in csv.DictReader(file)])
-    off_s = np.abs(place_s - np.interp(at_s, truth[0], truth[1]))
+    off_s = np.abs(position_s - np.interp(at_s, truth[0], truth[1]))
     good = (state == State.FOLLOWING.value) & (off_s <= WITHIN_S)
     total = called = 0.0
     reentries: list[float | None] = []

@@ -11,9 +11,9 @@
 | noa | the follower of realtime-accompaniment 1.0: the full online DTW frontier, chroma, steps (1,1) (1,2) (2,1) |
 
 All have their own features and settings. They follow the piano in the full mix; our PO-O map (from `--caches`, a
-prepared cache per scenario, named like it) brings their places into the orchestra recording, so what differs is the
+prepared cache per scenario, named like it) brings their positions into the orchestra recording, so what differs is the
 following alone. None of them can find an unknown start: each runs once from the full mix's beginning and once with mix
-and piano both cut at the true first note, the best case. Each claim is the end of the reference frame matched to the
+and piano both cut at the true first note, the best case. Each estimate is the end of the reference frame matched to the
 newest live frame, at the sample at which that frame was complete.
 
 The peers need libraries that this project does not want. Give them an environment of their own:
@@ -94,7 +94,7 @@ def follow_matchmaker(method: str, live: Samples, reference: Samples, rate_hz: i
     )
     out: list[int] = []
     while (item := stream.queue.get()) is not STREAM_END:
-        # At the end of the reference it stops; the last place is held.
+        # At the end of the reference it stops; the last position is held.
         out.append(round(follower(*item) * frame_rate) if follower.is_still_following() else out[-1])
     return np.array(out, np.int64)
 
@@ -181,12 +181,12 @@ def child(name: str, folder: Path) -> int:
 # ---- In the project's environment ----
 
 
-def places(peer: Peer, frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a peer's frames say: live seconds consumed, and the place in the reference (s) claimed then.
+def estimated_positions(peer: Peer, frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a peer's frames say: live seconds consumed, and the position in the reference (s) estimated then.
 
     Example:
-        >>> at, place = places(PEERS["arzt"], np.array([0, 3]))
-        >>> at.round(3).tolist(), place.round(3).tolist()
+        >>> at, position = estimated_positions(PEERS["arzt"], np.array([0, 3]))
+        >>> at.round(3).tolist(), position.round(3).tolist()
         ([0.067, 0.1], [0.067, 0.167])
     """
     at = (np.arange(len(frames)) * peer.hop_samples + peer.live_window_samples) / peer.rate_hz
@@ -245,9 +245,9 @@ def follow_scenario(name: str, python: str, scenario: Scenario, mix_map: MixMap,
         whole = resample(recording.samples, recording.sample_rate_hz, peer.rate_hz)
         samples.append(np.ascontiguousarray(whole[round(cut_s * peer.rate_hz) :], dtype=np.float32))
     frames, compute_s = run_peer(name, python, samples[0], samples[1])
-    at_s, mix_s = (x + cut_s for x, cut_s in zip(places(peer, frames), begin_s, strict=True))
+    at_s, mix_s = (x + cut_s for x, cut_s in zip(estimated_positions(peer, frames), begin_s, strict=True))
     orchestra_s, slope = np.asarray(mix_map.to_orchestra(mix_s)), np.asarray(mix_map.slope_at(mix_s))
-    # No peer claims a rate. Frames are 23 or 33 ms apart, so the full mix's own tempo in between is near enough.
+    # No peer estimates a rate. Frames are 23 or 33 ms apart, so the full mix's own tempo in between is near enough.
     in_mix, in_orchestra = Estimates.build(at_s, mix_s, np.ones(len(at_s))), Estimates.build(at_s, orchestra_s, slope)
     label = f"{name}, {'known' if known else 'unknown'} start"
     none = np.full(len(truth.beat_s), np.nan)

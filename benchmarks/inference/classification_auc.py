@@ -1,4 +1,4 @@
-"""Does the classification tell the mix's frames with piano from those without, and does listening help?
+"""Does the classification distinguish the mix's frames with piano from those without, and does listening help?
 
     python -m benchmarks.inference.classification_auc --scenarios DIR [--caches DIR] [--json F] [--record]
 
@@ -26,7 +26,7 @@ SECONDS = (0, 2, 5, 10, 20, 40)
 SOUNDING_DB = -35.0
 NEAR_S = 0.1
 FAR_S = 0.5
-LEAST_REST_S = 1.0
+MIN_REST_S = 1.0
 
 
 def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
@@ -75,7 +75,7 @@ def measure(folder: Path, caches: Path) -> dict[str, Any] | None:
     live = stream_features(load_recording(scenario.piano), config, lambda _stage, _share: None)
     activity = piece.piano_activity
     label = labels(live.rms, config.hop_s, scenario.truth.piano_s, scenario.truth.mix_s, len(activity))
-    if np.sum(label == 0) * config.hop_s < LEAST_REST_S:
+    if np.sum(label == 0) * config.hop_s < MIN_REST_S:
         return None
 
     def score(values: NDArray[np.floating]) -> float:
@@ -87,9 +87,9 @@ def measure(folder: Path, caches: Path) -> dict[str, Any] | None:
     classifier = MixClassifier(piece.mix.mfcc, activity, piece.gmm.orchestra, piece.gmm.piano)
     result: dict[str, Any] = {"rest_s": round(float(np.sum(label == 0)) * config.hop_s, 1), "offline": score(activity)}
     wanted = [round(s / config.hop_s) for s in SECONDS]
-    for heard, (pitch, mfcc) in enumerate(zip(live.pitch, live.mfcc, strict=True)):
-        if heard in wanted:
-            result[f"{SECONDS[wanted.index(heard)]} s"] = score(classifier.piano_probability)
+    for hop, (pitch, mfcc) in enumerate(zip(live.pitch, live.mfcc, strict=True)):
+        if hop in wanted:
+            result[f"{SECONDS[wanted.index(hop)]} s"] = score(classifier.piano_probability)
         presence = observer.observe(pitch).presence
         classifier.update(mfcc, presence)
     result["end"] = score(classifier.piano_probability)
@@ -115,7 +115,7 @@ def main() -> None:
             results[folder.name] = result
             print(f"{folder.name:32}" + "".join(f"{result.get(c, float('nan')):9.3f}" for c in columns), flush=True)
     if not results:
-        raise SystemExit(f"{args.scenarios}: no scenario in which the piano rests for {LEAST_REST_S:g} s or more")
+        raise SystemExit(f"{args.scenarios}: no scenario in which the piano rests for {MIN_REST_S:g} s or more")
     rows = [{"scenario": name, **result} for name, result in results.items()]
     for name, reduce in (("mean", np.mean), ("worst", np.min)):
         values = [[r[c] for r in results.values() if c in r] for c in columns]

@@ -114,8 +114,8 @@ def follow(frontier: Frontier, piece: Piece, live: StreamFeatures) -> Estimates:
         for event in tracker.update(belief, (k + 1) * config.hop_samples):
             if isinstance(event, Position):
                 rows.append((event.audio_time_s, event.orchestra_time_s, event.rate))
-    at, place, rate = np.array(rows, dtype=np.float64).T
-    return Estimates.build(at, place, rate)
+    at, position, rate = np.array(rows, dtype=np.float64).T
+    return Estimates.build(at, position, rate)
 
 
 def main() -> None:

@@ -140,7 +140,7 @@ def drift(minutes: float, ppm: float) -> list[Row]:
     player = OrchestraPlayer(recording, lambda: make_stretcher("vocoder", recording))
     buffer = OutputBuffer(player, request)
     out = np.empty((request, 2), np.float32)
-    heard_at: list[tuple[float, float]] = []
+    sounded: list[tuple[float, float]] = []
     frames = hops = 0
     begin = time.process_time()
     while frames / rate_hz < 60 * minutes:
@@ -156,8 +156,8 @@ def drift(minutes: float, ppm: float) -> list[Row]:
         if player.block_position_s is not None:
             # The newest block is the last in the queue.
             begins = frames + buffer.queued_frames - player.block_samples
-            heard_at.append((begins / (rate_hz * (1 + ppm * 1e-6)) + latency_s, player.block_position_s))
-    at_s, position_s = np.array(heard_at).T
+            sounded.append((begins / (rate_hz * (1 + ppm * 1e-6)) + latency_s, player.block_position_s))
+    at_s, position_s = np.array(sounded).T
     error_ms = 1e3 * (position_s - at_s)[len(at_s) // 100 :]
     return [
         {

@@ -4,16 +4,16 @@
     python -m benchmarks.signal.bleed_loop SCENARIO... --caches DIR [--level DB ...] [--mode NAME ...]
         [--json F] [--record]
 
-The microphone hears the pianist's recording and, through a loudspeaker and a room, what the player sounds at that
-moment: it plays after the engine's own claims, with its own control loop and with positions that reach it 50 ms late,
-as in a live session, its wrong places, jumps and silences included. Levels are those of the orchestra's passage
-relative to the piano's, both over their sounding parts. Modes:
+The microphone receives the pianist's recording and, through a loudspeaker and a room, what the player sounds at that
+moment: it plays after the engine's own estimates, with its own control loop and with positions that reach it 50 ms
+late, as in a live session, its wrong positions, jumps and silences included. Levels are those of the orchestra's
+passage relative to the piano's, both over their sounding parts. Modes:
 
 | mode | does |
 |---|---|
-| off | the canceller is told that the loudspeakers are silent: nothing is subtracted |
-| claims | it is told nothing and takes the loudspeakers to play what the engine claims (a session without `playback`) |
-| told | the player tells it what sounds, before every block of the microphone (23 ms) |
+| off | the canceller takes the loudspeakers to be silent: nothing is subtracted |
+| estimates | it takes the loudspeakers to play the engine's estimates (a session without `playback`) |
+| reported | the player reports what sounds, before every block of the microphone (23 ms) |
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from follower.protocol.commands import PlaybackPosition
 from follower.terminal import print_table
 from offline_prep.audio import load_recording, resample
 
-MODES = ("off", "claims", "told")
+MODES = ("off", "estimates", "reported")
 LEVELS_DB = (-15.0, -3.0, 3.0)
 ROOM_S = 0.6
 """Reverberation time."""
@@ -76,10 +76,10 @@ class Loudspeaker:
     def process(self, samples: Samples) -> Samples:
         """What arrives at the microphone while these samples are played, shape like `samples`."""
         played, self._zi = signal.sosfilt(self._sos, samples, zi=self._zi)
-        heard = signal.oaconvolve(played, self._response)
-        heard[: len(self._ringing)] += self._ringing
-        self._ringing = heard[len(samples) :]
-        return np.asarray(heard[: len(samples)])
+        arriving = signal.oaconvolve(played, self._response)
+        arriving[: len(self._ringing)] += self._ringing
+        self._ringing = arriving[len(samples) :]
+        return np.asarray(arriving[: len(samples)])
 
 
 def level(samples: Samples, sample_rate_hz: int) -> float:
@@ -106,7 +106,7 @@ def closed_loop(
     speaker = Loudspeaker(rate_hz)
     n = PLAYER_BLOCKS * player.block_samples
     events: list[Position | StateChange] = []
-    heard = 0
+    delivered = 0
     if mode == "off":
         engine.command(PlaybackPosition(0.0, 0.0))
 
@@ -118,14 +118,16 @@ def closed_loop(
         for k in range(PLAYER_BLOCKS):
             first = k * player.block_samples
             at_s = (begin + first) / rate_hz
-            while heard < len(events) and events[heard].audio_sample / rate_hz <= at_s - OUTPUT_LATENCY_S:
-                player.on_event(events[heard], events[heard].audio_sample / rate_hz)
-                heard += 1
+            while delivered < len(events) and events[delivered].audio_sample / rate_hz <= at_s - OUTPUT_LATENCY_S:
+                player.on_event(events[delivered], events[delivered].audio_sample / rate_hz)
+                delivered += 1
             sound[first : first + player.block_samples] = player.block(at_s)[:, 0]
-            if mode == "told" and k == 0:
-                place_s = player.block_position_s
+            if mode == "reported" and k == 0:
+                position_s = player.block_position_s
                 engine.command(
-                    PlaybackPosition(0.0, 0.0) if place_s is None else PlaybackPosition(place_s, player.control.rate)
+                    PlaybackPosition(0.0, 0.0)
+                    if position_s is None
+                    else PlaybackPosition(position_s, player.control.rate)
                 )
         microphone = piano[begin : begin + n] + gain * speaker.process(sound)
         keep(engine.process(AudioBlock(begin, microphone.astype(np.float32))))
@@ -161,7 +163,7 @@ def run_scenario(scenario: Scenario, piece: Piece, levels_db: list[float], modes
     recording = OrchestraRecording.from_samples(orchestra, rate_hz)
     first, last = (int(f(scenario.truth.orchestra_s) * rate_hz) for f in (np.min, np.max))
     passage_level = level(Loudspeaker(rate_hz).process(orchestra[first:last].astype(np.float64)), rate_hz)
-    runs = [("headphones", 0.0, "claims")] + [
+    runs = [("headphones", 0.0, "estimates")] + [
         (f"{db:+g} dB, {mode}", level(piano, rate_hz) / passage_level * 10 ** (db / 20), mode)
         for db in levels_db
         for mode in modes

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float64]
 
 _BLOCK: Final = 256
-_LONGEST_TONE_S: Final = 3.5
+_MAX_TONE_S: Final = 3.5
 _VELOCITY_LAYERS: Final = 4
 
 
@@ -98,7 +98,7 @@ class PianoSynth:
         )
         # z^(256 i + j) = (z^256)^i z^j, so the sum over all partials is one matrix product.
         z = (-damping + 1j * omega) / rate
-        blocks = int(np.ceil(_LONGEST_TONE_S * rate / _BLOCK))
+        blocks = int(np.ceil(_MAX_TONE_S * rate / _BLOCK))
         slow = np.exp(np.outer(np.arange(blocks) * _BLOCK, z)) * weight
         tone: Samples = (slow @ np.exp(np.outer(z, np.arange(_BLOCK)))).real.ravel()
         rise = int(0.002 * rate)
@@ -119,7 +119,7 @@ class PianoSynth:
         if (midi, layer) not in self._tones:
             self._tones[midi, layer] = self._tone(midi, layer)
         release = int(0.35 * self._rate)
-        held = min(int(seconds * self._rate), int(_LONGEST_TONE_S * self._rate) - release)
+        held = min(int(seconds * self._rate), int(_MAX_TONE_S * self._rate) - release)
         out: Samples = self._tones[midi, layer][: held + release] * loudness**1.5
         out[held:] *= np.exp(-np.arange(len(out) - held) / (0.07 * self._rate))
         return out

@@ -84,12 +84,12 @@ def _estimates(positions: Sequence[Position]) -> tuple[NDArray[np.float64], NDAr
     known = [(p.audio_time_s, p.orchestra_time_s) for p in positions if p.orchestra_time_s is not None]
     if not known:
         return np.zeros(1), np.full(1, np.nan)
-    at, place = np.array(known, np.float64).T
-    return at, place
+    at, position = np.array(known, np.float64).T
+    return at, position
 
 
 def _truth(piano: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Beats in the piano and their places in the orchestra, from the scenario folder the piano lies in."""
+    """Beats in the piano and their positions in the orchestra, from the scenario folder the piano lies in."""
     from follower.evaluation.scenario import load_scenario
 
     try:

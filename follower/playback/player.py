@@ -99,7 +99,7 @@ class OrchestraPlayer:
         """Seconds of the clock of `on_event` per nominal second of output: a sound card's drift."""
         self._voices = [_Voice(make_stretcher()), _Voice(make_stretcher())]
         self._leading: _Voice | None = None
-        self._block_place_s: float | None = None
+        self._block_position_s: float | None = None
 
     def on_event(self, event: Position | StateChange, at_s: float) -> None:
         """Take the follower's newest position or state; `at_s` is its instant on the clock of `block`."""
@@ -116,7 +116,7 @@ class OrchestraPlayer:
     @property
     def block_position_s(self) -> float | None:
         """Position in the recording (s) of the newest block's first sample; None while silent or fading out."""
-        return self._block_place_s
+        return self._block_position_s
 
     def block(self, output_at_s: float) -> NDArray[np.float32]:
         """Return the next `block_samples` samples, shape (block_samples, channels).
@@ -127,7 +127,7 @@ class OrchestraPlayer:
         n = self.block_samples
         self._apply_order(output_at_s)
         leading = self._leading
-        self._block_place_s = None if leading is None else leading.stretcher.source_sample / self.sample_rate_hz
+        self._block_position_s = None if leading is None else leading.stretcher.source_sample / self.sample_rate_hz
         out = np.zeros((n, self.channels), np.float32)
         for voice in self._voices:
             if voice.sounds:
@@ -164,7 +164,7 @@ class OrchestraPlayer:
         for voice in self._voices:
             voice.cut()
         self._leading = None
-        self._block_place_s = None
+        self._block_position_s = None
 
     def _fade_out(self, duration_s: float) -> None:
         if self._leading is not None:

@@ -79,7 +79,7 @@ class EndAudio(_Request, frozen=True, tag="end"):
 
 
 class Start(_Request, frozen=True, tag="start"):
-    """Follow from a fresh start: forget what was heard; `seq` begins at 0 again, a new hello is sent."""
+    """Follow from a fresh start: forget what was played; `seq` begins at 0 again, a new hello is sent."""
 
 
 class Stop(_Request, frozen=True, tag="stop"):
@@ -95,22 +95,22 @@ class Resume(_Request, frozen=True, tag="resume"):
 
 
 class Seek(_Request, frozen=True, tag="seek"):
-    """The pianist goes on at this place (s of orchestra).
+    """The pianist goes on at this position (s of orchestra).
 
     Attributes:
-        orchestra_time_s: place in the orchestra recording (s).
+        orchestra_time_s: position in the orchestra recording (s).
     """
 
     orchestra_time_s: Annotated[Seconds, Osc("d")]
 
 
 class PlaybackPosition(_Request, frozen=True, tag="playback"):
-    """What the loudspeakers play now: place (s of orchestra) and rate; repeat it at least every 2 s, rate 0 = silent.
+    """What the loudspeakers play now: position (s of orchestra) and rate; repeat it at least every 2 s; rate 0: silent.
 
     Their sound in the microphone is then not taken for the piano.
 
     Attributes:
-        orchestra_time_s: place in the orchestra recording (s).
+        orchestra_time_s: position in the orchestra recording (s).
         rate: orchestra seconds per second.
     """
 

@@ -61,9 +61,9 @@ class PositionMessage(_Message, frozen=True, tag="position"):
         orchestra_time_s: where the orchestra recording stands at `audio_time` (s); None while unknown.
         mix_time_s: where the full mix stands (s); None while unknown.
         rate: orchestra seconds per second of live music from here on.
-        confidence: estimated probability that the place is right within 200 ms.
+        confidence: estimated probability that the position is right within 200 ms.
         state: see `follower.events.State`.
-        audio_time_s: live audio heard so far (s), lost samples included.
+        audio_time_s: live audio received so far (s), lost samples included.
         capture_time_s: monotonic clock of the server when the newest sample used was captured (s); None without one.
         latency_ms: from `capture_time` to the moment the position left the engine; None without a clock.
     """
@@ -83,7 +83,7 @@ class StateMessage(_Message, frozen=True, tag="state"):
     """The state changed.
 
     Attributes:
-        audio_time_s: live audio heard so far (s).
+        audio_time_s: live audio received so far (s).
         state: the new one.
         previous: the one before.
         reason: a short sentence for people.
@@ -99,9 +99,9 @@ class JumpMessage(_Message, frozen=True, tag="jump"):
     """The position jumped: do not glide, cut.
 
     Attributes:
-        audio_time_s: live audio heard so far (s).
-        from_s: place in the orchestra recording before (s).
-        to_s: place in the orchestra recording now (s).
+        audio_time_s: live audio received so far (s).
+        from_s: position in the orchestra recording before (s).
+        to_s: position in the orchestra recording now (s).
     """
 
     audio_time_s: Seconds
@@ -113,7 +113,7 @@ class GapMessage(_Message, frozen=True, tag="gap"):
     """Samples of live audio were lost before `audio_time`.
 
     Attributes:
-        audio_time_s: live audio heard so far (s), the lost included.
+        audio_time_s: live audio received so far (s), the lost included.
         lost_samples: how many, per channel.
     """
 
@@ -125,7 +125,7 @@ class NoticeMessage(_Message, frozen=True, tag="notice"):
     """For a person to read.
 
     Attributes:
-        audio_time_s: live audio heard so far (s).
+        audio_time_s: live audio received so far (s).
         message: a sentence.
     """
 

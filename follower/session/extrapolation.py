@@ -1,4 +1,4 @@
-"""Where the orchestra is *now*, from the last position heard (docs/protocol.md)."""
+"""Where the orchestra is *now*, from the last position (docs/protocol.md)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MAX_EXTRAPOLATION_S = 1.0
 
 
 def orchestra_time_at(position: Position, now_s: float) -> float | None:
-    """Return the orchestra's place at an instant: `orchestra_time + rate * (now - capture_time)`.
+    """Return the orchestra's position at an instant: `orchestra_time + rate * (now - capture_time)`.
 
     Args:
-        position: the newest one heard.
+        position: the newest one.
         now_s: the instant, on the clock of `capture_time_s`.
 
     Returns:

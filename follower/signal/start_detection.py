@@ -1,7 +1,7 @@
 """Has the piano begun to play the piece? A chord or a note to try the instrument is no beginning.
 
-One attack fits many places of a concerto, however long it sounds and beats. So with an unknown start no place is known
-before the second attack of a run, and a few attacks followed by silence are forgotten.
+One attack fits many positions of a concerto, however long it sounds and beats. So with an unknown start no position
+is known before the second attack of a run, and a few attacks followed by silence are forgotten.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from follower.config import JsonConfig, require
 class Progress(Enum):
     """What is known of the beginning."""
 
-    TOO_EARLY = "too few attacks to tell a place"
+    TOO_EARLY = "too few attacks to know a position"
     BEGUN = "the piece has begun"
-    FORGET = "what was heard was no beginning"
+    FORGET = "what was played was no beginning"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StartDetectorConfig(JsonConfig):
         strength: share of the sound that must be new in an attack: a beating chord reaches .15, a note in music .3.
         growth: the share must have grown by this factor since it was least,
         apart_s: and the last attack lie at least this long ago: a chord's notes are one attack.
-        min_attacks: before so many in a run no place is known.
+        min_attacks: before so many in a run no position is known.
         break_s: a silence this long ends the run, and forgets it when it was shorter.
         few_attacks: fewer in all than this
         few_after_s: are forgotten after a silence this long.
@@ -73,12 +73,12 @@ class StartDetector:
         """Expect a beginning."""
         self._attacks = 0
         self._since_s = math.inf
-        self._least = 0.0
+        self._lowest_attack = 0.0
         self._over = False
         self._min_attacks = self._config.min_attacks
 
     def seek(self, playing: bool) -> None:
-        """Somebody tells the place, while the piano plays or before: the first attack there is evidence enough."""
+        """A position is given, while the piano plays or before: the first attack there is evidence enough."""
         self.reset()
         self._min_attacks = 1
         self._over = playing
@@ -94,11 +94,11 @@ class StartDetector:
         if self._over:
             return Progress.BEGUN
         self._since_s += self._hop_s
-        self._least = min(self._least, attack)
-        risen = attack > max(c.strength, c.growth * self._least)
+        self._lowest_attack = min(self._lowest_attack, attack)
+        risen = attack > max(c.strength, c.growth * self._lowest_attack)
         if risen and silent_s == 0 and self._since_s >= c.apart_s:
             self._attacks += 1
-            self._since_s, self._least = 0.0, 1.0
+            self._since_s, self._lowest_attack = 0.0, 1.0
         lasting = c.break_s if self._attacks < c.min_attacks else c.few_after_s
         if silent_s > lasting:
             self._attacks = 0

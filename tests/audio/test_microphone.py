@@ -246,7 +246,7 @@ def collect(source: MicrophoneSource, on_item: Callable[[int, AudioBlock | Notic
     return items
 
 
-def test_a_lost_device_is_told_reopened_and_the_session_goes_on(sd: FakeSoundDevice) -> None:
+def test_a_lost_device_is_reported_reopened_and_the_session_goes_on(sd: FakeSoundDevice) -> None:
     clock = Clock()
 
     def rescan() -> None:
@@ -270,18 +270,18 @@ def test_a_lost_device_is_told_reopened_and_the_session_goes_on(sd: FakeSoundDev
                 sd.streams[1].capture()
 
         items = collect(source, on_item)
-    told = [item.message for item in items if isinstance(item, Notice)]
+    notices = [item.message for item in items if isinstance(item, Notice)]
     name = "the audio input Piano Mic"
-    assert told == [f"{name} gives no audio; trying to reopen it", f"{name} is back"]
+    assert notices == [f"{name} gives no audio; trying to reopen it", f"{name} is back"]
     assert sd.rescans == 3
     assert sd.streams[0].closed
-    heard = [item for item in items if isinstance(item, AudioBlock) and len(item.samples)]
-    assert len(heard) == 2
+    sounding = [item for item in items if isinstance(item, AudioBlock) and len(item.samples)]
+    assert len(sounding) == 2
     # The absence counts by the clock: sample counter and seconds stay together.
-    before_s, after_s = heard[0].capture_time_s, heard[1].capture_time_s
+    before_s, after_s = sounding[0].capture_time_s, sounding[1].capture_time_s
     assert before_s is not None and after_s is not None
     away_s = after_s - before_s
-    assert heard[1].first_sample == pytest.approx(away_s * RATE, abs=1)
+    assert sounding[1].first_sample == pytest.approx(away_s * RATE, abs=1)
     assert away_s > 3.0
 
 

@@ -122,24 +122,24 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         opened.stop()
 
 
-def test_a_player_is_heard_and_a_server_that_dies_comes_back(stage: Stage) -> None:
+def test_a_player_is_recorded_and_a_server_that_dies_comes_back(stage: Stage) -> None:
     listening = subprocess.Popen(
         [sys.executable, "-c", LISTEN, "4"], env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert listening.stdout is not None
     try:
-        heard: list[dict[str, float]] = []
-        told: list[str] = []
+        parts: list[dict[str, float]] = []
+        notices: list[str] = []
         for line in listening.stdout:
             message = json.loads(line)
             if "peak_hz" in message:
-                heard.append(message)
-                if len(heard) == 2:
+                parts.append(message)
+                if len(parts) == 2:
                     stage.stop()
                     gone_s = time.monotonic()
             elif "notice" in message:
-                told.append(message["notice"])
-                if len(told) == 1:
+                notices.append(message["notice"])
+                if len(notices) == 1:
                     away_s = time.monotonic() - gone_s
                     stage.start()
         assert listening.wait(WAIT_S) == 0
@@ -148,17 +148,17 @@ def test_a_player_is_heard_and_a_server_that_dies_comes_back(stage: Stage) -> No
         listening.wait()
         listening.stdout.close()
     # A server that is only just starting may be found and lost again.
-    assert told == ["the audio input pulse gives no audio; trying to reopen it", "the audio input pulse is back"] * (
-        len(told) // 2
+    assert notices == ["the audio input pulse gives no audio; trying to reopen it", "the audio input pulse is back"] * (
+        len(notices) // 2
     )
-    assert told
-    assert len(heard) == 4
-    for part in (heard[0], heard[1], heard[3]):  # the third may hold the start of the player
+    assert notices
+    assert len(parts) == 4
+    for part in (parts[0], parts[1], parts[3]):  # the third may hold the start of the player
         assert part["peak_hz"] == pytest.approx(TONE_HZ, abs=2.1)
         assert part["rms"] == pytest.approx(0.5 / np.sqrt(2), rel=0.2)  # a busy player may stutter
-    assert heard[3]["jumps"] > heard[1]["jumps"], "the absence is a step of the counter"
+    assert parts[3]["jumps"] > parts[1]["jumps"], "the absence is a step of the counter"
     part_and_absence = RATE / 2 + RATE * away_s
-    assert heard[2]["counter"] - heard[1]["counter"] > part_and_absence, "and it is as long as the device was away"
+    assert parts[2]["counter"] - parts[1]["counter"] > part_and_absence, "and it is as long as the device was away"
 
 
 def test_the_meter_shows_the_level(stage: Stage) -> None:

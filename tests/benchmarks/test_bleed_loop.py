@@ -1,4 +1,4 @@
-"""benchmarks/signal/bleed_loop.py: what the microphone hears, and what the canceller is told."""
+"""benchmarks/signal/bleed_loop.py: what the microphone receives, and what is reported to the canceller."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ def bleed_loop() -> ModuleType:
 
 
 class KnowingEngine:
-    """Claims the truth every block, and keeps what it hears and is told."""
+    """Gives the truth every block, and keeps what it receives."""
 
     sample_rate_hz = RATE_HZ
 
     def __init__(self) -> None:
-        self.heard: list[NDArray[np.float32]] = []
-        self.told: list[tuple[float, PlaybackPosition]] = []
+        self.received: list[NDArray[np.float32]] = []
+        self.reported: list[tuple[float, PlaybackPosition]] = []
         self._sample = 0
 
     def command(self, command: Command) -> list[Event]:
         assert isinstance(command, PlaybackPosition)
-        self.told.append((self._sample / RATE_HZ, command))
+        self.reported.append((self._sample / RATE_HZ, command))
         return []
 
     def process(self, block: AudioBlock) -> list[Event]:
         assert block.first_sample == self._sample
-        self.heard.append(block.samples)
+        self.received.append(block.samples)
         self._sample += len(block.samples)
-        place_s = self._sample / RATE_HZ + OFFSET_S
-        return [Position(len(self.heard), self._sample, RATE_HZ, place_s, None, 1.0, 0.9, State.FOLLOWING)]
+        position_s = self._sample / RATE_HZ + OFFSET_S
+        return [Position(len(self.received), self._sample, RATE_HZ, position_s, None, 1.0, 0.9, State.FOLLOWING)]
 
     def finish(self) -> list[Event]:
         return []
 
     @property
     def microphone(self) -> NDArray[np.float64]:
-        return np.concatenate(self.heard).astype(np.float64)
+        return np.concatenate(self.received).astype(np.float64)
 
 
 @pytest.fixture(scope="module")
@@ -74,21 +74,21 @@ def run(
     return engine
 
 
-def test_with_headphones_the_microphone_hears_the_piano(
+def test_with_headphones_the_microphone_receives_the_piano(
     bleed_loop: ModuleType, piano: NDArray[np.float64], recording: OrchestraRecording
 ) -> None:
-    engine = run(bleed_loop, piano, recording, 0.0, "claims")
+    engine = run(bleed_loop, piano, recording, 0.0, "estimates")
     assert len(engine.microphone) > len(piano) - RATE_HZ // 10
     assert np.allclose(engine.microphone, piano[: len(engine.microphone)], atol=1e-6)
-    assert engine.told == []
+    assert engine.reported == []
 
 
-def test_the_orchestra_arrives_where_the_claims_put_it(
+def test_the_orchestra_arrives_where_the_estimates_put_it(
     bleed_loop: ModuleType, piano: NDArray[np.float64], recording: OrchestraRecording
 ) -> None:
     engine = run(bleed_loop, piano, recording, 0.5, "off")
     bleed = engine.microphone - piano[: len(engine.microphone)]
-    assert np.abs(bleed[: RATE_HZ // 10]).max() < 1e-6, "nobody plays before there is a steady claim"
+    assert np.abs(bleed[: RATE_HZ // 10]).max() < 1e-6, "nobody plays before there is a steady estimate"
     second = slice(2 * RATE_HZ, 4 * RATE_HZ)
     lags_ms = np.arange(-30, 31)
     played = recording.samples[0]
@@ -100,17 +100,17 @@ def test_the_orchestra_arrives_where_the_claims_put_it(
     assert 0 <= lags_ms[int(np.argmax(np.abs(match)))] <= 8
 
 
-def test_what_is_told_is_what_sounds(
+def test_what_is_reported_is_what_sounds(
     bleed_loop: ModuleType, piano: NDArray[np.float64], recording: OrchestraRecording
 ) -> None:
-    engine = run(bleed_loop, piano, recording, 0.5, "told")
-    assert len(engine.told) == len(engine.heard)
-    assert engine.told[0][1].rate == 0.0
-    late = [(at, p) for at, p in engine.told if at > 2.0]
+    engine = run(bleed_loop, piano, recording, 0.5, "reported")
+    assert len(engine.reported) == len(engine.received)
+    assert engine.reported[0][1].rate == 0.0
+    late = [(at, p) for at, p in engine.reported if at > 2.0]
     assert all(p.rate == pytest.approx(1.0, abs=0.05) for _, p in late)
     assert all(p.orchestra_time_s == pytest.approx(at + OFFSET_S, abs=0.02) for at, p in late)
     off = run(bleed_loop, piano, recording, 0.5, "off")
-    assert [p.rate for _, p in off.told] == [0.0]
+    assert [p.rate for _, p in off.reported] == [0.0]
 
 
 def test_a_loudspeaker_does_not_mind_the_blocks(bleed_loop: ModuleType, piano: NDArray[np.float64]) -> None:

@@ -31,8 +31,8 @@ def perfect(scenario: Scenario, peer: Any, live_from_s: float, reference_from_s:
     truth = scenario.truth
     n = int((truth.piano_s[-1] - live_from_s) * peer.rate_hz - peer.live_window_samples) // peer.hop_samples
     at_s = (np.arange(n) * peer.hop_samples + peer.live_window_samples) / peer.rate_hz + live_from_s
-    place = (np.interp(at_s, truth.piano_s, truth.mix_s) - reference_from_s) * peer.rate_hz
-    frames: NDArray[np.int64] = np.round((place - peer.reference_window_samples) / peer.hop_samples).astype(np.int64)
+    position = (np.interp(at_s, truth.piano_s, truth.mix_s) - reference_from_s) * peer.rate_hz
+    frames: NDArray[np.int64] = np.round((position - peer.reference_window_samples) / peer.hop_samples).astype(np.int64)
     return frames
 
 
@@ -64,9 +64,9 @@ def test_a_peer_that_is_right_has_no_error(
 
 
 def test_frames_end_with_their_windows(peers: ModuleType) -> None:
-    at_s, place_s = peers.places(peers.PEERS["noa"], np.array([10, 12]))
+    at_s, position_s = peers.estimated_positions(peers.PEERS["noa"], np.array([10, 12]))
     assert np.allclose(at_s * 22050, [2048, 2560])
-    assert np.allclose(place_s * 22050, [10 * 512 + 1024, 12 * 512 + 1024])
+    assert np.allclose(position_s * 22050, [10 * 512 + 1024, 12 * 512 + 1024])
 
 
 def test_samples_go_to_the_peers_process_and_frames_come_back(peers: ModuleType, tmp_path: Path) -> None:

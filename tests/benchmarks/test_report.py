@@ -56,3 +56,10 @@ def test_what_was_recorded_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert json.loads((tmp_path / "x.json").read_text())["commit"]
     with pytest.raises(SystemExit, match="is missing"):
         results.load("y")
+
+
+def test_the_recorded_command_names_no_folder_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr("sys.orig_argv", ["/x/python", "-m", "benchmarks.a", str(tmp_path / "bach"), "--level", "-3"])
+    results.record("x", [{"a": 1}])
+    assert results.load("x").command == "python -m benchmarks.a bach --level -3"

@@ -65,7 +65,7 @@ def test_a_terminal_that_is_gone_is_no_failure() -> None:
     assert display.failure is None
 
 
-def test_an_unknown_place_is_shown_as_such() -> None:
+def test_an_unknown_position_is_shown_as_such() -> None:
     unknown = Position(0, RATE_HZ, RATE_HZ, None, None, 1.0, 0.0, State.WAITING)
     assert "---" in position_text(unknown, 100.0, 20.0)
     assert "piano 0:01.0/0:20.0" in position_text(unknown, 100.0, 20.0)

@@ -52,7 +52,7 @@ def test_the_solo_entry_sounds_where_the_first_beat_says(short_demo: Path) -> No
     assert abs(begin - first) < 0.03
 
 
-def test_written_pitches_are_heard(short_demo: Path) -> None:
+def test_written_pitches_sound(short_demo: Path) -> None:
     """The fundamental of the solo's first note stands out of the spectrum at this pianist's tuning."""
     samples, rate = soundfile.read(short_demo / "p.wav")
     begin, end = read_columns(short_demo / "p.beats")[0, [1, 2]]  # the written D5 is struck on the half beat
@@ -88,7 +88,7 @@ def test_refuses_a_length_it_does_not_have(tmp_path: Path, seconds: float) -> No
     assert not (tmp_path / "x").exists()
 
 
-def test_an_unwritable_place_is_a_clear_error(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose a folder"):
         write_demo_scenario(tmp_path / "file", seconds=12)

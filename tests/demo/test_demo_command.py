@@ -38,7 +38,7 @@ def test_leaves_a_table_a_picture_and_everything_to_go_on_with(
 
 
 @pytest.mark.usefixtures("short_instead_of_whole")
-def test_refuses_a_place_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refuses_a_folder_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert main(["demo", "--out", str(tmp_path / "file" / "out")]) == 2
     assert capsys.readouterr().err.startswith("error: cannot write")

@@ -38,10 +38,10 @@ TRUTH_S = 10.0 + 1.1 * T + 0.3 * np.sin(T)
 @pytest.mark.parametrize("late_s", [-0.08, 0.0, 0.05])
 def test_a_known_delay_is_found(late_s: float) -> None:
     audio_s = np.arange(1.0, 58.0, 512 / 22050)
-    place_s = 10.0 + 1.1 * (audio_s - late_s) + 0.3 * np.sin(audio_s - late_s)
+    position_s = 10.0 + 1.1 * (audio_s - late_s) + 0.3 * np.sin(audio_s - late_s)
     rate = 1.1 + 0.3 * np.cos(audio_s)
-    place_s[::7] += 5.0  # lost for a while: errors of place say nothing about time
-    found = musical_delay(audio_s, place_s, rate, T, TRUTH_S)
+    position_s[::7] += 5.0  # lost for a while: errors of place say nothing about time
+    found = musical_delay(audio_s, position_s, rate, T, TRUTH_S)
     assert found.lag_ms == pytest.approx(1e3 * late_s, abs=1.5)
     assert found.bias_ms == pytest.approx(1e3 * late_s, abs=2.0)
 

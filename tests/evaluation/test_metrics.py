@@ -35,7 +35,7 @@ def test_the_newest_estimate_up_to_the_beat_advanced_at_its_rate() -> None:
     np.testing.assert_allclose(error, [np.inf, 0.0, -0.1, 0.5, -0.5])
 
 
-def test_rows_without_a_place_are_no_estimates_and_an_unknown_rate_is_one() -> None:
+def test_rows_without_a_position_are_no_estimates_and_an_unknown_rate_is_one() -> None:
     estimates = Estimates.build(np.array([1.0, 2.0]), np.array([5.0, np.nan]), np.array([np.nan, 3.0]))
     np.testing.assert_array_equal(live_errors(estimates, np.array([3.0]), np.array([0.0])), [7.0])
 
@@ -106,35 +106,35 @@ def test_lock_is_when_the_error_stays_small_for_a_second() -> None:
 
 def test_recovery_after_each_jump_of_the_pianist() -> None:
     at = np.concatenate([np.arange(0, 5, 0.05), np.arange(6, 12, 0.05)])
-    place = np.where(at < 5, 50 + at, 20 + at)  # back by 31 s in the bar line between 5 and 6 s
-    assert jumps_of_truth(at, place).tolist() == [100]
+    position = np.where(at < 5, 50 + at, 20 + at)  # back by 31 s in the bar line between 5 and 6 s
+    assert jumps_of_truth(at, position).tolist() == [100]
     estimates = _estimates([0.0, 8.0], [50.0, 28.0], [1.0, 1.0])
-    result = behaviour(estimates, at, place)
+    result = behaviour(estimates, at, position)
     assert result.recovery_s == (pytest.approx(2.0, abs=0.06),)
     assert (result.jumps, result.false_jumps) == (1, 0)
-    assert behaviour(_estimates([0.0], [50.0], [1.0]), at, place).recovery_s == (math.inf,)
+    assert behaviour(_estimates([0.0], [50.0], [1.0]), at, position).recovery_s == (math.inf,)
 
 
 def test_a_pause_and_a_short_cut_are_no_jumps() -> None:
     at = np.concatenate([np.arange(0, 5, 0.05), np.arange(9, 12, 0.05)])  # 4 s of pause
-    place = np.where(at < 5, at, at - 4) + 1.4 * (at > 2)  # and 1.4 s of the orchestra left out
-    assert jumps_of_truth(at, place).tolist() == []
-    assert pauses_of_truth(at, place).tolist() == [100]
+    position = np.where(at < 5, at, at - 4) + 1.4 * (at > 2)  # and 1.4 s of the orchestra left out
+    assert jumps_of_truth(at, position).tolist() == []
+    assert pauses_of_truth(at, position).tolist() == [100]
 
 
 def test_pauses_are_noticed_and_left() -> None:
     at = np.concatenate([np.arange(0, 5, 0.05), np.arange(9, 12, 0.05)])
-    place = np.where(at < 5, at, at - 4)
+    position = np.where(at < 5, at, at - 4)
     estimates = Estimates.build(
         np.array([0.0, 4.9, 6.25, 9.5, 10.0]),
         np.array([0.0, 4.9, 5.0, 9.5, 6.0]),
         np.array([1.0, 0.0, 0.0, 1.0, 1.0]),
         state=np.array(["following", "paused", "paused", "following", "following"]),
     )
-    result = behaviour(estimates, at, place)
+    result = behaviour(estimates, at, position)
     assert result.paused_s == (pytest.approx(1.3, abs=0.06),)  # "paused" at 4.9 s is too early to be the answer
     assert result.resumed_s == (pytest.approx(1.0),)  # at 9.5 s it is 4 s off
-    asleep = behaviour(_estimates([0.0], [0.0], [1.0]), at, place)
+    asleep = behaviour(_estimates([0.0], [0.0], [1.0]), at, position)
     assert (asleep.paused_s, asleep.resumed_s) == ((math.inf,), (math.inf,))
 
 
@@ -164,14 +164,14 @@ def test_rate_error_and_rate_change() -> None:
 
 
 def test_lost_misses_and_false_alarms() -> None:
-    at, place = _steady(10)
+    at, position = _steady(10)
     estimates = Estimates.build(
         np.array([0.0, 4.0, 6.0, 8.0]),
         np.array([0.0, 4.0, 60.0, 80.0]),
         np.ones(4),
         state=np.array(["following", "lost", "lost", "following"]),
     )
-    result = behaviour(estimates, at, place)
+    result = behaviour(estimates, at, position)
     assert result.lost_missed.pct == pytest.approx(50.0, abs=2)  # wrong 6..10 s, called lost 6..8 s
     assert result.lost_false.pct == pytest.approx(100 * 2 / 6, abs=2)  # right 0..6 s, called lost 4..6 s
     plain = result.to_json()
@@ -192,13 +192,13 @@ def test_lost_shares_are_pooled_by_time_not_by_scenario() -> None:
 
 def test_a_jump_of_the_pianist_is_noticed_by_lost_or_by_a_jump() -> None:
     at = np.arange(0, 12, 0.05)
-    place = np.where(at < 5, 50 + at, 20 + at)
-    times, places = np.array([0.0, 6.0, 7.0]), np.array([50.0, 56.0, 27.0])
-    lost = Estimates.build(times, places, np.ones(3), state=np.array(["following", "lost", "following"]))
-    assert behaviour(lost, at, place).noticed_s == (pytest.approx(1.0),)
-    jumped = Estimates.build(times, places, np.ones(3), state=np.array(["following"] * 3))
-    assert behaviour(jumped, at, place).noticed_s == (pytest.approx(2.0),)
-    asleep = behaviour(_estimates([0.0], [50.0], [1.0]), at, place)
+    position = np.where(at < 5, 50 + at, 20 + at)
+    times, positions = np.array([0.0, 6.0, 7.0]), np.array([50.0, 56.0, 27.0])
+    lost = Estimates.build(times, positions, np.ones(3), state=np.array(["following", "lost", "following"]))
+    assert behaviour(lost, at, position).noticed_s == (pytest.approx(1.0),)
+    jumped = Estimates.build(times, positions, np.ones(3), state=np.array(["following"] * 3))
+    assert behaviour(jumped, at, position).noticed_s == (pytest.approx(2.0),)
+    asleep = behaviour(_estimates([0.0], [50.0], [1.0]), at, position)
     assert asleep.noticed_s == (math.inf,)
     assert asleep.to_json()["noticed_s"] == [None]
 

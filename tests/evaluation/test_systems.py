@@ -106,7 +106,7 @@ def test_a_system_without_a_path_has_infinite_errors_and_says_why(
         assert outcome.notes == ("no alignment: no path: too short",)
 
 
-def test_a_known_start_is_told_to_the_engine(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_start_is_given_to_the_engine(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[float | None] = []
     real = engine.Engine
 

@@ -78,7 +78,7 @@ def send_all(sink: OscSink) -> None:
 def test_pure_data_prints_positions(tmp_path: Path) -> None:
     port = free_udp_port()
     patch = tmp_path / "patch.pd"
-    # A loadbang tells when Pd listens; the rest is the example as it is, on a free port.
+    # A loadbang says when Pd listens; the rest is the example as it is, on a free port.
     text = (EXAMPLES / "pure_data_position.pd").read_text().replace("netreceive -u -b 9000", f"netreceive -u -b {port}")
     patch.write_text(text + "#X obj 500 20 loadbang;\n#X obj 500 50 print ready;\n#X connect 17 0 18 0;\n")
     command = ["pd", "-nogui", "-noaudio", "-nomidi", "-noprefs", "-stderr", str(patch)]
@@ -109,8 +109,8 @@ def test_supercollider_prints_positions_and_asks_for_hello(tmp_path: Path) -> No
             ) as sclang,
             OscSink([Address("127.0.0.1", port)]) as sink,
         ):  # fmt: skip
-            heard_port = sclang.wait_for("listening on port")
-            assert heard_port.endswith(str(port))
+            used_port = sclang.wait_for("listening on port")
+            assert used_port.endswith(str(port))
             assert asked.wait(WAIT_S), "the example asks for the hello"
             send_all(sink)
             assert "protocol 1 orchestra 100" in sclang.wait_for("hello protocol")

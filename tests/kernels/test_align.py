@@ -105,7 +105,7 @@ def test_best_path_is_the_exhaustive_optimum(seed: int) -> None:
     step = np.diff(knots[:, 1])
     bends = 0.3 * 4 * np.abs(np.diff(np.log(step))).sum()
     lines = [padded[4 * t + r, knots[t, 1] + int((r + 0.5) * step[t] / 4)] for t in range(3) for r in range(4)]
-    assert path.score == pytest.approx(-(bends + sum(lines)), abs=1e-4)  # the knots cost what the search claims
+    assert path.score == pytest.approx(-(bends + sum(lines)), abs=1e-4)  # the knots cost what the search says
 
 
 @settings(max_examples=15, deadline=None)

@@ -53,7 +53,7 @@ def test_a_silent_mix_has_no_piano_and_no_warning() -> None:
     assert piano_activity(silent, silent, MixMap(t, t, [1.0, 1.0]), CONFIG).max() < 0.1
 
 
-def test_the_mixtures_tell_the_classes_apart() -> None:
+def test_the_mixtures_separate_the_classes() -> None:
     rng = np.random.default_rng(0)
     n = 2000
     has_piano = np.arange(n) % 200 < 100

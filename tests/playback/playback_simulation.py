@@ -17,18 +17,18 @@ HOP_SAMPLES = 512
 LIVE_RATE_HZ = 22050
 
 
-class PlaceStretcher:
-    """Plays the place itself (seconds in the recording) instead of sound, with a real stretcher's delay of the rate."""
+class PositionStretcher:
+    """Plays the position itself (s in the recording) instead of sound, with a real stretcher's delay of the rate."""
 
     def __init__(self, recording: OrchestraRecording, delay_s: float = 0.046) -> None:
         self._rate_hz = recording.sample_rate_hz
         self._delay = round(delay_s * recording.sample_rate_hz)
-        self._place = 0.0
+        self._position = 0.0
         self._ahead = 0.0
         self._runs: deque[list[float]] = deque()
 
     def start(self, source_sample: float, rate: float) -> None:
-        self._place = source_sample
+        self._position = source_sample
         self._runs = deque([[self._delay, rate]])
         self._ahead = self._delay * rate
 
@@ -40,8 +40,8 @@ class PlaceStretcher:
         while at < n:
             run = self._runs[0]
             take = int(min(run[0], n - at))
-            out[at : at + take, 0] = (self._place + run[1] * np.arange(take)) / self._rate_hz
-            self._place += take * run[1]
+            out[at : at + take, 0] = (self._position + run[1] * np.arange(take)) / self._rate_hz
+            self._position += take * run[1]
             self._ahead -= take * run[1]
             run[0] -= take
             at += take
@@ -51,11 +51,11 @@ class PlaceStretcher:
 
     @property
     def source_sample(self) -> float:
-        return self._place
+        return self._position
 
     @property
     def committed(self) -> Committed:
-        return Committed(float(self._delay), self._place + self._ahead)
+        return Committed(float(self._delay), self._position + self._ahead)
 
 
 def silent_recording(
@@ -67,20 +67,22 @@ def silent_recording(
     return OrchestraRecording(samples, sample_rate_hz, attacks)
 
 
-def place_player(recording: OrchestraRecording, config: ControlConfig | None = None) -> OrchestraPlayer:
+def position_player(recording: OrchestraRecording, config: ControlConfig | None = None) -> OrchestraPlayer:
     def make() -> Stretcher:
-        return PlaceStretcher(recording)
+        return PositionStretcher(recording)
 
     return OrchestraPlayer(recording, make, config)
 
 
 def position(
     at_s: float,
-    place_s: float | None,
+    position_s: float | None,
     rate: float = 1.0,
     state: State = State.FOLLOWING,
     confidence: float = 0.9,
     capture_time_s: float | None = None,
 ) -> Position:
     sample = round(at_s * LIVE_RATE_HZ)
-    return Position(sample // HOP_SAMPLES, sample, LIVE_RATE_HZ, place_s, None, rate, confidence, state, capture_time_s)
+    return Position(
+        sample // HOP_SAMPLES, sample, LIVE_RATE_HZ, position_s, None, rate, confidence, state, capture_time_s
+    )

@@ -121,7 +121,9 @@ def test_the_report_is_drawn_with_and_without_truth(
     assert "over 50/100/200/500/1000/2000 ms: 0/0/0/0/0/0 %; silent at 10 % of 10 beats" in said
 
 
-def test_a_place_that_cannot_be_written_is_said_before_the_replay(piano: Path, orchestra: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_refused_before_the_replay(
+    piano: Path, orchestra: Path, tmp_path: Path
+) -> None:
     bad = tmp_path / "none" / "out.wav"
     with pytest.raises(OutputError, match="cannot write"):
         rendered(piano, orchestra, RenderTargets(tmp_path / "good.wav", bad, 0.0, 0.0))

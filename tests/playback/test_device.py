@@ -24,7 +24,7 @@ from follower.playback.control import ControlConfig
 from follower.playback.device import OrchestraOutput
 from follower.playback.output_buffer import OutputBuffer
 from follower.protocol.commands import PlaybackPosition
-from tests.playback.playback_simulation import place_player, position, silent_recording
+from tests.playback.playback_simulation import position, position_player, silent_recording
 
 RATE_HZ = 8000
 WAIT_S = 30.0
@@ -57,10 +57,10 @@ class Stage:
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.buffer = OutputBuffer(place_player(silent_recording(600.0, RATE_HZ)), 256)
+        self.buffer = OutputBuffer(position_player(silent_recording(600.0, RATE_HZ)), 256)
         self.streams: list[FakeStream] = []
-        self.told: list[PlaybackPosition] = []
-        self.output = OrchestraOutput(self.buffer, self.open, self.told.append, lambda: self.now_s)
+        self.reports: list[PlaybackPosition] = []
+        self.output = OrchestraOutput(self.buffer, self.open, self.reports.append, lambda: self.now_s)
 
     def open(self, callback: Callable[[Any, int, Any, Any], None]) -> FakeStream:
         self.streams.append(FakeStream(callback))
@@ -97,18 +97,18 @@ def test_what_leaves_the_loudspeaker_is_where_the_pianist_is_then(
     stage = Stage()
     with stage.output:
         out = stage.run(80, dac)
-    heard_s = stage.now_s - 256 / RATE_HZ + lag_s
-    assert float(out[0, 0]) == pytest.approx(heard_s, abs=0.004)
+    sounding_s = stage.now_s - 256 / RATE_HZ + lag_s
+    assert float(out[0, 0]) == pytest.approx(sounding_s, abs=0.004)
 
 
-def test_the_engine_is_told_what_sounds_when_the_microphone_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_sounds_is_reported_to_the_engine_when_the_microphone_receives_it(monkeypatch: pytest.MonkeyPatch) -> None:
     no_thread(monkeypatch)
     stage = Stage()
     with stage.output:
         stage.run(80, lambda now: (now + 0.05, now))
-        assert stage.told[0].rate == 0.0, "silent at first"
+        assert stage.reports[0].rate == 0.0, "silent at first"
         # Each position asks about its own capture, the sound of which was made a tenth of a second before.
-        late = stage.told[-10:]
+        late = stage.reports[-10:]
         captured = [stage.now_s - (10 - k) * 256 / RATE_HZ for k in range(10)]
         assert [p.orchestra_time_s for p in late] == pytest.approx(captured, abs=ControlConfig().slack_s + 0.001)
         assert [p.rate for p in late] == pytest.approx([1.0] * 10, abs=0.02)
@@ -216,7 +216,7 @@ def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is
             raise DeviceError("gone")
         return stage.open(callback)
 
-    output = OrchestraOutput(stage.buffer, opening, stage.told.append, lambda: stage.now_s)
+    output = OrchestraOutput(stage.buffer, opening, stage.reports.append, lambda: stage.now_s)
     stage.output = output
     with output:
         assert np.abs(stage.run(60, dac)).max() > 0
@@ -225,7 +225,7 @@ def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is
         assert output.losses == 0, "a hiccup is no loss"
         unplugged(stage, output, 5.0)
         assert output.losses == 1 and stage.streams[0].state == "closed"
-        assert stage.told[-1].rate == 0.0, "nothing sounds"
+        assert stage.reports[-1].rate == 0.0, "nothing sounds"
         assert 4 <= attempts <= 6, "not at every turn"
         away = False
         unplugged(stage, output, device.RETRY_S[-1] + 0.1)
@@ -236,8 +236,8 @@ def test_a_lost_output_is_reopened_and_the_orchestra_enters_where_the_pianist_is
         out = stage.run(60, dac)
     assert stage.buffer.player.counts.entries == entries + 1
     assert stage.buffer.player.counts.jumps == 0
-    heard_s = stage.now_s - 256 / RATE_HZ + 0.02
-    assert float(out[0, 0]) == pytest.approx(heard_s, abs=ControlConfig().slack_s + 0.001)
+    sounding_s = stage.now_s - 256 / RATE_HZ + 0.02
+    assert float(out[0, 0]) == pytest.approx(sounding_s, abs=ControlConfig().slack_s + 0.001)
     assert stage.streams[-1].state == "closed"
     assert output.losses == 1
 
@@ -357,11 +357,11 @@ def test_a_real_sound_server_plays_the_orchestra(sound_server: dict[str, str]) -
     )  # fmt: skip
     try:
         assert recorder.stdout is not None and playing.stdin is not None
-        heard: list[np.ndarray] = []
+        blocks: list[np.ndarray] = []
         sounding = 0
-        while sounding < 3 * 44100 and len(heard) < 60 * 44100 // 512:
+        while sounding < 3 * 44100 and len(blocks) < 60 * 44100 // 512:
             block = np.frombuffer(recorder.stdout.read(512 * 8), np.float32).reshape(-1, 2)
-            heard.append(block)
+            blocks.append(block)
             sounding += 512 * bool(np.abs(block).max() > 0.1)
             playing.stdin.write("played\n")
             playing.stdin.flush()
@@ -372,7 +372,7 @@ def test_a_real_sound_server_plays_the_orchestra(sound_server: dict[str, str]) -
             process.wait()
         assert recorder.stdout is not None
         recorder.stdout.close()
-    sound = np.concatenate(heard)[-2 * 44100 :, 0]
+    sound = np.concatenate(blocks)[-2 * 44100 :, 0]
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
     assert float(np.argmax(spectrum)) * 44100 / len(sound) == pytest.approx(441.0, abs=0.6)
     assert float(np.sqrt(np.mean(sound**2))) == pytest.approx(0.5 / np.sqrt(2), rel=0.1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from follower.events import State
 from follower.playback.limiter import Limiter
 from follower.playback.output_buffer import OutputBuffer, SampleRing
-from tests.playback.playback_simulation import HOP_SAMPLES, LIVE_RATE_HZ, place_player, position, silent_recording
+from tests.playback.playback_simulation import HOP_SAMPLES, LIVE_RATE_HZ, position, position_player, silent_recording
 
 RATE_HZ = 8000
 REQUEST = 256
@@ -39,23 +39,23 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
     """200 ppm over 30 minutes is 360 ms: unmeasured, it would empty the ring or shift the orchestra by as much."""
     rng = np.random.default_rng(3)
     recording = silent_recording(60.0 * minutes + 60, RATE_HZ)
-    player = place_player(recording)
+    player = position_player(recording)
     buffer = OutputBuffer(player, REQUEST)
     output_rate_hz = RATE_HZ * (1 + output_ppm * 1e-6)
     input_rate_hz = LIVE_RATE_HZ * (1 + input_ppm * 1e-6)
     out = np.empty((REQUEST, 2), np.float32)
     errors_s, frames, hops, now_s = [], 0, 0, 0.0
     next_callback_s, next_hop_s = 0.0, 0.0
-    heard, on_time = 0, True
+    compared, on_time = 0, True
     while now_s < 60 * minutes:
         if next_callback_s <= next_hop_s:
             now_s = next_callback_s
-            heard_s = now_s + OUTPUT_LATENCY_S
+            sounding_s = now_s + OUTPUT_LATENCY_S
             # Stamps are late by the scheduler's jitter, which nobody knows.
-            buffer.consume(out, heard_s + rng.uniform(0.0, 0.002))
+            buffer.consume(out, sounding_s + rng.uniform(0.0, 0.002))
             if out[0, 0] > 0:
-                errors_s.append(float(out[0, 0]) - heard_s)
-                heard += 1
+                errors_s.append(float(out[0, 0]) - sounding_s)
+                compared += 1
             frames += REQUEST
             next_callback_s = frames / output_rate_hz
             # The producer comes after the callback, now and then a whole period (32 ms) late.
@@ -70,7 +70,7 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
             stamp_s = now_s + rng.uniform(0.0, 0.002)
             buffer.on_event(position(hops * HOP_SAMPLES / LIVE_RATE_HZ, now_s + 1e-9, capture_time_s=stamp_s))
     errors_ms = 1e3 * np.array(errors_s)
-    assert heard > 0.99 * frames / REQUEST - 100
+    assert compared > 0.99 * frames / REQUEST - 100
     assert buffer.drop_outs == 0
     settled = errors_ms[len(errors_ms) // 100 :]
     assert np.abs(settled).max() < 10.0
@@ -80,8 +80,8 @@ def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: in
     assert buffer.drift_ppm == pytest.approx(input_ppm - output_ppm, abs=15)
 
 
-def test_a_late_producer_is_a_counted_drop_out_and_the_place_is_right_again_after_it() -> None:
-    player = place_player(silent_recording(60.0, RATE_HZ))
+def test_a_late_producer_is_a_counted_drop_out_and_the_position_is_right_again_after_it() -> None:
+    player = position_player(silent_recording(60.0, RATE_HZ))
     buffer = OutputBuffer(player, REQUEST)
     out = np.empty((REQUEST, 2), np.float32)
     now_s, errors_s = 0.0, []
@@ -98,19 +98,19 @@ def test_a_late_producer_is_a_counted_drop_out_and_the_place_is_right_again_afte
 
 
 def test_a_slow_sound_card_is_played_faster_by_as_much() -> None:
-    player = place_player(silent_recording(60.0, RATE_HZ))
+    player = position_player(silent_recording(60.0, RATE_HZ))
     player.clock_stretch = 1.02
     block_s = 1.02 * player.block_samples / RATE_HZ
     for k in range(1000):
-        heard_s = k * block_s
-        player.on_event(position(heard_s, heard_s), heard_s)
-        out = player.block(heard_s)
+        sounding_s = k * block_s
+        player.on_event(position(sounding_s, sounding_s), sounding_s)
+        out = player.block(sounding_s)
     # Left to the correction alone, 2 % would need an error of 15 ms.
-    assert float(out[0, 0]) == pytest.approx(heard_s, abs=0.007)
+    assert float(out[0, 0]) == pytest.approx(sounding_s, abs=0.007)
 
 
 def test_the_limiter_s_delay_is_anticipated() -> None:
-    buffer = OutputBuffer(place_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
+    buffer = OutputBuffer(position_player(silent_recording(60.0, RATE_HZ)), REQUEST, -60.0, limiter=Limiter(2, RATE_HZ))
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(120):
         now_s = k * REQUEST / RATE_HZ
@@ -121,7 +121,7 @@ def test_the_limiter_s_delay_is_anticipated() -> None:
 
 
 def test_volume_and_balance() -> None:
-    player = place_player(silent_recording(60.0, RATE_HZ))
+    player = position_player(silent_recording(60.0, RATE_HZ))
     buffer = OutputBuffer(player, REQUEST, volume_db=-6.0206, balance=0.5)
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(60):
@@ -129,12 +129,12 @@ def test_volume_and_balance() -> None:
         buffer.on_event(position(now_s, now_s, capture_time_s=now_s))
         buffer.consume(out, now_s + OUTPUT_LATENCY_S)
         buffer.produce()
-    place_s = now_s + OUTPUT_LATENCY_S
-    assert out[0].tolist() == pytest.approx([0.25 * place_s, 0.5 * place_s], rel=0.01)
+    position_s = now_s + OUTPUT_LATENCY_S
+    assert out[0].tolist() == pytest.approx([0.25 * position_s, 0.5 * position_s], rel=0.01)
 
 
 def test_silence_until_the_first_position_and_after_the_end() -> None:
-    player = place_player(silent_recording(60.0, RATE_HZ))
+    player = position_player(silent_recording(60.0, RATE_HZ))
     buffer = OutputBuffer(player, REQUEST, limiter=Limiter(2, RATE_HZ))
     out = np.empty((REQUEST, 2), np.float32)
     for k in range(120):

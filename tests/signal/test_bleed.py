@@ -1,4 +1,4 @@
-"""Bleed of the loudspeakers: transfer recovered, untouched without bleed, pauses heard, told and untold places."""
+"""Bleed of the loudspeakers: transfer recovered, untouched without bleed, pauses found, positions reported or not."""
 
 from __future__ import annotations
 
@@ -49,38 +49,38 @@ def piano() -> NDArray[np.float32]:
     return _notes(1500, 0.1, 0.85, np.random.default_rng(2))
 
 
-def _heard(piano: NDArray[np.float32], orchestra: NDArray[np.float32], transfer: float) -> NDArray[np.float32]:
+def _received(piano: NDArray[np.float32], orchestra: NDArray[np.float32], transfer: float) -> NDArray[np.float32]:
     bleed = _room((transfer * orchestra.astype(np.float64)) ** 2, np.random.default_rng(3))
     return np.sqrt(piano.astype(np.float64) ** 2 + bleed).astype(np.float32)
 
 
 def _through(
-    canceller: BleedCanceller, heard: NDArray[np.float32], first_hop: int = 0, playing: bool = True
+    canceller: BleedCanceller, received: NDArray[np.float32], first_hop: int = 0, playing: bool = True
 ) -> NDArray[np.float32]:
-    places = ((first_hop + k + 1) * HOP_S if playing else None for k in range(len(heard)))
-    return np.array([canceller.process(x, place) for x, place in zip(heard, places, strict=True)])
+    positions = ((first_hop + k + 1) * HOP_S if playing else None for k in range(len(received)))
+    return np.array([canceller.process(x, position) for x, position in zip(received, positions, strict=True)])
 
 
 @pytest.mark.parametrize("transfer", [0.3, 2.0])
 def test_it_recovers_the_transfer(piano: NDArray[np.float32], orchestra: NDArray[np.float32], transfer: float) -> None:
     canceller = BleedCanceller(orchestra, HOP_S)
-    _through(canceller, _heard(piano, orchestra, transfer))
+    _through(canceller, _received(piano, orchestra, transfer))
     found_db = 20 * np.log10(canceller.transfer / transfer)
     assert np.all(np.abs(found_db) < 6)
     assert canceller.share == 1
 
 
 def test_the_piano_comes_out_closer(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
-    heard = _heard(piano, orchestra, 0.5)
-    out = _through(BleedCanceller(orchestra, HOP_S), heard)
+    received = _received(piano, orchestra, 0.5)
+    out = _through(BleedCanceller(orchestra, HOP_S), received)
     late = slice(700, None)
-    assert np.sum((out[late] - piano[late]) ** 2) < 0.5 * np.sum((heard[late] - piano[late]) ** 2)
+    assert np.sum((out[late] - piano[late]) ** 2) < 0.5 * np.sum((received[late] - piano[late]) ** 2)
 
 
 def test_a_silent_piano_becomes_silent(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
     pausing = piano.copy()
     pausing[1000:] = 0
-    out = _through(BleedCanceller(orchestra, HOP_S), _heard(pausing, orchestra, 0.7))
+    out = _through(BleedCanceller(orchestra, HOP_S), _received(pausing, orchestra, 0.7))
     level = np.sqrt(np.mean(np.sum(out[700:1000] ** 2, axis=1)))
     amplitude = np.sqrt(np.sum(out[1000:] ** 2, axis=1))
     assert np.mean(amplitude < 0.01 * level) > 0.9
@@ -91,8 +91,8 @@ def test_what_fades_out_after_the_player_stopped_is_no_piano(
 ) -> None:
     """The player's fade, the way to the microphone and the room: none of it wakes the follower from a pause."""
     canceller = BleedCanceller(orchestra, HOP_S)
-    heard = _heard(piano, orchestra, 0.7)
-    _through(canceller, heard[:1200])
+    received = _received(piano, orchestra, 0.7)
+    _through(canceller, received[:1200])
     fading = (0.7 * orchestra[1200] * np.exp(-np.maximum(np.arange(34) - 10, 0)[:, None] / 4)).astype(np.float32)
     assert not _through(canceller, fading, playing=False).any()
     assert _through(canceller, np.ones((1, 88), np.float32), playing=False).any()
@@ -101,7 +101,7 @@ def test_what_fades_out_after_the_player_stopped_is_no_piano(
 def test_louder_bleed_alone_is_silence(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
     """What exceeds the prediction only as interference does is no piano."""
     canceller = BleedCanceller(orchestra, HOP_S)
-    _through(canceller, _heard(piano, orchestra, 0.7)[:-1])
+    _through(canceller, _received(piano, orchestra, 0.7)[:-1])
     louder = (1.9 * canceller.transfer * orchestra[-1]).astype(np.float32)
     assert louder.max() > 0.3
     assert not canceller.process(louder, len(orchestra) * HOP_S).any()
@@ -114,7 +114,7 @@ def test_loudspeakers_turned_up_later_are_found(piano: NDArray[np.float32], orch
     canceller = BleedCanceller(orchestra, HOP_S, BleedConfig(memory_s=3.0))
     _through(canceller, piano[:700])
     assert canceller.share == 0
-    _through(canceller, _heard(piano, orchestra, 0.7)[700:], first_hop=700)
+    _through(canceller, _received(piano, orchestra, 0.7)[700:], first_hop=700)
     assert canceller.share > 0.9
 
 
@@ -131,17 +131,17 @@ def test_the_same_chords_are_no_bleed(orchestra: NDArray[np.float32]) -> None:
     assert np.sum((out - unison) ** 2) < 0.02 * np.sum(unison**2)
 
 
-def test_a_wrong_place_does_no_harm(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
-    """Told a place where something else is played, there is nothing to be found there."""
-    heard = _heard(piano, np.roll(orchestra, 700, axis=0), 0.1)
-    out = _through(BleedCanceller(orchestra, HOP_S), heard)
-    assert np.sum((out - heard) ** 2) < 0.02 * np.sum(heard**2)
+def test_a_wrong_position_does_no_harm(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
+    """Where a position is reported at which something else is played, there is nothing to be found there."""
+    received = _received(piano, np.roll(orchestra, 700, axis=0), 0.1)
+    out = _through(BleedCanceller(orchestra, HOP_S), received)
+    assert np.sum((out - received) ** 2) < 0.02 * np.sum(received**2)
 
 
 def test_bleed_that_ends_is_forgotten(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
     """The pianist puts on headphones."""
     canceller = BleedCanceller(orchestra, HOP_S)
-    _through(canceller, _heard(piano[:700], orchestra[:700], 0.7))
+    _through(canceller, _received(piano[:700], orchestra[:700], 0.7))
     assert canceller.share == 1
     _through(canceller, piano[700:], first_hop=700)
     assert canceller.share < 0.05
@@ -149,26 +149,26 @@ def test_bleed_that_ends_is_forgotten(piano: NDArray[np.float32], orchestra: NDA
 
 def test_silent_loudspeakers_leave_the_sound_alone(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
     canceller = BleedCanceller(orchestra, HOP_S)
-    _through(canceller, _heard(piano[:700], orchestra[:700], 0.7))
+    _through(canceller, _received(piano[:700], orchestra[:700], 0.7))
     after = _through(canceller, piano[700:], playing=False)
     ringing = round(canceller._config.decay_s / HOP_S) + 1
     assert np.allclose(after[ringing:], piano[700 + ringing :], atol=2e-3)
 
 
 def test_reset_equals_fresh(piano: NDArray[np.float32], orchestra: NDArray[np.float32]) -> None:
-    heard = _heard(piano, orchestra, 0.7)[:900]
+    received = _received(piano, orchestra, 0.7)[:900]
     fresh = BleedCanceller(orchestra, HOP_S)
-    first = _through(fresh, heard)
+    first = _through(fresh, received)
     fresh.reset()
-    assert np.array_equal(_through(fresh, heard), first)
-    assert not np.array_equal(first, heard)
+    assert np.array_equal(_through(fresh, received), first)
+    assert not np.array_equal(first, received)
 
 
-def test_places_outside_the_recording_are_silence(orchestra: NDArray[np.float32]) -> None:
+def test_positions_outside_the_recording_are_silence(orchestra: NDArray[np.float32]) -> None:
     canceller = BleedCanceller(orchestra, HOP_S)
-    for place_s in (-5.0, 0.0, 1e6):
+    for position_s in (-5.0, 0.0, 1e6):
         x = np.ones(88, np.float32)
-        assert np.array_equal(canceller.process(x, place_s), x)
+        assert np.array_equal(canceller.process(x, position_s), x)
 
 
 @pytest.mark.parametrize("bad", [{"quantile": 0.0}, {"none_below": 0.9}, {"gate_from": 1.0}, {"slack_frames": -1}])
@@ -177,11 +177,11 @@ def test_config_is_checked(bad: dict[str, float]) -> None:
         BleedConfig(**bad)  # type: ignore[arg-type]
 
 
-def _position(state: State, place_s: float | None = 10.0) -> Position:
-    return Position(0, 1000, 100, place_s, None, 0.5, 1.0, state)
+def _position(state: State, position_s: float | None = 10.0) -> Position:
+    return Position(0, 1000, 100, position_s, None, 0.5, 1.0, state)
 
 
-def test_told_places_run_on_and_expire() -> None:
+def test_reported_positions_run_on_and_expire() -> None:
     speakers = Loudspeakers(100)
     assert speakers.position_s(0) is None
     speakers.report(PlaybackPosition(30.0, 1.2), 1000)
@@ -195,7 +195,7 @@ def test_told_places_run_on_and_expire() -> None:
     assert speakers.position_s(1110) is None
 
 
-def test_untold_they_play_what_is_claimed() -> None:
+def test_without_reports_they_play_what_is_estimated() -> None:
     speakers = Loudspeakers(100)
     for state in (State.FOLLOWING, State.ORCHESTRA):
         speakers.on_position(_position(state))
@@ -233,39 +233,39 @@ def piece(tones: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Piece:
     return assemble_piece(MixMap([0.0, SECONDS], [0.0, SECONDS], np.ones(2)), mix=mix, orchestra=orchestra)
 
 
-def _engine_run(engine: Engine, audio: NDArray[np.float32], bounds: list[int], tell_every: int) -> list[Event]:
-    """Blocks between bounds; at multiples of `tell_every` (bounds too) the place played is told."""
+def _engine_run(engine: Engine, audio: NDArray[np.float32], bounds: list[int], report_every: int) -> list[Event]:
+    """Blocks between bounds; at multiples of `report_every` (bounds too) the position played is reported."""
     events: list[Event] = []
     for a, b in pairwise(bounds):
-        if a % tell_every == 0:
+        if a % report_every == 0:
             events += engine.command(PlaybackPosition(a / RATE_HZ))
         events += engine.process(AudioBlock(a, audio[a:b]))
     return [*events, *engine.finish()]
 
 
-def test_the_engine_hears_a_pause_behind_the_bleed(
+def test_the_engine_notices_a_pause_behind_the_bleed(
     piece: Piece, tones: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
-    """The orchestra plays on while the pianist stops; told what plays, the engine hears the silence, however cut."""
+    """The orchestra plays on while the pianist stops; it is reported, and the engine notices the silence."""
     piano, orchestra = tones
     stop = 14 * RATE_HZ
-    heard = np.concatenate([piano[:stop], np.zeros(len(piano) - stop, np.float32)]) + 0.5 * orchestra
-    tell_every = 4410
-    told = sorted({*range(0, len(heard), tell_every), len(heard)})
-    cuts = np.random.default_rng(6).integers(0, len(heard), 100).tolist()
+    received = np.concatenate([piano[:stop], np.zeros(len(piano) - stop, np.float32)]) + 0.5 * orchestra
+    report_every = 4410
+    report_at = sorted({*range(0, len(received), report_every), len(received)})
+    cuts = np.random.default_rng(6).integers(0, len(received), 100).tolist()
     engine = Engine(piece, RATE_HZ)
-    events = _engine_run(engine, heard, told, tell_every)
+    events = _engine_run(engine, received, report_at, report_every)
     states = {p.state for p in events if isinstance(p, Position) and p.audio_time_s > 16}
     assert states == {State.PAUSED}
     engine.reset()
-    assert _engine_run(engine, heard, sorted({*told, *cuts}), tell_every) == events
+    assert _engine_run(engine, received, sorted({*report_at, *cuts}), report_every) == events
     engine.reset()
     engine.command(PlaybackPosition(0.0, 0.0))
-    deaf = engine.process(AudioBlock(0, heard))
+    deaf = engine.process(AudioBlock(0, received))
     assert State.PAUSED not in {p.state for p in deaf if isinstance(p, Position)}
 
 
 @pytest.mark.parametrize("bad", [PlaybackPosition(float("nan")), PlaybackPosition(1.0, float("inf"))])
-def test_a_place_must_be_a_number(piece: Piece, bad: PlaybackPosition) -> None:
+def test_a_position_must_be_a_number(piece: Piece, bad: PlaybackPosition) -> None:
     with pytest.raises(InputError, match="finite"):
         Engine(piece, RATE_HZ).command(bad)

@@ -79,10 +79,10 @@ def chroma(gram: Gram) -> Gram:
 
 DEFAULT = AlignConfig()
 NO_GAPS = replace(DEFAULT, gap=replace(DEFAULT.gap, enter=1e6, enter_quiet=1e6))
-HEARD = DEFAULT.precise_weights
-RISES_ONLY = replace(HEARD, network=0.0, harmony=0.36)
+WEIGHTS = DEFAULT.precise_weights
+RISES_ONLY = replace(WEIGHTS, network=0.0, harmony=0.36)
 """The precise pass as it was before the onset network, with the weights that were best for it."""
-HARMONY_ONLY = replace(HEARD, network=0.0, harmony=1.0, onset=0.0)
+HARMONY_ONLY = replace(WEIGHTS, network=0.0, harmony=1.0, onset=0.0)
 VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
     "whole method": (DEFAULT, "attack_delay", False),
     "no attack delay correction": (DEFAULT, "boundaries", False),
@@ -97,7 +97,7 @@ VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
         False,
     ),
     "no harmony": (
-        replace(with_stages(lambda s: replace(s, harmony=0.0)), precise_weights=replace(HEARD, harmony=0.0)),
+        replace(with_stages(lambda s: replace(s, harmony=0.0)), precise_weights=replace(WEIGHTS, harmony=0.0)),
         "boundaries",
         False,
     ),

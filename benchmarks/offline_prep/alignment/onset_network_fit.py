@@ -7,10 +7,10 @@ A FOLDER is a rendered pair: `o.*` and `po.*` (audio), `o.beats` and `po.beats` 
 notes are known, `notes.npz` with arrays `o`, `po_orch` and `po_piano` of rows (onset s, end s, MIDI pitch, ...).  Two
 stages:
 
-1. Notes: the first channel learns to tell cells of the pitchgram at which a note begins (folders with `notes.npz`).
-2. Alignment: 2 s windows of a mix are compared with the orchestra recording at their true place and up to 0.5 s beside
-   it; the similarity of the precise pass, summed over the window, its halves and its quarters, is taken for the log
-   odds of each shift, and the network learns to make the true one likely (all folders; only the beats are needed).
+1. Notes: the first channel learns at which cells of the pitchgram a note begins (folders with `notes.npz`).
+2. Alignment: 2 s windows of a mix are compared with the orchestra recording at their true position and up to 0.5 s
+   beside it; the similarity of the precise pass, summed over the window, its halves and its quarters, is taken for the
+   log odds of each shift, and the network learns to make the true one likely (all folders; only the beats are needed).
 
 With --leave-out the folders whose names match are not trained on, and their stage 2 loss is printed: that of chance is
 3.81.  The same folders give the same weights (seeded; NumPy on one thread).
@@ -73,7 +73,7 @@ class Pair:
         level: of "o" and "po", (frames, 72).
         fixed: harmony and onset features of "o" and "po" side by side, (frames, 144).
         row: frames of the mix between common beats of a sane tempo.
-        column: their true places in the orchestra recording, in frames.
+        column: their true positions in the orchestra recording, in frames.
         notes: onset seconds and pitch of "o" and "po", (notes, 2); empty where unknown.
     """
 
@@ -95,11 +95,11 @@ def measure(folder: Path) -> Pair:
         level[role] = compress(gram, GAMMA)
         features = shape_features(gram, stage.shape, stage.softness if role == "o" else 0.0)
         fixed[role] = np.concatenate([features.harmony, features.onset], axis=1)
-    places = []
+    bar_starts = []
     for role in ("po", "o"):
         start, bar = read_columns(folder / f"{role}.beats", ("start", "measure"))
-        places.append(dict(zip(np.round(bar, 3).tolist(), start.tolist(), strict=True)))
-    mix_s, orchestra_s = np.array([(s, places[1][m]) for m, s in places[0].items() if m in places[1]]).T
+        bar_starts.append(dict(zip(np.round(bar, 3).tolist(), start.tolist(), strict=True)))
+    mix_s, orchestra_s = np.array([(s, bar_starts[1][m]) for m, s in bar_starts[0].items() if m in bar_starts[1]]).T
     row = np.arange(int(mix_s[0] / HOP_S) + 1, int(mix_s[-1] / HOP_S) - 1)
     slope = (np.diff(orchestra_s) / np.diff(mix_s))[np.searchsorted(mix_s, row * HOP_S, side="right") - 1]
     sane = (slope > 0.3) & (slope < 3.0)
@@ -213,7 +213,7 @@ def window_inputs(level: Array, begin: int, count: int) -> Array:
 
 
 def draw_window(pair: Pair, rng: np.random.Generator) -> tuple[slice, slice, NDArray[np.int64]]:
-    """Frames of the mix, of the orchestra recording, and the former's places among the latter, -1 where unknown."""
+    """Frames of the mix, of the orchestra recording, and the former's positions among the latter, -1 where unknown."""
     while True:
         begin = int(pair.row[rng.integers(0, len(pair.row))])
         known = (pair.row >= begin) & (pair.row < begin + ROWS)
@@ -232,13 +232,15 @@ def window_loss(pair: Pair, weights: Weights, rng: np.random.Generator) -> tuple
     config = DEFAULT.precise_weights
     rows, columns, column = draw_window(pair, rng)
     scale = np.repeat(np.array([config.harmony, config.onset], dtype=np.float32), N_PITCHES) / OVER_SHARPNESS
-    heard = np.float32(config.network / OVER_SHARPNESS)
+    weight_of_onsets = np.float32(config.network / OVER_SHARPNESS)
     seen = {
         "po": forward(weights, window_inputs(pair.level["po"], rows.start, ROWS)),
         "o": forward(weights, window_inputs(pair.level["o"], columns.start, COLUMNS)),
     }
     attack = {role: expit(s[-1]).reshape(-1, N_PITCHES * CHANNELS) for role, s in seen.items()}
-    similarity = heard * attack["po"] @ attack["o"].T + (pair.fixed["po"][rows] * scale) @ pair.fixed["o"][columns].T
+    similarity = (
+        weight_of_onsets * attack["po"] @ attack["o"].T + (pair.fixed["po"][rows] * scale) @ pair.fixed["o"][columns].T
+    )
     known = column >= 0
     at = np.where(known, column, -SHIFTS[0])[:, None] + SHIFTS
     profile = np.take_along_axis(similarity, at, axis=1) * known[:, None]
@@ -251,7 +253,10 @@ def window_loss(pair: Pair, weights: Weights, rng: np.random.Generator) -> tuple
         slope += np.repeat((softmax(odds, axis=1) - target) * weight[:, None], ROWS // parts, axis=0)
     by_similarity = np.zeros_like(similarity)
     np.put_along_axis(by_similarity, at, (slope * known[:, None]).astype(np.float32), axis=1)
-    by_attack = {"po": heard * by_similarity @ attack["o"], "o": heard * by_similarity.T @ attack["po"]}
+    by_attack = {
+        "po": weight_of_onsets * by_similarity @ attack["o"],
+        "o": weight_of_onsets * by_similarity.T @ attack["po"],
+    }
     parts_of = [
         backward(weights, seen[r], (by_attack[r] * attack[r] * (1.0 - attack[r])).reshape(-1, CHANNELS)) for r in seen
     ]

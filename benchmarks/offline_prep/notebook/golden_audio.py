@@ -55,13 +55,13 @@ def check(folder: Path, golden_file: Path) -> bool:
     for name, ours in stages.items():
         theirs = golden[name]
         if ours.shape != theirs.shape:
-            verdict = f"shape {ours.shape} instead of {theirs.shape}"
+            outcome = f"shape {ours.shape} instead of {theirs.shape}"
         elif np.array_equal(ours, theirs):
-            verdict = "equal"
+            outcome = "equal"
         else:
-            verdict = f"differs by up to {np.abs(ours - theirs).max():.3g}"
-        same &= verdict == "equal"
-        print(f"  {name:18s} {verdict}")
+            outcome = f"differs by up to {np.abs(ours - theirs).max():.3g}"
+        same &= outcome == "equal"
+        print(f"  {name:18s} {outcome}")
     return same
 
 

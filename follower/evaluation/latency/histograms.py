@@ -27,8 +27,8 @@ def plot_delays(measured: Delays, path: Path, title: str) -> None:
         ("delivery by OSC", measured.osc_ms),
         ("delivery by WebSocket", measured.websocket_ms),
     )
-    longest_ms = max(float(values.max()) for _, values in shown if len(values))
-    bins = np.geomspace(0.02, max(longest_ms, 0.1) * 1.1, 80)
+    max_ms = max(float(values.max()) for _, values in shown if len(values))
+    bins = np.geomspace(0.02, max(max_ms, 0.1) * 1.1, 80)
     for axes, (name, values) in zip(figure.subplots(len(shown), sharex=True), shown, strict=True):
         axes.hist(values, bins=bins, color="#1f5fa8")
         found = Figures.of(values)

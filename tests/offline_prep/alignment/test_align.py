@@ -113,7 +113,7 @@ def test_a_sparse_orchestra() -> None:
 
 
 def test_a_semitone_apart_is_handled(piece: Piece) -> None:
-    """O at old pitch: the same map, no warning; and the tunings that remain are told apart from it."""
+    """O at old pitch: the same map, no warning; and the tunings that remain are distinguished from it."""
     low = concerto(orchestra_tuning=-1.0, mix_tuning=0.25)
     found = _align(low)
     assert found.transposition == 1 and found.quality.messages == ()

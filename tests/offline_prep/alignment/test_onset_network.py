@@ -1,4 +1,4 @@
-"""offline_prep.alignment.onset_network: the network reads what it was trained on, and hears attacks."""
+"""offline_prep.alignment.onset_network: the network reads what it was trained on, and finds attacks."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def _tone(seconds: float, start_s: float, hz: float = 440.0) -> NDArray[np.float
 @pytest.mark.parametrize("frames", [1, 9, CHUNK_FRAMES, 2 * CHUNK_FRAMES + 3])
 def test_inference_is_the_plain_loop(frames: int) -> None:
     net, level = _net(), _level(frames)
-    heard = net.onsets(level).reshape(frames, N_PITCHES, net.channels)
+    found = net.onsets(level).reshape(frames, N_PITCHES, net.channels)
     rng = np.random.default_rng(frames)
     for frame in {0, frames - 1, min(CHUNK_FRAMES, frames - 1), int(rng.integers(frames))}:
         for pitch in (0, N_PITCHES - 1, int(rng.integers(N_PITCHES))):
-            assert heard[frame, pitch] == pytest.approx(naive.onsets(net, level, frame, pitch), abs=2e-5)
+            assert found[frame, pitch] == pytest.approx(naive.onsets(net, level, frame, pitch), abs=2e-5)
 
 
 def test_inputs_come_in_bounded_chunks() -> None:
@@ -63,17 +63,17 @@ def test_inputs_come_in_bounded_chunks() -> None:
 
 
 @pytest.mark.parametrize("hz", [220.0, 440.0, 1046.5])
-def test_the_network_hears_an_attack_and_not_a_held_tone(hz: float) -> None:
+def test_the_network_finds_an_attack_and_not_a_held_tone(hz: float) -> None:
     """Its first channel leaps where the tone begins; while it is held the channel falls to half and stays there."""
     level = compress(pitchgram(_tone(4.0, 1.5, hz), 0.0), GAMMA)
     pitch = round(69 + 12 * np.log2(hz / 440.0)) - LOWEST_MIDI
-    heard = onset_net().onsets(level).reshape(len(level), N_PITCHES, -1)[:, pitch, 0]
-    leap = heard[4:] - heard[:-4]
+    found = onset_net().onsets(level).reshape(len(level), N_PITCHES, -1)[:, pitch, 0]
+    leap = found[4:] - found[:-4]
     start = round(1.5 * 22050 / 256)
     assert abs(int(leap.argmax()) + 2 - start) <= 2
     assert leap.max() > 0.4
     held = slice(start + 86, -30)
-    assert heard[held].max() < 0.6 * heard[start - 2 : start + 10].max()
+    assert found[held].max() < 0.6 * found[start - 2 : start + 10].max()
     assert np.abs(leap[held]).max() < 0.05
 
 

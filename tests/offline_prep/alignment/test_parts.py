@@ -70,8 +70,8 @@ def test_short_chains_at_the_ends_are_dropped() -> None:
     assert [float(c.mix_s[0]) for c in kept] == [30.0]
 
 
-def _seam(gain: float, sounding: bool) -> tuple[Chain, ...]:
-    """Seams of two chains in mix 0..26 s and 28..50 s; from 20 to 30 s a frame gains `gain` over the median."""
+def _boundary(gain: float, sounding: bool) -> tuple[Chain, ...]:
+    """Boundary of two chains in mix 0..26 s and 28..50 s; from 20 to 30 s a frame gains `gain` over the median."""
     mix = np.zeros((500, 2), np.float32)
     mix[:, 0] = 1.0
     mix[200:300, 0] = gain + 0.5
@@ -82,17 +82,17 @@ def _seam(gain: float, sounding: bool) -> tuple[Chain, ...]:
     return trim_ends(chains, Comparison(mix, orchestra, 0.5, 0.1), quiet)
 
 
-def test_seams_lie_where_the_match_ends() -> None:
-    a, b = _seam(-0.3, sounding=True)
+def test_boundaries_lie_where_the_match_ends() -> None:
+    a, b = _boundary(-0.3, sounding=True)
     assert a.mix_s[-1] == pytest.approx(20.0, abs=0.6) and b.mix_s[0] == pytest.approx(30.0, abs=0.6)
     assert a.orchestra_s[-1] <= b.orchestra_s[0]
 
 
-def test_seams_give_up_a_weak_match_only_where_nothing_sounds() -> None:
+def test_boundaries_give_up_a_weak_match_only_where_nothing_sounds() -> None:
     """A little under the margin: the orchestra's own notes belong to a chain all the same, silence does not."""
-    a, b = _seam(0.0, sounding=True)
+    a, b = _boundary(0.0, sounding=True)
     assert a.mix_s[-1] > 25.0 and b.mix_s[0] < 29.0
-    a, b = _seam(0.0, sounding=False)
+    a, b = _boundary(0.0, sounding=False)
     assert a.mix_s[-1] < 20.6 and b.mix_s[0] > 29.4
 
 

@@ -36,17 +36,17 @@ def test_golden_composition_bit_for_bit(golden: dict[str, NDArray[np.float64]]) 
     np.testing.assert_array_equal(notebook.frames_to_seconds(frames, 512), golden["hyp"])
 
 
-def _features(rng: np.random.Generator, place: NDArray[np.float64], timbre: float, noise: float) -> NotebookFeatures:
-    """Chroma that walks with the place in the piece, MFCC that tell the instrument."""
+def _features(rng: np.random.Generator, position: NDArray[np.float64], timbre: float, noise: float) -> NotebookFeatures:
+    """Chroma that walks with the position in the piece, MFCC that depend on the instrument."""
     pitches = np.arange(12)[:, None]
-    steps = np.floor(place)[None] * 5
+    steps = np.floor(position)[None] * 5
     chroma = np.exp(-((np.minimum((pitches - steps) % 12, (steps - pitches) % 12)) ** 2) / 2)
     chroma = chroma + noise * rng.uniform(size=chroma.shape)
     chroma /= np.linalg.norm(chroma, axis=0)
-    mfcc = rng.normal(size=(20, len(place))) + timbre * np.arange(20)[:, None]
-    # Level and fine structure, which the notebook leaves out, would tell the opposite.
-    mfcc[0] -= 300 * timbre * (len(place) == MIX_FRAMES)
-    mfcc[13:] -= 100 * timbre * (len(place) == MIX_FRAMES)
+    mfcc = rng.normal(size=(20, len(position))) + timbre * np.arange(20)[:, None]
+    # Level and fine structure, which the notebook leaves out, would say the opposite.
+    mfcc[0] -= 300 * timbre * (len(position) == MIX_FRAMES)
+    mfcc[13:] -= 100 * timbre * (len(position) == MIX_FRAMES)
     return NotebookFeatures(chroma.astype(np.float32), mfcc.astype(np.float32))
 
 
@@ -55,8 +55,8 @@ def _piece(seed: int) -> tuple[NotebookFeatures, NotebookFeatures, NotebookFeatu
     rng = np.random.default_rng(seed)
     piano = _features(rng, np.linspace(4, 14, 60), 3.0, 0.2)
     orchestra = _features(rng, np.linspace(0, 20, 130), -3.0, 0.2)
-    place = np.linspace(1, 18, MIX_FRAMES)
-    as_piano, as_orchestra = (_features(rng, place, timbre, 0.2) for timbre in (3.0, -3.0))
+    position = np.linspace(1, 18, MIX_FRAMES)
+    as_piano, as_orchestra = (_features(rng, position, timbre, 0.2) for timbre in (3.0, -3.0))
     is_piano = (np.arange(MIX_FRAMES) // 7) % 2 == 0
     mfcc = np.where(is_piano, as_piano.mfcc, as_orchestra.mfcc)
     return piano, orchestra, NotebookFeatures(as_piano.chroma, mfcc)
