@@ -133,6 +133,7 @@ class Session:
         sample_rate_hz: of the live stream.
         orchestra_duration_s: length of the orchestra recording.
         mix_duration_s: length of the full mix.
+        piece: name of the piece, that of its cache's folder; "" when it has none.
     """
 
     program_version: str
@@ -140,3 +141,4 @@ class Session:
     sample_rate_hz: int
     orchestra_duration_s: float
     mix_duration_s: float
+    piece: str = ""

@@ -114,6 +114,11 @@ class Piece:
     mix_piano: StreamFeatures | None = None
 
     @property
+    def name(self) -> str:
+        """Name of the piece: that of its cache's folder."""
+        return self.path.absolute().name
+
+    @property
     def feature_config(self) -> FeatureConfig:
         """Configuration the live features must be computed with."""
         return self.manifest.config.features

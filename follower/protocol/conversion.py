@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from follower.events import Event, Gap, Jump, Notice, Position, Session, StateChange
 from follower.protocol.messages import (
     PROTOCOL_VERSION,
@@ -55,6 +57,7 @@ def message_of(item: Session | Event) -> EventMessage:
                 item.sample_rate_hz,
                 item.orchestra_duration_s,
                 item.mix_duration_s,
+                item.piece or UNSET,
             )
 
 

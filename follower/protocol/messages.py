@@ -37,6 +37,7 @@ class HelloMessage(_Message, frozen=True, tag="hello"):
         sample_rate_hz: of the live audio.
         orchestra_duration_s: length of the orchestra recording (s).
         mix_duration_s: length of the full mix (s).
+        piece: name of the piece, that of its cache's folder; not there when it has none (not in OSC).
         session: its name (WebSocket only).
         monotonic_time_s: the server's clock when this was sent, the clock of `capture_time` (WebSocket only).
         caches: names of the pieces a client can choose from (WebSocket only).
@@ -48,6 +49,7 @@ class HelloMessage(_Message, frozen=True, tag="hello"):
     sample_rate_hz: Annotated[SampleRate | UnsetType, Osc("i")] = UNSET
     orchestra_duration_s: Annotated[Seconds | UnsetType, Osc("d")] = UNSET
     mix_duration_s: Annotated[Seconds | UnsetType, Osc("d")] = UNSET
+    piece: str | UnsetType = UNSET
     session: Name | UnsetType = UNSET
     monotonic_time_s: ClockSeconds | UnsetType = UNSET
     caches: list[Name] | UnsetType = UNSET

@@ -41,6 +41,7 @@ def session_of(engine: Engine) -> Session:
         engine.sample_rate_hz,
         engine.piece.orchestra_duration_s,
         engine.piece.mix_duration_s,
+        engine.piece.name,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from follower.protocol.codec import MESSAGE_OF, REQUEST_OF
 from follower.protocol.commands import Request
-from follower.protocol.messages import PROTOCOL_VERSION, Message, PositionMessage
+from follower.protocol.messages import PROTOCOL_VERSION, HelloMessage, Message, PositionMessage
 from follower.session.extrapolation import MAX_EXTRAPOLATION_S, MOVING
 from follower.websocket.pages import page
 
@@ -46,6 +46,11 @@ def test_what_the_page_reads_of_a_message_is_there(kind: str, block: str) -> Non
 
 def test_what_the_page_shows_of_a_position_is_there() -> None:
     assert set(re.findall(r"position\??\.(\w+)", MONITOR)) <= names(PositionMessage)
+
+
+def test_what_the_page_shows_of_a_session_is_there() -> None:
+    read = set(re.findall(r"\bsession\??\.(\w+)", MONITOR))
+    assert "piece" in read and read <= names(HelloMessage)
 
 
 def test_the_buttons_are_commands() -> None:

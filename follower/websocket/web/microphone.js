@@ -1,7 +1,7 @@
-// The browser's microphone as the piano: mono float frames over the socket, gaps told when the network is too slow.
+// The browser's microphone as the piano: mono float frames over the socket, gaps reported when the network is too slow.
 
 const BLOCK_SAMPLES = 512;
-const MOST_BUFFERED_S = 0.5;
+const MAX_BUFFERED_S = 0.5;
 
 export class Microphone {
   static async open(socket, onLevel) {
@@ -41,7 +41,7 @@ export class Microphone {
     this.onLevel(10 * Math.log10(power / samples.length + 1e-12));
     const socket = this.socket();
     if (socket === null || socket.readyState !== WebSocket.OPEN) return;
-    if (socket.bufferedAmount > MOST_BUFFERED_S * this.sampleRate * 4) {
+    if (socket.bufferedAmount > MAX_BUFFERED_S * this.sampleRate * 4) {
       this.lost += samples.length;
       return;
     }

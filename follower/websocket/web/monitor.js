@@ -20,8 +20,14 @@ let trips = []; // [round trip (s), server clock minus ours (s)]
 let microphone = null;
 
 function clockText(seconds) {
-  const minutes = Math.floor(seconds / 60);
-  return `${minutes}:${(seconds - 60 * minutes).toFixed(1).padStart(4, "0")}`;
+  const tenths = Math.round(10 * seconds); // first, or 59.96 s would be 0:60.0
+  return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
+}
+
+// Seconds of "1:30.5", "90.5" or "90,5"; null for anything else.
+function secondsOf(text) {
+  const found = /^(?:(\d+):(?=[0-5]?\d(?:\D|$)))?(\d+(?:[.,]\d+)?)$/.exec(text.trim());
+  return found === null ? null : 60 * Number(found[1] ?? 0) + Number(found[2].replace(",", "."));
 }
 
 function log(text, kind = "notice") {
@@ -64,8 +70,7 @@ function connect() {
   socket.addEventListener("message", (event) => take(JSON.parse(event.data)));
   socket.addEventListener("close", (event) => {
     endMicrophone();
-    session = null;
-    position = null;
+    watch(null);
     element("connection").textContent = event.reason ? `disconnected: ${event.reason}` : "disconnected, trying again";
     setTimeout(connect, BACKOFF_MS[Math.min(attempt++, BACKOFF_MS.length - 1)]);
   });
@@ -74,6 +79,7 @@ function connect() {
 function ping() {
   if (socket.readyState !== WebSocket.OPEN) return;
   socket.send(JSON.stringify({ type: "ping", client_time: nowSeconds() }));
+  if (!element("sessions").hidden) socket.send(JSON.stringify({ type: "list" })); // others begin and end sessions
   setTimeout(ping, PING_MS);
 }
 
@@ -97,6 +103,7 @@ function take(message) {
     }
     case "list":
       fill(element("session"), message.sessions);
+      element("session").disabled = element("watch").disabled = message.sessions.length === 0;
       fill(element("cache"), message.caches);
       break;
     case "state":
@@ -113,6 +120,7 @@ function take(message) {
       break;
     case "ended":
       log(`session ${message.session} ended: ${message.reason}`);
+      element("controls").disabled = true;
       endMicrophone();
       break;
     case "error":
@@ -123,23 +131,34 @@ function take(message) {
 }
 
 function takeHello(message) {
-  const caches = message.caches ?? [];
-  element("sessions").hidden = caches.length === 0;
-  if (caches.length > 0) {
-    fill(element("cache"), caches);
-    send({ type: "list" });
+  // A session's own hello, when it begins or restarts, does not list the caches again.
+  if (message.caches !== undefined) {
+    element("sessions").hidden = message.caches.length === 0;
+    if (message.caches.length > 0) {
+      fill(element("cache"), message.caches);
+      send({ type: "list" });
+    }
   }
   if (message.session === undefined) return;
-  session = message;
-  position = null;
-  element("duration").textContent = clockText(session.orchestra_duration);
-  element("seek").max = String(session.orchestra_duration);
-  element("orchestra-bar").max = session.orchestra_duration;
-  element("mix-bar").max = session.mix_duration;
+  watch(message);
   microphone?.start(); // not before the engine is ready: what waits is late
 }
 
+// Show another session, or none.
+function watch(hello) {
+  session = hello;
+  position = null;
+  const piece = session?.piece ?? "";
+  element("piece").textContent = piece;
+  document.title = piece === "" ? "Concerto Follower" : `${piece} - Concerto Follower`;
+  element("controls").disabled = session === null;
+  element("duration").textContent = session === null ? "--:--" : clockText(session.orchestra_duration);
+  element("orchestra-bar").max = session?.orchestra_duration ?? 1;
+  element("mix-bar").max = session?.mix_duration ?? 1;
+}
+
 function fill(select, names) {
+  if (names.join("\n") === [...select.options].map((option) => option.value).join("\n")) return; // it may be open
   const chosen = select.value;
   select.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
 }
@@ -154,18 +173,17 @@ function extrapolated(time) {
 }
 
 function draw() {
-  if (position !== null) {
-    const place = extrapolated(position.orchestra_time);
-    const mix = extrapolated(position.mix_time);
-    element("place").textContent = place === null ? "--:--.-" : clockText(place);
-    element("orchestra-bar").value = place ?? 0;
-    element("mix-bar").value = mix ?? 0;
-    element("rate").textContent = position.rate.toFixed(2);
-    element("confidence").textContent = `${Math.round(100 * position.confidence)} %`;
-    element("confidence-bar").value = position.confidence;
-    element("audio-time").textContent = clockText(position.audio_time);
-    element("latency").textContent = position.latency_ms === null ? "-" : `${position.latency_ms.toFixed(1)} ms`;
-  }
+  const known = position !== null;
+  const orchestra = known ? extrapolated(position.orchestra_time) : null;
+  const latency = position?.latency_ms ?? null;
+  element("position").textContent = orchestra === null ? "--:--.-" : clockText(orchestra);
+  element("orchestra-bar").value = orchestra ?? 0;
+  element("mix-bar").value = (known ? extrapolated(position.mix_time) : null) ?? 0;
+  element("rate").textContent = known ? `${position.rate.toFixed(2)} \u00d7` : "-";
+  element("confidence").textContent = known ? `${Math.round(100 * position.confidence)} %` : "-";
+  element("confidence-bar").value = position?.confidence ?? 0;
+  element("audio-time").textContent = known ? clockText(position.audio_time) : "-";
+  element("latency").textContent = latency === null ? "-" : `${latency.toFixed(1)} ms`;
   const state = position?.state ?? (session === null ? "no session" : "waiting");
   if (element("state").textContent !== state) {
     element("state").textContent = state;
@@ -189,8 +207,17 @@ for (const command of ["pause", "resume", "start", "stop"]) {
 
 element("seek-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  send({ type: "seek", orchestra_time: element("seek").valueAsNumber });
+  const input = element("seek");
+  const seconds = secondsOf(input.value);
+  input.setCustomValidity("");
+  if (seconds === null) input.setCustomValidity("Minutes and seconds of the orchestra recording, as in 1:30");
+  else if (seconds > session.orchestra_duration) {
+    input.setCustomValidity(`The orchestra recording ends at ${clockText(session.orchestra_duration)}`);
+  }
+  if (input.reportValidity()) send({ type: "seek", orchestra_time: seconds });
 });
+
+element("seek").addEventListener("input", () => element("seek").setCustomValidity(""));
 
 element("watch-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -211,7 +238,7 @@ element("microphone-form").addEventListener("submit", async (event) => {
     return;
   }
   const { sampleRate } = microphone;
-  session = null;
+  watch(null);
   if (send({ type: "audio", cache: element("cache").value, sample_rate: sampleRate, format: "f32le", channels: 1 })) {
     element("microphone-end").disabled = false;
   } else {
