@@ -15,7 +15,7 @@ from typing import Final
 
 from benchmarks.results import ROOT, Result, Row, load
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
+DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md")
 TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
@@ -43,17 +43,49 @@ SPEED: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+MAP: Final[Mapping[str, str]] = {
+    "pool": "scenarios", "variant": "variant", "points": "beats", "median_ms": "median ms", "over_50_ms_pct": ">50",
+    "over_100_ms_pct": ">100", "over_200_ms_pct": ">200", "over_500_ms_pct": ">500 ms, %",
+}  # fmt: skip
+CONSISTENCY: Final[Mapping[str, str]] = {
+    key: {"variant": "maps compared", "points": "instants"}.get(key, head) for key, head in MAP.items() if key != "pool"
+}
+ATTACK_DELAY: Final[Mapping[str, str]] = {
+    "fitted_on": "fitted on", "orchestra": "orchestra", "mix": "mix", "corrected": "corrected pairs",
+    "bias_before_ms": "bias before, ms", "bias_after_ms": "after", "median_before_ms": "median before, ms",
+    "median_after_ms": "after", "over_100_ms_before_pct": ">100 ms before, %", "over_100_ms_after_pct": "after",
+}  # fmt: skip
+HEARD: Final[Mapping[str, str]] = {
+    "what": "what", "beats": "beats", "median_ms": "median ms", "over_50_ms_pct": ">50", "over_100_ms_pct": ">100",
+    "over_200_ms_pct": ">200", "over_500_ms_pct": ">500 ms, %", "silent_pct": "silent %", "entries": "entries",
+    "jumps": "jumps", "audible_steps": "audible steps", "times_real_time": "times real time",
+}  # fmt: skip
+PLAYER_CPU: Final[Mapping[str, str]] = {
+    "minutes": "minutes", "sample_rate_hz": "orchestra Hz", "channels": "channels", "follower_pct": "follower %",
+    "player_pct": "player %", "both_pct": "both, % of a core",
+}  # fmt: skip
+DRIFT: Final[Mapping[str, str]] = {
+    "minutes": "minutes", "ppm": "ppm", "found_ppm": "found ppm", "drop_outs": "drop-outs",
+    "largest_error_ms": "largest error ms", "jumps": "jumps",
+}  # fmt: skip
+MUSIC: Final[Mapping[str, str]] = {
+    "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",
+    "roughness_db": "roughness dB", "dips_pct": "dips %",
+}  # fmt: skip
+
+
 def number(value: object, digits: int | None = None) -> str:
     """A cell: nothing for None; a float with so many digits, or fewer the larger it is.
 
-    >>> number(None), number(31.87), number(2.62), number("a | b"), number(7)
-    ('', '32', '2.6', 'a | b', '7')
+    >>> number(None), number(31.87), number(2.62), number(-0.04), number("a | b"), number(7)
+    ('', '32', '2.6', '0.0', 'a | b', '7')
     """
     if value is None:
         return ""
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.{(0 if abs(value) >= 20 else 1) if digits is None else digits}f}"
+    decimals = (0 if abs(value) >= 20 else 1) if digits is None else digits
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # + 0.0: no "-0.0"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
@@ -110,6 +142,23 @@ def plain(name: str, table: str = "rows", columns: Mapping[str, str] | None = No
     return with_origin(
         markdown(list(shown.values()), ([number(row.get(key)) for key in shown] for row in rows)), result
     )
+
+
+def stretch_quality() -> str:
+    """Tones and clicks through the stretchers: the worst of all rate curves at each sample rate."""
+    result = load("playback_quality")
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for row in result.tables["rows"]:
+        groups.setdefault((row["stretcher"], row["sample_rate_hz"]), []).append(row)
+    table = markdown(
+        ["stretcher", "sample rate, Hz", "rate curves", "amplitude modulation, dB", "detuning, cents", "clicks, ms"],
+        (
+            [name, str(rate_hz), str(len(rows))]
+            + [number(max(row[key] for row in rows), 2) for key in ("modulation_db", "detuning_cents", "clicks_ms")]
+            for (name, rate_hz), rows in groups.items()
+        ),
+    )
+    return with_origin(table, result)
 
 
 def scenarios() -> str:
@@ -201,6 +250,14 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),
     "bleed": lambda: plain("bleed"),
+    "map_ablation": lambda: plain("map_ablation", columns=MAP),
+    "map_consistency": lambda: plain("map_consistency", columns=CONSISTENCY),
+    "attack_delay_fit": lambda: plain("attack_delay_fit", columns=ATTACK_DELAY),
+    "playback_heard": lambda: plain("playback_heard", columns=HEARD),
+    "playback_cpu": lambda: plain("playback_cpu", columns=PLAYER_CPU),
+    "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
+    "stretch_quality": stretch_quality,
+    "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }
 """What may stand between the markers, by name."""
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import report, results
 
 
-@pytest.mark.parametrize("path", report.DOCUMENTS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", report.DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_table_is_what_the_results_give(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert report.TABLE.search(text), "it has tables"
