@@ -25,7 +25,7 @@ FIRST_AUDIO_S: Final = 5.0
 """A newly opened stream may take so long: a sound server's monitor starts with the first player."""
 RETRY_S: Final = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts to reopen a lost device; the last one repeats for as long as the session lasts."""
-MOST_DEFAULT_CHANNELS: Final = 2
+MAX_DEFAULT_CHANNELS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class MicrophoneSource:
     def _open(self) -> None:
         device = portaudio.find_input(self._wanted)
         rate_hz = self._rate_hz or self._wanted_rate_hz or device.sample_rate_hz
-        channels = self._channels or min(device.inputs, MOST_DEFAULT_CHANNELS)
+        channels = self._channels or min(device.inputs, MAX_DEFAULT_CHANNELS)
         self._capacity_blocks = math.ceil(self._capacity_s * rate_hz / self._block_samples)
         stream = portaudio.open_input(device, rate_hz, channels, self._block_samples, self._callback)
         try:
@@ -161,24 +161,24 @@ class MicrophoneSource:
     def blocks(self) -> Iterator[AudioBlock | Notice]:
         """Yield what the device captures; a `Notice` when it goes away and when it delivers again."""
         timeline = _Timeline(self.sample_rate_hz)
-        heard_s, patience_s = self._clock(), FIRST_AUDIO_S
+        received_s, patience_s = self._clock(), FIRST_AUDIO_S
         away = False
         while not self._stopped:
             try:
                 captured = self._queue.get(timeout=IDLE_S)
             except queue.Empty:
-                if self._stream is not None and self._stream.active and self._clock() - heard_s < patience_s:
+                if self._stream is not None and self._stream.active and self._clock() - received_s < patience_s:
                     yield timeline.nothing(self._clock())
                     continue
                 if not away:
                     away = True
                     yield timeline.notice(f"the audio input {self.name} gives no audio; trying to reopen it")
                 yield from self._reopen(timeline)
-                heard_s, patience_s = self._clock(), FIRST_AUDIO_S
+                received_s, patience_s = self._clock(), FIRST_AUDIO_S
                 continue
             if captured is None:
                 continue
-            heard_s, patience_s = captured.clock_s, GONE_AFTER_S
+            received_s, patience_s = captured.clock_s, GONE_AFTER_S
             block = timeline.block(captured)
             if away:
                 away = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,5 +89,20 @@ def run(options: DemoOptions) -> int:
         print(line)
     plot_demo(scenario.truth, read_track(positions), {n: o.error_s for n, o in outcomes.items()}, options.plot)
     print(f"\nplot: {options.plot}")
-    print(f"hear it: follower replay {piece.path} {scenario.piano} --speed max --render {out / 'followed.wav'}")
+    sound = f"replay {piece.path} {scenario.piano} --speed max --render {out / 'followed.wav'}"
+    print(f"hear it: {follower_program()} {sound}")
     return 0
+
+
+def follower_program() -> str:
+    """How to call this program from the user's shell: by its name, or by its path where PATH does not lead to it.
+
+    `dev.py demo` runs the demo in an environment that the shell it was called from has not activated.
+    """
+    called = Path(sys.argv[0])
+    if called.name != "follower" or not called.is_file():
+        return "follower"
+    found = shutil.which("follower")
+    if found is not None and Path(found).samefile(called):
+        return "follower"
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Print what a cache was made from and how well the full mix was aligned to the orchestra recording: tuning, cuts, "
-    "weak places. The plot shows the map over the cost, its confidence, the cuts, both waveforms and where the piano "
+    "weak passages. The plot shows the map over the cost, its confidence, the cuts, both waveforms and where the piano "
     "plays in the mix."
 )
 TRUSTED = 0.7
@@ -97,14 +97,14 @@ def summary(piece: Piece) -> Table:
     for k in np.flatnonzero((seconds <= 0.0) & (np.diff(mix_map.orchestra_s) > 0.5)):
         before, after = clock(mix_map.orchestra_s[k]), clock(mix_map.orchestra_s[k + 1])
         table.add_row("orchestra jumps", f"mix {clock(mix_map.mix_s[k])}: {before} to {after}")
-    for begin, end in weak_places(piece):
+    for begin, end in weak_passages(piece):
         table.add_row("weak", f"mix {clock(begin)} to {clock(end)}: confidence under {WEAK:g}")
     for warning in found.get("warnings", ()):
         table.add_row("warning", warning)
     return table
 
 
-def weak_places(piece: Piece) -> list[tuple[float, float]]:
+def weak_passages(piece: Piece) -> list[tuple[float, float]]:
     """Stretches of the mix (begin, end in s) outside cuts whose confidence stays low."""
     import numpy as np
 

@@ -142,8 +142,8 @@ class _ReportingOutput:
         buffer = self._output.buffer
         counts = buffer.player.counts
         print(
-            f"orchestra: {counts.entries} entries, {counts.jumps} jumps, {counts.holds} fades, "
-            f"{buffer.drop_outs} drop-outs, drift {buffer.drift_ppm:+.0f} ppm, output lost {self._output.losses} times",
+            f"orchestra: entries {counts.entries}, jumps {counts.jumps}, fades {counts.holds}, "
+            f"drop-outs {buffer.drop_outs}, drift {buffer.drift_ppm:+.0f} ppm, outputs lost {self._output.losses}",
             file=sys.stderr,
         )
 

@@ -92,8 +92,8 @@ class RenderSink:
             print(self._report(course, positions), file=sys.stderr)
         counts = self._player.counts
         print(
-            f"orchestra: {counts.entries} entries, {counts.jumps} jumps, {counts.holds} fades, "
-            f"{course.audible_steps()} audible steps",
+            f"orchestra: entries {counts.entries}, jumps {counts.jumps}, fades {counts.holds}, "
+            f"audible steps {course.audible_steps()}",
             file=sys.stderr,
         )
 

@@ -10,23 +10,23 @@ from websockets.asyncio.server import ServerConnection
 class PendingHandshakes:
     """Every connection between its acceptance and the end of its HTTP request.
 
-    An honest client is through in milliseconds. Whoever opens connections and says nothing fills the places, and loses
+    An honest client is through in milliseconds. Whoever opens connections and says nothing fills it, and loses
     the oldest of them when another comes, so that nobody is kept out and nothing grows.
 
     Args:
-        places: connections at a time.
+        capacity: connections at a time.
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
         self._waiting: dict[ServerConnection, None] = {}  # in order of arrival
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, connection: ServerConnection) -> None:
-        """Take a new connection in; where there is no place, the one that waited longest is cut off."""
-        if len(self._waiting) >= self._places:
+        """Take a new connection in; where it is full, the one that waited longest is cut off."""
+        if len(self._waiting) >= self._capacity:
             oldest = next(iter(self._waiting))
             self.remove(oldest)
             oldest.transport.abort()

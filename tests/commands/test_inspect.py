@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from follower.cli import main
-from follower.commands.inspect import summary, weak_places
+from follower.commands.inspect import summary, weak_passages
 from follower.commands.inspect_plot import chroma_cost, plot_cache
 from follower.config import PrepConfig
 from follower.errors import OutputError
@@ -64,8 +64,8 @@ def test_summary(piece: Piece) -> None:
     assert "warning          the recordings match only loosely" in text
 
 
-def test_short_weak_places_and_cuts_are_left_out(piece: Piece) -> None:
-    assert weak_places(piece) == [(44.1, 50.0)]
+def test_short_weak_passages_and_cuts_are_left_out(piece: Piece) -> None:
+    assert weak_passages(piece) == [(44.1, 50.0)]
 
 
 def test_plot_is_written(piece: Piece, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from follower.cli import main
+from follower.commands.demo import follower_program
 from follower.demo.plot import Track, plot_demo, read_track, state_spans
 from follower.errors import OutputError
 from follower.evaluation.scenario import load_scenario
@@ -35,6 +36,20 @@ def test_leaves_a_table_a_picture_and_everything_to_go_on_with(
     # The command it ends with works as printed.
     follow = printed.splitlines()[-1].partition("follower ")[2].split()
     assert main([*follow[: follow.index("--render")], "--positions", str(tmp_path / "p.csv")]) == 0
+
+
+def test_names_a_program_the_users_shell_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "env" / "bin" / "follower"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program), "demo"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert follower_program() == str(Path("env/bin/follower")), "the environment is not activated"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert follower_program() == "follower"
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "follower" / "__main__.py"), "demo"])
+    assert follower_program() == "follower", "python -m follower"
 
 
 @pytest.mark.usefixtures("short_instead_of_whole")
