@@ -33,16 +33,17 @@ class OrchestraModelConfig(JsonConfig):
         map_slack_frames: the orchestra's flux explains the mix's this many frames (0.16 s) to either side, for errors
             of the map and uneven playing.
         box_frames: the unexplained flux is averaged over this many frames (1 s).
-        floor_share: of the median flux, added to the denominator, because noise in quiet passages has flux too.
+        floor_share: share of the median flux that is added to the denominator, because noise in quiet passages has
+            flux too.
         share_offset: added to the unexplained share before its logarithm is taken.
-        share_slope: log odds of the piano per unit of that logarithm.
+        share_slope: log odds of the piano per unit of the logarithm of the unexplained share.
         share_middle: unexplained share at which the piano is as likely as not.
         mixture_components: components of each mixture.
-        orchestra_share: of the sounding frames of the mix, those with the least piano activity make the orchestra's
-            mixture.
-        piano_share: of the sounding frames, those with the most piano activity make the piano's mixture. Half instead
-            of .3, because the live piano's mean is moved to this mixture's mean (mean area under the ROC curve .956,
-            not .945).
+        orchestra_share: share of the mix's sounding frames, those with the least piano activity, that make the
+            orchestra's mixture.
+        piano_share: share of the mix's sounding frames, those with the most piano activity, that make the piano's
+            mixture. Half instead of .3, because the live piano's mean is moved to this mixture's mean (mean area under
+            the ROC curve .956, not .945).
         mixture_frames: at most this many frames, evenly spread, are fitted, so that the cost of the fit does not grow
             with the movement.
         mixture_rounds: rounds of expectation maximisation at most.
@@ -138,8 +139,8 @@ class MixMixtures:
     """Mixtures on MFCC 1..12 of the two classes as they sound in the full mix: same microphones, same hall.
 
     Attributes:
-        orchestra: of the frames with the least piano activity.
-        piano: of those with the most: the prior the live piano model starts from.
+        orchestra: mixture of the frames with the least piano activity.
+        piano: mixture of the frames with the most piano activity: the prior the live piano model starts from.
     """
 
     orchestra: DiagonalGmm

@@ -43,7 +43,7 @@ class StringTimbre:
     """What makes one string section sound unlike another.
 
     Attributes:
-        players: in each section.
+        players: number of players in the section.
         rolloff: exponent of the harmonics' fall.
         formants_hz: resonances of the bodies.
         vibrato_hz: mean vibrato rate.

@@ -24,8 +24,8 @@ class Truth:
         orchestra_s: shape (K,).
         mix_s: shape (K,); NaN where unknown.
         beat_s: evaluation beats in the piano recording, shape (B,): those at which piano and orchestra sound.
-        beat_orchestra_s: their positions in the orchestra recording.
-        beat_mix_s: their positions in the full mix; NaN where unknown.
+        beat_orchestra_s: positions of the evaluation beats in the orchestra recording.
+        beat_mix_s: positions of the evaluation beats in the full mix; NaN where unknown.
     """
 
     piano_s: NDArray[np.float64]

@@ -29,10 +29,10 @@ class Pooled:
     """Results of one system over one or more scenarios; the errors of all their beats count alike.
 
     Attributes:
-        scenarios: how many.
+        scenarios: number of scenarios.
         error_s: signed errors of all beats.
-        summary: their figures.
-        behaviour: pooled; None for systems without one.
+        summary: figures of the pooled errors.
+        behaviour: pooled behaviour over time; None for systems without one.
         coverage: error against coverage; empty without confidences.
         calibration: share within 200 ms per bin of confidence; empty without confidences.
         compute_s: seconds of all scenarios.

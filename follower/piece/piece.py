@@ -79,9 +79,9 @@ class PieceGmms:
     """Gaussian mixtures of MFCC 1..12.
 
     Attributes:
-        notebook_orchestra: of the orchestra recording's notebook MFCC, 10 components: the baseline's.
-        orchestra: of the orchestra as it sounds in the full mix.
-        piano: of the piano as it sounds in the full mix.
+        notebook_orchestra: mixture of the orchestra recording's notebook MFCC, 10 components, for the baseline.
+        orchestra: mixture of the orchestra as it sounds in the full mix.
+        piano: mixture of the piano as it sounds in the full mix.
     """
 
     notebook_orchestra: DiagonalGmm

@@ -38,7 +38,7 @@ class Watch(_Request, frozen=True, tag="watch"):
     """Receive the events of this session (instead of another one); answered by `hello`.
 
     Attributes:
-        session: its name.
+        session: name of the session.
     """
 
     session: Name

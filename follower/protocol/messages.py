@@ -38,7 +38,7 @@ class HelloMessage(_Message, frozen=True, tag="hello"):
         orchestra_duration_s: length of the orchestra recording (s).
         mix_duration_s: length of the full mix (s).
         piece: name of the piece, that of its cache's folder; not there when it has none (not in OSC).
-        session: its name (WebSocket only).
+        session: name of the session (WebSocket only).
         monotonic_time_s: the server's clock when this was sent, the clock of `capture_time` (WebSocket only).
         caches: names of the pieces a client can choose from (WebSocket only).
     """
@@ -175,7 +175,7 @@ class EndedMessage(_Message, frozen=True, tag="ended"):
     """The watched session is over.
 
     Attributes:
-        session: its name.
+        session: name of the session that ended.
         reason: a short sentence for people.
     """
 

@@ -24,9 +24,9 @@ class Argument:
     """One OSC argument of a message or command.
 
     Attributes:
-        name: of the field on the wire (as in JSON).
-        attribute: of the Struct.
-        type: of OSC; `d` stands for a time.
+        name: name of the field on the wire (as in JSON).
+        attribute: name of the Struct's attribute.
+        type: OSC type tag; `d` stands for a time.
         required: whether a command must have it.
     """
 

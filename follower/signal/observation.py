@@ -38,28 +38,28 @@ class ObservationConfig(JsonConfig):
         floor_rise_db_per_s: how fast a noise floor may rise.
         floor_factor: the floor is subtracted this many times.
         level_s: span of the running level, over sounding hops.
-        level_idle: weight of a silent hop in it, so that a long pause does not turn noise into music.
+        level_idle: weight of a silent hop in the running level, so that a long pause does not turn noise into music.
         level_floor: the mix's running level is at least this share of its overall level.
-        sustain_gain: g of log1p(g x / level) in the sustain part.
-        onset_gain: the same in the onset part.
+        sustain_gain: g of log1p(g x / level), the compression of the sustain part.
+        onset_gain: g of log1p(g x / level), the compression of the onset part.
         onset_lag: frames over which a rise is taken.
         onset_decay: share of an onset left one frame later.
         swell_lag: frames over which a swell's rise is taken.
         swell_decay: share of a swell left one frame later.
         overtone: share of the strongest lower note that may own a semitone as an overtone, taken off its salience.
-        regular: weight of the running median in the norm.
-        median_s: span of that running median.
-        median_floor: it is at least this share of the mix's overall median.
+        regular: share of the running median of its norms that is added to a part's norm before it is divided by it.
+        median_s: span of the running median of the norms.
+        median_floor: the running median is at least this share of the mix's overall median.
         quiet: live amplitude over running level below which no piano is heard (-40 dB).
-        loud_range: and this much above it the piano is surely heard.
+        loud_range: the piano surely sounds at a level this much above `quiet`.
         novelty_lag: frames between the spectra compared for novelty.
-        novelty_base: weight of a sustained sound.
-        novelty_gain: weight added by change (1 - cosine).
+        novelty_base: weight of a frame whose spectrum does not change.
+        novelty_gain: weight added per unit of change between two spectra (1 - cosine).
         novelty_max: largest novelty weight.
         contrast: share of the average over neighbouring semitones that is taken away from both parts.
-        contrast_reach: neighbours on each side in that average.
+        contrast_reach: semitones on each side in the average that `contrast` takes away.
         noisy: tonality at or below which a sound is noise: applause, page turns, breath.
-        tonal_range: and this much above it the sound is surely of notes.
+        tonal_range: a sound is surely of notes at a tonality this much above `noisy`.
     """
 
     floor_ema_s: float = 0.3
@@ -236,9 +236,9 @@ class StartConfig(JsonConfig):
     """When the piano counts as having begun: room noise must not lock onto the mix's silent lead-in.
 
     Attributes:
-        window_s: recent past the level is compared with.
-        quantile: of the level in that window.
-        ratio: how many times that quantile the level must reach.
+        window_s: recent past whose levels the present one is compared with.
+        quantile: quantile of the levels of the recent past that stands for silence.
+        ratio: how many times the quantile of the recent past the level must reach.
         playing_s: notes sounding without a break for this long start it too: the piano may play from the first hop.
         over_noise: share of the sound that must stand above the noise floor.
         settle_frames: hops after the stream's begin in which nothing can start: the analysis windows still fill,

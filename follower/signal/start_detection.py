@@ -27,12 +27,12 @@ class StartDetectorConfig(JsonConfig):
 
     Attributes:
         strength: share of the sound that must be new in an attack: a beating chord reaches .15, a note in music .3.
-        growth: the share must have grown by this factor since it was least,
-        apart_s: and the last attack lie at least this long ago: a chord's notes are one attack.
-        min_attacks: before so many in a run no position is known.
-        break_s: a silence this long ends the run, and forgets it when it was shorter.
-        few_attacks: fewer in all than this
-        few_after_s: are forgotten after a silence this long.
+        growth: in an attack the share of new sound has grown by this factor since its last minimum.
+        apart_s: two attacks are at least this far apart: a chord's notes are one attack.
+        min_attacks: attacks in a run before which no position is known.
+        break_s: silence after which fewer than `min_attacks` are forgotten.
+        few_attacks: fewer attacks than this in all are no beginning if a long silence follows.
+        few_after_s: silence after which fewer than `few_attacks` are forgotten.
     """
 
     strength: float = 0.2

@@ -61,8 +61,8 @@ def delays(source: TimedSource, emitted: Emitted, arrivals: dict[str, Sequence[S
     """Join what was noted at the source, at the sinks and in the receiver.
 
     Args:
-        source: after the run.
-        emitted: after the run.
+        source: the source, after the run.
+        emitted: what the sinks were given, after the run.
         arrivals: by transport, pairs of seq and arrival (monotonic s).
     """
     ends = np.array(source.end_samples, dtype=np.int64)
