@@ -60,6 +60,18 @@ def plain_text(table: Table) -> str:
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
+def clock_text(seconds: float) -> str:
+    """Return minutes and seconds as every option takes them, rounded to a tenth.
+
+    Example:
+        >>> clock_text(62.34), clock_text(59.97)
+        ('1:02.3', '1:00.0')
+    """
+    tenths = round(10 * float(seconds))
+    sign, tenths = "-" if tenths < 0 else "", abs(tenths)
+    return f"{sign}{tenths // 600}:{tenths % 600 / 10:04.1f}"
+
+
 def print_table(table: Table, stream: TextIO | None = None) -> None:
     """Print a table: to a terminal as wide as it is, to anything else as `plain_text`.
 

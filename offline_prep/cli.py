@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from follower.cli import CommandParser, add_version, report_errors
-from follower.terminal import progress_bar
+from follower.terminal import clock_text, make_table, print_table, progress_bar
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,13 @@ def run(options: PrepOptions) -> int:
         return 0
     if result.outdated is not None:
         print(f"built again: {result.outdated}")
-    for role, f in result.manifest.inputs.items():
-        print(f"{role.replace('_', ' '):>14}: {f.path} ({f.duration_s:.1f} s at {f.sample_rate_hz} Hz)")
     alignment = result.manifest.alignment
-    print(f"     alignment: {alignment['fit']} (mean confidence {alignment['confidence']:.2f})")
-    print(f"         cache: {result.path}")
+    table = make_table(["about", "made"], headings=False)
+    for role, f in result.manifest.inputs.items():
+        table.add_row(role.replace("_", " "), f"{f.path}  {clock_text(f.duration_s)}, {f.sample_rate_hz} Hz")
+    table.add_row("alignment", f"{alignment['fit']} (mean confidence {alignment['confidence']:.2f})")
+    table.add_row("cache", str(result.path))
+    print_table(table)
     print(f"next: follower inspect {result.path} --plot map.png    or    follower replay {result.path} PIANO")
     return 0
 

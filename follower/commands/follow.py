@@ -20,6 +20,7 @@ from follower.session.background_sink import BackgroundSink
 from follower.session.controls import ControlQueue
 from follower.session.sink import Sink
 from follower.session.source import Source
+from follower.terminal import clock_text
 
 EXIT_INTERRUPTED = 130
 SWITCH_INTERVAL_S = 0.001
@@ -111,8 +112,8 @@ def follow(
         print(f"{summary.positions} positions; the piano was never found in {piece.path}")
     else:
         print(
-            f"{summary.positions} positions; last: {where.orchestra_time_s:.2f} s in the orchestra recording at "
-            f"{where.audio_time_s:.2f} s of the piano (state {where.state}, confidence {where.confidence:.2f})"
+            f"{summary.positions} positions; last: {clock_text(where.orchestra_time_s)} of the orchestra recording at "
+            f"{clock_text(where.audio_time_s)} of the piano (state {where.state}, confidence {where.confidence:.2f})"
         )
     if summary.dropped:
         print(f"{summary.dropped} events could not be delivered", file=sys.stderr)

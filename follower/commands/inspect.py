@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from follower.commands.options.values import clock
-from follower.terminal import make_table, print_table
+from follower.terminal import clock_text, make_table, print_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -73,7 +72,7 @@ def summary(piece: Piece) -> Table:
     table = make_table(["about", "found"], headings=False)
     table.add_row("cache", f"{piece.path} (version {piece.manifest.program_version})")
     for role, file in piece.manifest.inputs.items():
-        recording = f"{clock(file.duration_s)}, {file.sample_rate_hz} Hz, sha256 {file.sha256[:12]}"
+        recording = f"{clock_text(file.duration_s)}, {file.sample_rate_hz} Hz, sha256 {file.sha256[:12]}"
         table.add_row(role.replace("_", " "), f"{file.path}  {recording}")
     if "distinctness" in found:
         ratio = f"{found['distinctness']:.1f} times as well as in a wrong key"
@@ -93,12 +92,15 @@ def summary(piece: Piece) -> Table:
         f"{float(confidence @ share):.2f}, {float(share[confidence >= TRUSTED].sum()):.0%} at {TRUSTED:g} or more",
     )
     for begin, end, hold in mix_map.cuts:
-        table.add_row("orchestra waits", f"mix {clock(begin)} to {clock(end)} ({end - begin:.1f} s) at {clock(hold)}")
+        table.add_row(
+            "orchestra waits",
+            f"mix {clock_text(begin)} to {clock_text(end)} ({end - begin:.1f} s) at {clock_text(hold)}",
+        )
     for k in np.flatnonzero((seconds <= 0.0) & (np.diff(mix_map.orchestra_s) > 0.5)):
-        before, after = clock(mix_map.orchestra_s[k]), clock(mix_map.orchestra_s[k + 1])
-        table.add_row("orchestra jumps", f"mix {clock(mix_map.mix_s[k])}: {before} to {after}")
+        before, after = clock_text(mix_map.orchestra_s[k]), clock_text(mix_map.orchestra_s[k + 1])
+        table.add_row("orchestra jumps", f"mix {clock_text(mix_map.mix_s[k])}: {before} to {after}")
     for begin, end in weak_passages(piece):
-        table.add_row("weak", f"mix {clock(begin)} to {clock(end)}: confidence under {WEAK:g}")
+        table.add_row("weak", f"mix {clock_text(begin)} to {clock_text(end)}: confidence under {WEAK:g}")
     for warning in found.get("warnings", ()):
         table.add_row("warning", warning)
     return table

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from follower.commands.options.values import clock as clock_text
 from follower.events import Event, Notice, Position, Session
 from follower.session.background_sink import BackgroundSink
-from follower.terminal import make_console
+from follower.terminal import clock_text, make_console
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from follower.cli import COMMANDS, command_parser, main
-from follower.commands.options.values import address, clock, duration_s, time_s, whole_number
+from follower.commands.options.values import address, duration_s, time_s, whole_number
+from follower.terminal import clock_text
 from offline_prep.cli import main as prep_main
 from tests.paths import REPOSITORY
 
@@ -46,7 +47,7 @@ def test_seconds_are_read_as_python_reads_them(value: float) -> None:
 
 @given(st.floats(-36_000, 36_000))
 def test_a_printed_time_can_be_typed_again(seconds: float) -> None:
-    assert abs(time_s(clock(seconds)) - seconds) <= 0.05 + 1e-9
+    assert abs(time_s(clock_text(seconds)) - seconds) <= 0.05 + 1e-9
 
 
 @given(st.text(max_size=8))
@@ -64,7 +65,7 @@ def test_what_is_no_time(bad: str) -> None:
 
 
 def test_other_values() -> None:
-    assert clock(59.97) == "1:00.0", "rounded before it is split"
+    assert clock_text(59.97) == "1:00.0", "rounded before it is split"
     with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
         duration_s("0:00")
     with pytest.raises(argparse.ArgumentTypeError, match="whole number"):

@@ -218,6 +218,7 @@ def test_a_session_without_events_and_one_started_twice(bench: Bench) -> None:
         sink.send(position(0))
         sink.begin(SESSION)
         sink.send(position(0))
+    assert sink.dropped == 0
 
 
 SIMULATED_S = 10.0

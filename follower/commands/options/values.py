@@ -41,18 +41,6 @@ def duration_s(text: str) -> float:
     return value
 
 
-def clock(seconds: float) -> str:
-    """Return minutes and seconds as `time_s` reads them, rounded to a tenth.
-
-    Example:
-        >>> clock(62.34), clock(59.97)
-        ('1:02.3', '1:00.0')
-    """
-    tenths = round(10 * float(seconds))
-    sign, tenths = "-" if tenths < 0 else "", abs(tenths)
-    return f"{sign}{tenths // 600}:{tenths % 600 / 10:04.1f}"
-
-
 def whole_number(low: int) -> Callable[[str], int]:
     """Return an option's type: a whole number from `low` on."""
 
