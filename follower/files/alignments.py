@@ -30,7 +30,7 @@ class AlignmentSink:
         self._folder = folder
         self._mix_map = mix_map
         self._frame_s = frame_s
-        self._points: list[tuple[float, float, float]] = []
+        self._claims: list[tuple[float, float, float]] = []
 
     @property
     def dropped(self) -> int:
@@ -48,12 +48,12 @@ class AlignmentSink:
 
     def begin(self, session: Session) -> None:
         """Forget the positions of an earlier session."""
-        self._points.clear()
+        self._claims.clear()
 
     def send(self, event: Event) -> None:
         """Keep a position that is known."""
         if isinstance(event, Position) and event.orchestra_time_s is not None and event.mix_time_s is not None:
-            self._points.append((event.audio_time_s, event.orchestra_time_s, event.mix_time_s))
+            self._claims.append((event.audio_time_s, event.orchestra_time_s, event.mix_time_s))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -63,7 +63,7 @@ class AlignmentSink:
         Raises:
             OutputError: a file cannot be written.
         """
-        piano_s, orchestra_s, mix_s = np.array(self._points, np.float64).reshape(-1, 3).T
+        piano_s, orchestra_s, mix_s = np.array(self._claims, np.float64).reshape(-1, 3).T
         self._write("hyp.npy", np.stack([piano_s, orchestra_s]))
         self._write("p_po_align.npy", self._frames(piano_s, mix_s))
         self._write("o_po_align.npy", self._frames(self._mix_map.orchestra_s, self._mix_map.mix_s))
