@@ -14,11 +14,14 @@ from follower.cli import command_parser
 from offline_prep.cli import build_parser as prep_parser
 from tests.paths import REPOSITORY
 
-DOCUMENTS = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), REPOSITORY / "benchmarks" / "README.md"]
+DOCUMENTS = [
+    path for folder in (".", "docs", "benchmarks", "examples") for path in sorted((REPOSITORY / folder).glob("*.md"))
+]
 PRESENT = [path for path in DOCUMENTS if path.name not in ("CHANGELOG.md", "research-log.md")]
 """The documents that speak of the present."""
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+TEXTS = (".py", ".md", ".js", ".toml", ".json", ".jsonl", ".html", ".css", ".yaml", ".pd", ".scd")
 OUTSIDE = re.compile(r"\bdesign (section )?\d|\bissue \d|the judge|shared scenario|/shared\b", re.I)
 """References to documents, numbers and people that are not in the repository."""
 
@@ -26,10 +29,10 @@ OUTSIDE = re.compile(r"\bdesign (section )?\d|\bissue \d|the judge|shared scenar
 def files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout
     paths = [REPOSITORY / name for name in listed.splitlines()]
-    return [path for path in paths if path.suffix in (".py", ".md", ".js", ".toml", ".json") and path.is_file()]
+    return [path for path in paths if path.suffix in TEXTS and path.is_file()]
 
 
-@pytest.mark.parametrize("path", PRESENT, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PRESENT, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_every_file_a_document_names_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:follower|offline_prep|tests|benchmarks|examples|docs)/[\w./-]*)`", text)) - {
@@ -47,6 +50,12 @@ def test_every_room_is_described() -> None:
         assert f"`{room.parent.relative_to(REPOSITORY)}/`" in ARCHITECTURE, f"{room.parent.name} is not described"
     for room in (REPOSITORY / "follower").glob("*/__init__.py"):
         assert f"`{room.parent.name}/`" in README
+
+
+def test_every_example_is_described() -> None:
+    described = (REPOSITORY / "examples" / "README.md").read_text(encoding="utf-8")
+    for path in (REPOSITORY / "examples").glob("*.*"):
+        assert path.name == "README.md" or f"`{path.name}`" in described, f"{path.name} is not described"
 
 
 def test_nothing_refers_to_what_is_not_in_the_repository() -> None:
