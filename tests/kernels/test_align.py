@@ -33,10 +33,10 @@ def test_leave_node(seed: int) -> None:
     best, back = np.empty((6, 5), np.float32), np.zeros((6, 5), np.int8)
     kernels.leave_node(match, gap, log_step, 2.0, best, back)
     np.testing.assert_allclose(best, naive.leave_node(match, gap, log_step, 2.0), rtol=1e-5, atol=1e-5)
-    place = np.concatenate([[0.0], np.cumsum(log_step)])
+    knot = np.concatenate([[0.0], np.cumsum(log_step)])
     for j, q in np.argwhere(np.isfinite(best)):  # the pointer names an origin of exactly that cost
         p = back[j, q]
-        origin = gap[j] if p < 0 else match[j, p] + 2.0 * abs(place[q] - place[p])
+        origin = gap[j] if p < 0 else match[j, p] + 2.0 * abs(knot[q] - knot[p])
         assert origin == pytest.approx(best[j, q], rel=1e-5, abs=1e-5)
 
 

@@ -12,12 +12,12 @@ def leave_node(
     match: NDArray[np.float32], gap: NDArray[np.float32], log_step: NDArray[np.float32], penalty: float
 ) -> NDArray[np.float64]:
     """min over every displacement it may come from, and the gap."""
-    place = np.concatenate([[0.0], np.cumsum(log_step.astype(np.float64))])
+    knot = np.concatenate([[0.0], np.cumsum(log_step.astype(np.float64))])
     width, count = match.shape
     best = np.empty((width, count))
     for j in range(width):
         for q in range(count):
-            options = [float(match[j, p]) + penalty * abs(place[q] - place[p]) for p in range(count)]
+            options = [float(match[j, p]) + penalty * abs(knot[q] - knot[p]) for p in range(count)]
             best[j, q] = min([*options, float(gap[j])])
     return best
 

@@ -68,12 +68,12 @@ def test_layout(item: Session | Event, address: str, tags: str, values: list[obj
     assert type_tags(encode(item, TimeType.FLOAT)) == tags.replace("d", "f")
 
 
-def test_float_mode_keeps_the_place_to_a_tenth_of_a_millisecond() -> None:
+def test_float_mode_keeps_the_position_to_a_tenth_of_a_millisecond() -> None:
     at = Position(0, 0, RATE, 719.1234, 0.0, 1.0, 1.0, State.FOLLOWING)
     assert OscMessage(encode(at, TimeType.FLOAT)).params[1] == pytest.approx(719.1234, abs=1e-4)
 
 
-def test_every_target_hears_the_hello_and_the_events_in_order() -> None:
+def test_every_target_gets_the_hello_and_the_events_in_order() -> None:
     with receiver() as (a, to_a), receiver() as (b, to_b), OscSink([to_a, to_b]) as sink:
         sink.begin(SESSION)
         sink.send(position(0))

@@ -189,9 +189,9 @@ def test_unknown_numbers_are_minus_one() -> None:
 
 
 @given(st.floats(0, 1e9), st.floats(0, 16), st.lists(st.none() | st.text()))
-def test_osc_commands_have_the_bounds_of_their_structs(place_s: float, rate: float, more: list[object]) -> None:
-    assert decode_osc("/follower/playback", [place_s, rate, *more]) == PlaybackPosition(place_s, rate)
-    assert decode_osc("/follower/playback", [place_s]) == PlaybackPosition(place_s, 1.0)
+def test_osc_commands_have_the_bounds_of_their_structs(position_s: float, rate: float, more: list[object]) -> None:
+    assert decode_osc("/follower/playback", [position_s, rate, *more]) == PlaybackPosition(position_s, rate)
+    assert decode_osc("/follower/playback", [position_s]) == PlaybackPosition(position_s, 1.0)
 
 
 @pytest.mark.parametrize("bad", [-0.001, 1.1e9, math.nan, math.inf, True, "5", None, b""])

@@ -39,9 +39,9 @@ def test_commands_are_carried_out_before_the_next_block_even_an_empty_one() -> N
         controls=controls,
     )
     assert engine.commands == [Seek(50.0), Pause(), Resume()]
-    places = [e.orchestra_time_s for e in sink.events if isinstance(e, Position)]
-    assert len(places) == 3
-    assert places[1] is not None and places[1] > 50.0
+    positions = [e.orchestra_time_s for e in sink.events if isinstance(e, Position)]
+    assert len(positions) == 3
+    assert positions[1] is not None and positions[1] > 50.0
 
 
 def test_stop_throws_audio_away_until_start_begins_afresh() -> None:
@@ -63,7 +63,7 @@ def test_stop_throws_audio_away_until_start_begins_afresh() -> None:
     assert not any(isinstance(e, Gap) for e in sink.events)
 
 
-def test_a_listeners_mistake_is_told_and_the_session_goes_on() -> None:
+def test_a_listeners_mistake_is_reported_and_the_session_goes_on() -> None:
     controls = ControlQueue(capacity=1)
     _, sink = follow(
         lambda: controls.put(Seek(1e6)),
@@ -73,9 +73,9 @@ def test_a_listeners_mistake_is_told_and_the_session_goes_on() -> None:
         audio(BLOCK),
         controls=controls,
     )
-    told = [e.message for e in sink.events if isinstance(e, Notice)]
-    assert "outside the orchestra recording" in told[0]
-    assert told[1:] == ["1 commands were dropped: too many at once", "neither"]
+    notices = [e.message for e in sink.events if isinstance(e, Notice)]
+    assert "outside the orchestra recording" in notices[0]
+    assert notices[1:] == ["1 commands were dropped: too many at once", "neither"]
     assert sum(isinstance(e, Position) for e in sink.events) == 2
 
 
@@ -107,7 +107,7 @@ class Full(BackgroundSink):
         pass
 
 
-def test_an_output_that_fails_is_told_once_to_the_others() -> None:
+def test_an_output_that_fails_is_reported_once_to_the_others() -> None:
     sink = ListSink()
     with Full() as full:
 
@@ -117,8 +117,8 @@ def test_an_output_that_fails_is_told_once_to_the_others() -> None:
 
         items = [audio(0), until_failed, audio(BLOCK), audio(2 * BLOCK)]
         summary = run(ScriptedSource(list(items)), FakeEngine(), [full, sink], clock=lambda: 0.0)  # type: ignore[arg-type]
-    told = [e.message for e in sink.events if isinstance(e, Notice)]
-    assert told == ["Full is no longer written: No space left on device"]
+    notices = [e.message for e in sink.events if isinstance(e, Notice)]
+    assert notices == ["Full is no longer written: No space left on device"]
     assert sum(isinstance(e, Position) for e in sink.events) == 3
     assert full.deliveries == 1
     assert summary.dropped > 0

@@ -71,7 +71,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def test_blocks_are_mono_float32_on_a_counter_and_a_clock(source: Any) -> None:
     assert source.sample_rate_hz == RATE
-    counter, captured_s, heard = 0, -np.inf, 0
+    counter, captured_s, sounding = 0, -np.inf, 0
     for block in source.blocks():
         assert isinstance(block, AudioBlock)
         assert type(block.first_sample) is int
@@ -80,8 +80,8 @@ def test_blocks_are_mono_float32_on_a_counter_and_a_clock(source: Any) -> None:
         assert block.capture_time_s is not None and np.isfinite(block.capture_time_s)
         assert block.capture_time_s >= captured_s
         counter, captured_s = counter + len(block.samples), block.capture_time_s
-        heard += bool(len(block.samples))
-        if heard == BLOCKS:
+        sounding += bool(len(block.samples))
+        if sounding == BLOCKS:
             source.stop()
     assert counter == BLOCKS * BLOCK
 

@@ -26,7 +26,7 @@ AT_20 = Position(0, 0, 44100, 20.0, 21.0, 1.5, 0.9, State.FOLLOWING, 100.0, 3.0)
 
 
 @pytest.mark.parametrize(
-    ("change", "now_s", "place_s"),
+    ("change", "now_s", "position_s"),
     [
         ({}, 100.0, 20.0),
         ({}, 100.2, 20.3),
@@ -41,8 +41,8 @@ AT_20 = Position(0, 0, 44100, 20.0, 21.0, 1.5, 0.9, State.FOLLOWING, 100.0, 3.0)
         ({"orchestra_time_s": None}, 100.2, None),
     ],
 )
-def test_extrapolation(change: dict[str, Any], now_s: float, place_s: float | None) -> None:
-    assert orchestra_time_at(replace(AT_20, **change), now_s) == pytest.approx(place_s)
+def test_extrapolation(change: dict[str, Any], now_s: float, position_s: float | None) -> None:
+    assert orchestra_time_at(replace(AT_20, **change), now_s) == pytest.approx(position_s)
 
 
 def test_the_quickest_round_trip_sets_the_offset() -> None:

@@ -94,7 +94,7 @@ def test_hello_then_positions_to_every_client(sink: WebSocketSink) -> None:
             }  # fmt: skip
         with Client(sink.port) as late:
             assert late.receive("hello")["session"] == "live"
-            assert late.receive("position")["seq"] == 3, "who comes late is told the newest position"
+            assert late.receive("position")["seq"] == 3, "who comes late gets the newest position"
 
 
 def test_unknown_numbers_are_null(sink: WebSocketSink) -> None:
@@ -135,7 +135,7 @@ def test_ping_hello_and_list(sink: WebSocketSink) -> None:
         assert client.receive("list") == {"type": "list", "caches": [], "sessions": ["live"]}
 
 
-def test_the_end_is_told() -> None:
+def test_the_end_is_reported() -> None:
     with contextlib.ExitStack() as stack:
         ending = stack.enter_context(WebSocketSink(0, ControlQueue()))
         with Client(ending.port) as client:
@@ -224,7 +224,7 @@ def test_a_stalled_client_delays_nobody_and_gets_the_newest_position(sink: WebSo
         assert seqs == sorted(seqs)
 
 
-def test_a_client_that_takes_nothing_for_too_long_is_dropped_and_the_others_are_told() -> None:
+def test_a_client_that_takes_nothing_for_too_long_is_dropped_and_the_others_learn_of_it() -> None:
     with (
         WebSocketSink(0, ControlQueue(), limits=Limits(stall_s=0.05)) as sink,
         contextlib.closing(stalled_socket(sink.port)),
@@ -232,11 +232,11 @@ def test_a_client_that_takes_nothing_for_too_long_is_dropped_and_the_others_are_
     ):
         sink.begin(SESSION)
         other.receive("hello")
-        told = threading.Event()
+        noticed = threading.Event()
 
         def flood() -> None:
             n = 0
-            while not told.is_set():
+            while not noticed.is_set():
                 sink.send(position(n))
                 n += 1
 
@@ -245,7 +245,7 @@ def test_a_client_that_takes_nothing_for_too_long_is_dropped_and_the_others_are_
         try:
             assert "was dropped" in other.receive("notice")["message"]
         finally:
-            told.set()
+            noticed.set()
             flooding.join()
 
 
