@@ -35,7 +35,8 @@ from follower.inference.base import Frame, create_frontier
 from follower.inference.methods import DEFAULT_METHOD, METHODS
 from follower.piece.piece import Piece
 from follower.signal.features import FeatureFrames, FeatureStream
-from follower.tracking.confidence import MAX_SETTLED, MIN_MAP_CONFIDENCE, SILENCE_S, Evidence
+from follower.tracking.confidence import MIN_MAP_CONFIDENCE, SILENCE_S
+from follower.tracking.evidence import MAX_SETTLED, Evidence
 from follower.tracking.tracker import Tracker
 
 PLACE = ("bias", "decades", "margin", "new")

@@ -1,17 +1,14 @@
-"""How sure is a claim? Two logistic regressions on what a follower knows of its claim.
+"""How sure is an estimate? Two logistic regressions on what speaks for it.
 
-`python benchmarks/tracking/confidence_fit.py SCENARIO...` fits the numbers below, cross-validated over works.
+`python -m benchmarks.tracking.confidence_fit SCENARIO...` fits the numbers below, cross-validated over works.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-MAX_LOG10_ODDS = 6.0
-"""Decades beyond which a belief's odds say no more."""
-MAX_SETTLED = 4.0
-"""Decades beyond which they do not make a place more exact."""
+from follower.tracking.evidence import MAX_SETTLED, Evidence
+
 SILENCE_S = 0.5
 """Time constant in which a silence takes its toll."""
 MIN_MAP_CONFIDENCE = 0.05
@@ -28,38 +25,8 @@ RIGHT_BIAS, RIGHT_LOG10_ODDS, RIGHT_SETTLED, RIGHT_MARGIN, RIGHT_SILENCE, RIGHT_
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for a claim; of the newest hop in which the piano sounded.
-
-    Attributes:
-        log10_odds: log10 odds of the frontier's belief within half a second of the claim, within +-`MAX_LOG10_ODDS`.
-        settled: mean of that (at most `MAX_SETTLED`) over the last second or so of playing since the claim began.
-        margin: how much better the newest moments fit the claim than any other place (nats), see
-            `follower.inference.base.Belief`.
-        age_s: playing time since the claim began or jumped.
-        silent_s: time since the piano sounded last.
-    """
-
-    log10_odds: float
-    settled: float
-    margin: float
-    age_s: float
-    silent_s: float
-
-
-def log10_odds(share: float) -> float:
-    """Log10 odds of a share of belief, within +-`MAX_LOG10_ODDS`.
-
-    >>> log10_odds(0.5), round(log10_odds(0.999), 2), log10_odds(1.0)
-    (0.0, 3.0, 6.0)
-    """
-    odds = max(share, 1e-9) / max(1.0 - share, 1e-9)
-    return min(max(math.log10(odds), -MAX_LOG10_ODDS), MAX_LOG10_ODDS)
-
-
 def on_track_log_odds(evidence: Evidence) -> float:
-    """Log odds that the claim is at the piano's place, rather than more than a second off in the mix.
+    """Log odds that the estimate is at the piano's position, rather than more than a second off in the mix.
 
     >>> fits, does_not = Evidence(3.0, 3.0, 5.0, 9.0, 0.0), Evidence(3.0, 3.0, -9.0, 9.0, 0.0)
     >>> on_track_log_odds(fits) > 4 > 0 > on_track_log_odds(does_not)
@@ -75,7 +42,7 @@ def on_track_log_odds(evidence: Evidence) -> float:
 
 
 def confidence(evidence: Evidence, map_confidence: float) -> float:
-    """Probability that the claim is within 200 ms in the orchestra recording; 0..1.
+    """Probability that the estimate is within 200 ms in the orchestra recording; 0..1.
 
     >>> round(confidence(Evidence(4.0, 3.5, 2.0, 9.0, 0.0), 0.95), 2)
     0.98

@@ -6,14 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from follower.tracking.confidence import (
-    MAX_LOG10_ODDS,
-    MAX_SETTLED,
-    Evidence,
-    confidence,
-    log10_odds,
-    on_track_log_odds,
-)
+from follower.tracking.confidence import confidence, on_track_log_odds
+from follower.tracking.evidence import MAX_LOG10_ODDS, MAX_SETTLED, Evidence, log10_odds
 
 GOOD = Evidence(3.0, 3.0, 2.0, 20.0, 0.0)
 
