@@ -53,7 +53,7 @@ class Frontier(Protocol):
     """Follows the live piano through the full mix, hop by hop. Deterministic; bounded work and memory per hop."""
 
     def update(self, frame: Frame, estimate_s: float | None = None) -> Belief:
-        """Take the next hop; the margin is that of `estimate_s` (mix s), or without one of the belief's own position."""
+        """Take the next hop; the margin is that of `estimate_s` (mix s), or of the belief's own position."""
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on unheard."""

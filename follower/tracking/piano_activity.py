@@ -17,7 +17,7 @@ class ActivityConfig(JsonConfig):
     Attributes:
         expect_s: mix seconds from a silence on in which piano is expected or not.
         expect_above: mean activity over `expect_s` above which piano is expected.
-        ahead_s: mix seconds from the last note on in which the mix's piano is looked for while the silence is still short.
+        ahead_s: mix seconds from the last note on in which the mix's piano is looked for in a short silence.
         ahead_above: mean activity over `ahead_s` above which the mix's piano goes on.
         gap_s: mix seconds before a position in which a gap of the mix's piano is looked for.
         gap_below: mean activity over `gap_s` below which the mix's piano has a gap there.
