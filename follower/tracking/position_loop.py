@@ -120,6 +120,13 @@ class PositionLoop:
         """Was the newest belief too far for a correction and too doubtful for a jump?"""
         return self._away_s > 0
 
+    def error_s(self, belief: Belief) -> float:
+        """How far ahead of where the estimate runs on the belief lies (mix s), a jump at most; 0 without either."""
+        if belief.mix_s is None or self.mix_s is None:
+            return 0.0
+        far_s = self._config.jump_s
+        return min(max(belief.mix_s - self.mix_s - self._tempo * self._hop_s, -far_s), far_s)
+
     def put(self, mix_s: float, rate: float) -> None:
         """Estimate this position (mix s), moving at this rate (mix seconds per second)."""
         self.mix_s, self._tempo, self._away_s = mix_s, rate, 0.0

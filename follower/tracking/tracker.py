@@ -26,7 +26,7 @@ class TrackerConfig(JsonConfig):
         activity: where the mix is expected to have piano, see `ActivityConfig`.
         first_above: concentration the first estimate needs.
         first_after_s: seconds of playing the first estimate needs.
-        settle_s: time constant, of playing, in which a new estimate settles and gains confidence.
+        correct_s: time constant, of playing, of the mean correction, which says how exact an estimate is.
         end_s: seconds before the end of the orchestra recording from which a silence ends the piece.
     """
 
@@ -35,7 +35,7 @@ class TrackerConfig(JsonConfig):
     activity: ActivityConfig = field(default_factory=ActivityConfig)
     first_above: float = 0.5
     first_after_s: float = 0.1
-    settle_s: float = 1.0
+    correct_s: float = 1.0
     end_s: float = 1.0
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class TrackerConfig(JsonConfig):
             ConfigError: a field is out of range.
         """
         require(0 < self.first_above < 1, "first_above", self.first_above, "between 0 and 1")
-        for name in ("first_after_s", "settle_s", "end_s"):
+        for name in ("first_after_s", "correct_s", "end_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
 
 
@@ -66,7 +66,7 @@ class Tracker:
         self._sample_rate_hz = sample_rate_hz
         self._activity = PianoActivity(piece.piano_activity, hop_s, c.activity)
         self._hearing = Hearing(hop_s)
-        self._gatherer = EvidenceGatherer(hop_s, c.settle_s)
+        self._gatherer = EvidenceGatherer(hop_s, c.correct_s)
         self._playing = PlayingState(c.state, self._activity, hop_s)
         self._loop = PositionLoop(c.loop, hop_s, piece.mix_duration_s)
         self.reset()
@@ -82,7 +82,7 @@ class Tracker:
     def _begin(self) -> None:
         """Nothing has been heard since the beginning, or since a position was given."""
         self._hearing.reset()
-        self._gatherer.reset()
+        self._gatherer.reset(given=self._given_s is not None)
         self._loop.reset()
         if self._given_s is not None:
             self._loop.put(self._given_s, 0.0)
@@ -112,7 +112,7 @@ class Tracker:
             self._playing.forget()
             self._begin()
         first = self._loop.mix_s is None and self._estimate_first(belief)
-        self._gatherer.update(belief, self._hearing, self._loop.away)
+        self._gatherer.update(belief, self._hearing, self._loop.error_s(belief), self._loop.away)
         self._playing.update(self._facts(belief))
         step = Step.SMOOTH if first else self._move(belief)
         if not self._hearing.silent:
@@ -194,10 +194,10 @@ class Tracker:
         return []
 
     def _report(self, jumped: bool, audio_sample: int, behind_s: float) -> list[Event]:
-        events = self._changes(audio_sample)
+        events, state = self._changes(audio_sample), self._playing.state
         mix_s, orchestra_s, rate, sure = self._loop.mix_s, None, 1.0, 0.0
         if mix_s is not None:
-            sure = confidence(self._gatherer.evidence, self._map.confidence_at(mix_s))
+            sure = confidence(self._gatherer.evidence, self._map.confidence_at(mix_s), state)
             rate = self._loop.rate * self._map.slope_at(mix_s)
             orchestra_s, before_s = self._map.to_orchestra(mix_s) + rate * behind_s, self._orchestra_s
             if jumped and before_s is not None and abs(orchestra_s - before_s) > self._config.loop.jump_s:
@@ -205,7 +205,6 @@ class Tracker:
             elif before_s is not None:
                 orchestra_s = max(orchestra_s, before_s)
             self._orchestra_s = orchestra_s
-        state = self._playing.state
         events.append(Position(self._seq, audio_sample, self._sample_rate_hz, orchestra_s, mix_s, rate, sure, state))
         self._seq += 1
         return events
