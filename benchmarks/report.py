@@ -197,6 +197,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "offline": lambda: evaluation("offline"),
     "scenarios": scenarios,
     "confidence": confidence,
+    "confidence_fit": lambda: plain("confidence_fit", "reliability"),
     "peers": lambda: plain("peers"),
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),

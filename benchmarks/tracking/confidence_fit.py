@@ -9,7 +9,7 @@ each range of confidence are within 200 ms and over a second off in the orchestr
 composer and work decides what is left out together: see `work_of`.
 
 With `--record` the coefficients go into `follower/tracking/confidence.py`, the figures into
-`benchmarks/results/confidence.json`, and a sample of the beats into `tests/data/confidence_rows.npz`, on which
+`benchmarks/results/confidence_fit.json`, and a sample of the beats into `tests/data/confidence_rows.npz`, on which
 `tests/tracking/test_calibration.py` holds the confidence to its word.
 """
 
@@ -54,6 +54,7 @@ MODULE = ROOT / "follower" / "tracking" / "confidence.py"
 SAMPLE = ROOT / "tests" / "data" / "confidence_rows.npz"
 SAMPLE_BEATS = 3000
 FOLDS = 6
+COMMAND = "python -m benchmarks.tracking.confidence_fit SCENARIO... --caches DIR"
 RANGES = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 1.0)
 MIN_FALSE_PAUSE_S = 0.2
 """Mean length of what was no pause at least, from its being called one on: with few of them the mean could be any."""
@@ -235,12 +236,13 @@ def main() -> None:
         print("  " + "  ".join(f"{name} {value:g}" for name, value in line.items()))
     if args.record:
         size = {"recordings": len(args.scenarios), "works": len(folds), "folds": min(FOLDS, len(folds))}
-        rows_kept = [{"table": "reliability", **line} for line in table]
-        rows_kept += [{"table": "on_track", **found_wrong}, {"table": "data", "method": args.method, **size}]
-        rows_kept += [{"table": "coefficients", "name": n, "value": getattr(fitted, n)} for n in Coefficients.__slots__]
-        record("confidence", rows_kept)
+        coefficients = [{"name": n, "value": getattr(fitted, n)} for n in Coefficients.__slots__]
+        tables = {"reliability": table, "on_track": [found_wrong], "data": [size], "coefficients": coefficients}
+        record("confidence_fit", tables, f"{COMMAND} --method {args.method} --record")
         day = datetime.now(UTC).date().isoformat()
-        write_coefficients(fitted, f"Fit of {day}: {data}.\n# Cross-validated: benchmarks/results/confidence.json.")
+        write_coefficients(
+            fitted, f"Fit of {day}: {data}.\n# Cross-validated over works: benchmarks/results/confidence_fit.json."
+        )
         write_sample(rows.beats)
 
 
