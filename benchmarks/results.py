@@ -91,8 +91,8 @@ def tables_of(measured: Any) -> dict[str, list[Row]]:
     """Rows of what a benchmark gives.
 
     Args:
-        measured: a list of rows; or rows by name; or tables of rows by name; or what `follower evaluate --json` writes, of which the stable part
-            is kept (see `FIGURES`, `BEHAVIOUR`).
+        measured: a list of rows; or rows by name; or tables of rows by name; or what `follower evaluate --json` writes,
+            of which the stable part is kept (see `FIGURES`, `BEHAVIOUR`).
 
     >>> tables_of([{"method": "tempo", "p50_ms": 0.9}])
     {'rows': [{'method': 'tempo', 'p50_ms': 0.9}]}

@@ -9,7 +9,7 @@ from typing import Final
 from follower.inference.base import Belief
 from follower.tracking.hearing import Hearing
 
-MAX_LOG10_ODDS: Final = 6.0
+MAX_LOG10_ODDS: Final = 4.0
 """Log10 odds of a belief beyond which they say no more."""
 
 
@@ -43,7 +43,7 @@ def log10_odds(share: float) -> float:
     """Log10 odds of a share of belief, within +-`MAX_LOG10_ODDS`.
 
     >>> log10_odds(0.5), round(log10_odds(0.999), 2), log10_odds(1.0)
-    (0.0, 3.0, 6.0)
+    (0.0, 3.0, 4.0)
     """
     odds = max(share, 1e-9) / max(1.0 - share, 1e-9)
     return min(max(math.log10(odds), -MAX_LOG10_ODDS), MAX_LOG10_ODDS)

@@ -119,6 +119,7 @@ class Facts:
 
     Attributes:
         mix_s: estimated position (mix s); None while nothing is known.
+        new: whether the estimate begins at this hop.
         believed: whether the frontier believes in a position.
         on_track: log odds that the estimate is at the piano's position.
         fits_elsewhere: whether the newest moments fit another position better.
@@ -131,6 +132,7 @@ class Facts:
     """
 
     mix_s: float | None
+    new: bool
     believed: bool
     on_track: float
     fits_elsewhere: bool
@@ -156,7 +158,7 @@ class PlayingState:
 
     Example:
         >>> playing = PlayingState(StateConfig(), PianoActivity([1.0] * 100, 0.1), 0.02)
-        >>> playing.update(Facts(5.0, True, 4.0, False, 0.9, 1.0, 0.0, False, False, False))
+        >>> playing.update(Facts(5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, False, False))
         >>> playing.state, playing.reason
         (<State.FOLLOWING: 'following'>, <Reason.POSITION_KNOWN: "the piano's position is known">)
     """
@@ -194,6 +196,8 @@ class PlayingState:
         self.forget()
         if self.state in (State.WAITING, State.PAUSED, State.ENDED):
             self._enter(Reason.GIVEN)
+        elif self.state is State.LOST:
+            self._enter(Reason.POSITION_KNOWN)
 
     def command(self) -> None:
         """Listening is suspended."""
@@ -212,7 +216,7 @@ class PlayingState:
             self._enter(Reason.NOTHING_HEARD)
         elif not facts.believed:
             self._enter(Reason.GIVEN)
-        elif self.state is State.WAITING:
+        elif facts.new or self.state is State.WAITING:
             known = facts.on_track > self._config.lost_below
             self._enter(_following(facts) if known else Reason.GUESS)
         elif facts.silent_s > 0:

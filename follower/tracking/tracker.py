@@ -113,7 +113,7 @@ class Tracker:
             self._begin()
         first = self._loop.mix_s is None and self._estimate_first(belief)
         self._gatherer.update(belief, self._hearing, self._loop.error_s(belief), self._loop.away)
-        self._playing.update(self._facts(belief))
+        self._playing.update(self._facts(belief, first))
         step = Step.SMOOTH if first else self._move(belief)
         if not self._hearing.silent:
             self._last_note_s = self._loop.mix_s
@@ -139,10 +139,11 @@ class Tracker:
         self._gatherer.begin(self._hearing.heard_s)
         return True
 
-    def _facts(self, belief: Belief) -> Facts:
+    def _facts(self, belief: Belief, first: bool) -> Facts:
         mix_s = self._loop.mix_s
         return Facts(
             mix_s=mix_s,
+            new=first,
             believed=belief.mix_s is not None,
             on_track=on_track_log_odds(self._gatherer.evidence),
             fits_elsewhere=belief.margin < 0,

@@ -18,8 +18,8 @@ from tests.paths import REPOSITORY
 
 HOP_S = 512 / 22050
 PLAYING = Facts(
-    mix_s=10.0, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99, sounded_s=1.0, silent_s=0.0,
-    held=False, in_cut=False, at_end=False,
+    mix_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99, sounded_s=1.0,
+    silent_s=0.0, held=False, in_cut=False, at_end=False,
 )  # fmt: skip
 SILENT = replace(PLAYING, silent_s=1.0, sounded_s=0.0)
 REST = (30.0, 40.0)
@@ -29,6 +29,7 @@ positions = st.one_of(st.none(), st.floats(0, 50))
 facts = st.builds(
     Facts,
     mix_s=positions,
+    new=st.booleans(),
     believed=st.sampled_from((True, True, True, False)),
     on_track=st.floats(-12, 12),
     fits_elsewhere=st.booleans(),
@@ -75,7 +76,7 @@ def test_what_the_facts_say_holds_in_every_state(script: list[str | tuple[Facts,
             assert (playing.state is State.WAITING) == (fact.mix_s is None)
             if fact.mix_s is None or not fact.believed:
                 continue
-            if before in (State.PAUSED, State.ENDED) and fact.silent_s > 0:
+            if before in (State.PAUSED, State.ENDED) and fact.silent_s > 0 and not fact.new:
                 assert playing.state is before  # only the piano ends a pause
             if fact.silent_s == 0 and not fact.held:
                 assert playing.state in (State.FOLLOWING, State.LOST)
@@ -155,6 +156,7 @@ def test_a_held_pause_ends_when_the_return_is_confirmed(back: Facts, state: Stat
         ([], Reason.GIVEN),
         ([PLAYING], Reason.POSITION_KNOWN),
         ([PLAYING, SILENT], Reason.GIVEN),
+        ([replace(PLAYING, on_track=0.0)], Reason.POSITION_KNOWN),
         ([PLAYING, replace(SILENT, mix_s=REST[0])], Reason.RESTS),
     ],
 )
