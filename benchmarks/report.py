@@ -198,6 +198,20 @@ def confidence() -> str:
     return with_origin(f"{left}\n\n{right}", result)
 
 
+def confidence_fit() -> str:
+    """How often a confidence is right on works it was not fitted to."""
+    result = load("confidence_fit")
+    table = markdown(
+        ["confidence", "beats", "mean", "within 200 ms", "over 1 s"],
+        (
+            [f"{row['from']:.2f}-{row['to']:.2f}", number(row["beats"])]
+            + [number(row[key], 3) for key in ("mean", "within_200_ms", "over_1_s")]
+            for row in result.tables["reliability"]
+        ),
+    )
+    return with_origin(table, result)
+
+
 def summary() -> str:
     """README.md: the live system beside the offline ones."""
     results = [load(name) for name in ("accuracy", "untouched", "offline", "offline_performances")]
@@ -246,6 +260,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "offline": lambda: evaluation("offline", "offline_performances"),
     "scenarios": scenarios,
     "confidence": confidence,
+    "confidence_fit": confidence_fit,
     "peers": lambda: plain("peers"),
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),

@@ -93,16 +93,20 @@ def tables_of(measured: Any) -> dict[str, list[Row]]:
     """Rows of what a benchmark gives.
 
     Args:
-        measured: a list of rows; or rows by name; or what `follower evaluate --json` writes, of which the stable part
-            is kept (see `FIGURES`, `BEHAVIOUR`).
+        measured: a list of rows; or rows by name; or tables of rows by name; or what `follower evaluate --json` writes,
+            of which the stable part is kept (see `FIGURES`, `BEHAVIOUR`).
 
     >>> tables_of([{"method": "tempo", "p50_ms": 0.9}])
     {'rows': [{'method': 'tempo', 'p50_ms': 0.9}]}
     >>> tables_of({"a": {"x": 1}})
     {'rows': [{'name': 'a', 'x': 1}]}
+    >>> tables_of({"a": [{"x": 1}], "b": []})
+    {'a': [{'x': 1}], 'b': []}
     """
     if isinstance(measured, list):
         return {"rows": measured}
+    if all(isinstance(rows, list) for rows in measured.values()):
+        return dict(measured)
     if "pooled" not in measured:
         return {"rows": [{"name": name, **row} for name, row in measured.items()]}
     tables: dict[str, list[Row]] = {"pooled": [], "scenarios": [], "coverage": [], "calibration": []}

@@ -151,7 +151,7 @@ class Engine:
                 require_in_orchestra("seek to", at_s, self.piece.orchestra_duration_s)
                 mix_s = self.piece.map.to_mix(at_s)
                 self._frontier.seek(mix_s)
-                self._tracker.place(mix_s)
+                self._tracker.move_to(mix_s)
             case Pause():
                 self._suspended = True
             case Resume() if self._suspended:

@@ -34,11 +34,11 @@ class Belief:
     """What a frontier knows at the end of a hop.
 
     Attributes:
-        mix_s: most likely place in the full mix at the end of the hop (s); None before there is evidence.
+        mix_s: most likely position in the full mix at the end of the hop (s); None before there is evidence.
         rate: mix seconds per live second.
         concentration: 0..1, share of the belief within half a second of `mix_s`.
         presence: 0..1, how surely the piano sounds in this hop.
-        margin: how much better the newest moments of the piano fit the claimed place than the best place a second or
+        margin: how much better the newest moments of the piano fit the estimated position than the best one a second or
             more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.inference.rival_match`).
     """
 
@@ -52,14 +52,14 @@ class Belief:
 class Frontier(Protocol):
     """Follows the live piano through the full mix, hop by hop. Deterministic; bounded work and memory per hop."""
 
-    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
-        """Take the next hop; the belief's margin is that of `claim_s` (mix s), or of its own place without one."""
+    def update(self, frame: Frame, estimate_s: float | None = None) -> Belief:
+        """Take the next hop; the margin is that of `estimate_s` (mix s), or of the belief's own position."""
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on unheard."""
 
     def seek(self, mix_s: float) -> None:
-        """Expect the piano to go on near this place of the mix (s)."""
+        """Expect the piano to go on near this position of the mix (s)."""
 
     def reset(self) -> None:
         """Forget everything heard; the same as a fresh frontier."""

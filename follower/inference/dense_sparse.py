@@ -164,7 +164,7 @@ class DenseSparseFrontier:
             self._belief = self._read_out(costs, 0.0)
             self._rebuild.keep(no_weights, 0.0, self._frame)
 
-    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
+    def update(self, frame: Frame, estimate_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
         o = self._observer.observe(frame.pitch)
         if not o.started:
@@ -187,7 +187,7 @@ class DenseSparseFrontier:
             self._belief = self._wait(self._belief, o.presence)
         self._rebuild.keep(weights, o.presence, self._frame)
         self._costs = self._rebuild.update(self._costs, self._rate)
-        at_s = self._belief.mix_s if claim_s is None else claim_s
+        at_s = self._belief.mix_s if estimate_s is None else estimate_s
         received = weights * np.float32(o.presence)
         belief = replace(self._belief, margin=self._rival_match.update(received, self._belief.rate, at_s or 0.0))
         return replace(belief, mix_s=None) if progress is Progress.TOO_EARLY else belief

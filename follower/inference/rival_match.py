@@ -1,6 +1,6 @@
-"""Does the claimed place still fit what the piano plays, or does another place fit better?
+"""Does the estimated position still fit what the piano plays, or does another position fit better?
 
-A frontier's belief is slow to leave a place: that is what carries it over mistakes. Whether the pianist has gone
+A frontier's belief is slow to leave a position: that is what carries it over mistakes. Whether the pianist has gone
 elsewhere shows sooner in the bare matches of the newest moments, without what was believed before.
 """
 
@@ -16,17 +16,17 @@ from follower.inference.pooling import POOL, pool_mean
 from follower.kernels import tempo_filter as kernels
 
 MEMORY_S: Final = 0.4
-"""Time constant with which matches are forgotten. Half to double of it tells wrong places apart nearly as well."""
+"""Time constant with which matches are forgotten. Half to double of it tells wrong positions apart nearly as well."""
 NEAR: Final = 2
-"""Positions (of 93 ms) to each side that belong to the claimed place."""
+"""Blocks (of 93 ms) to each side that belong to the estimated position."""
 RIVAL: Final = 11
-"""Positions to each side within which another place is not yet a rival: a second."""
+"""Blocks to each side within which another position is not yet a rival: a second."""
 STANDING: Final = 0.05
 """Rate below which the piano is taken to move at the mix's tempo."""
 
 
 class RivalMatch:
-    """Match of the newest moments with straight lines through the mix, one ending at each place. Bounded work per hop.
+    """Match of the newest moments with straight lines through the mix, one ending at each block. Bounded work per hop.
 
     Args:
         features: (k, n) float32, n >= 1, of the mix; the product with a hop's weights is its log likelihood.
@@ -34,8 +34,8 @@ class RivalMatch:
 
     Example:
         >>> match = RivalMatch(np.eye(200, dtype=np.float32), 0.02)
-        >>> for place in range(100, 140):
-        ...     margin = match.update(np.eye(200, dtype=np.float32)[place], 1.0, 0.02 * (place + 1))
+        >>> for frame in range(100, 140):
+        ...     margin = match.update(np.eye(200, dtype=np.float32)[frame], 1.0, 0.02 * (frame + 1))
         >>> margin > 1
         True
     """
@@ -57,16 +57,16 @@ class RivalMatch:
         self._moved = 0.0
         self._margin = 0.0
 
-    def update(self, weights: NDArray[np.float32], rate: float, claim_s: float) -> float:
+    def update(self, weights: NDArray[np.float32], rate: float, estimate_s: float) -> float:
         """Take a hop.
 
         Args:
             weights: (k,) of the hop, 0 where nothing was heard.
             rate: mix seconds per live second.
-            claim_s: claimed place (mix s) at the end of the hop.
+            estimate_s: estimated position (mix s) at the end of the hop.
 
         Returns:
-            Log likelihood of the newest moments at the claimed place, less that at the best place a second or more
+            Log likelihood of the newest moments at the estimate, less that at the best position a second or more
             away; about 0 in silence. New every `POOL` hops.
         """
         self._weights += weights
@@ -74,7 +74,7 @@ class RivalMatch:
         self._hops += 1
         if self._hops == POOL:
             self._advance()
-            self._margin = self._margin_at(claim_s)
+            self._margin = self._margin_at(estimate_s)
             self._hops = 0
         return self._margin
 
@@ -87,9 +87,9 @@ class RivalMatch:
         self._step[shift:] += self._kept * self._match[: n - shift]
         self._match, self._step = self._step, self._match
 
-    def _margin_at(self, claim_s: float) -> float:
+    def _margin_at(self, estimate_s: float) -> float:
         n = len(self._match)
-        at = min(max(round(claim_s / self._hop_s) - 1, 0) // POOL, n - 1)
+        at = min(max(round(estimate_s / self._hop_s) - 1, 0) // POOL, n - 1)
         here = float(np.max(self._match[max(at - NEAR, 0) : at + NEAR + 1]))
         before, after = self._match[: max(at - RIVAL, 0)], self._match[at + RIVAL + 1 :]
         rivals = [float(np.max(part)) for part in (before, after) if len(part)]

@@ -51,7 +51,7 @@ class TempoFilterConfig(JsonConfig):
         reentry_after_s: a silence at least this long makes the place of the next note uncertain,
         reentry_share: by this share of its length to both sides,
         max_reentry_s: but not by more than this.
-        trial: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
+        start_detection: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         leak: belief spread over all states per hop while the piano sounds.
         tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
             Steps to neighbouring tempi alone take seconds to get over a breath or a sudden half tempo.
@@ -83,7 +83,7 @@ class TempoFilterConfig(JsonConfig):
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
     max_reentry_s: float = 1.0
-    trial: StartDetectorConfig = field(default_factory=StartDetectorConfig)
+    start_detection: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     leak: float = 1e-12
     tempo_break: float = 1e-3
     stop_per_hop: float = 0.02
@@ -156,7 +156,7 @@ class TempoFilter:
         c = config
         self._hop_s = reference.features.hop_s
         self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
-        self._start_detector = StartDetector(c.trial, self._hop_s)
+        self._start_detector = StartDetector(c.start_detection, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
         self._belief = TwoLevelPosterior(
@@ -208,7 +208,7 @@ class TempoFilter:
         self._start_detector.seek(self._observer.started)
         self._begin()
 
-    def update(self, frame: Frame, claim_s: float | None = None) -> Belief:
+    def update(self, frame: Frame, estimate_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
         o = self._observer.observe(frame.pitch)
         if not o.started:
@@ -228,7 +228,7 @@ class TempoFilter:
         step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
         self._belief.advance(step)
         belief = self._summary(o.presence)
-        at_s = belief.mix_s if claim_s is None else claim_s
+        at_s = belief.mix_s if estimate_s is None else estimate_s
         belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)

@@ -1,4 +1,4 @@
-"""Do the parts of a piece fit each other and the configuration they claim?"""
+"""Do the parts of a piece fit each other and the configuration they were made with?"""
 
 from __future__ import annotations
 

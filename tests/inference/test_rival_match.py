@@ -1,4 +1,4 @@
-"""How well the newest moments fit the claimed place, against the best other one."""
+"""How well the newest moments fit the estimate, against the best other position."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _play(
     off_s: float = 0.0,
     rate: float = 1,
 ) -> list[float]:
-    """Margins of a claim that is `off_s` beside the place played."""
+    """Margins of an estimate that is `off_s` beside the position played."""
     margins = []
     for k in range(round(seconds / HOP_S)):
         place_s = start_s + rate * HOP_S * k
@@ -51,7 +51,7 @@ def test_the_right_place_fits_best_and_another_does_not(features: NDArray[np.flo
 def test_a_jump_of_the_pianist_shows_within_half_a_second(features: NDArray[np.float32]) -> None:
     match = RivalMatch(features, HOP_S)
     assert _play(match, features, 3.0, 3.0)[-1] > 5
-    stayed = _play(match, features, 12.0, 0.5, off_s=6.0 - 12.0)  # the claim goes on from 6 s
+    stayed = _play(match, features, 12.0, 0.5, off_s=6.0 - 12.0)  # the estimate goes on from 6 s
     assert stayed[-1] < -2
 
 
@@ -86,6 +86,6 @@ def test_a_mix_without_another_place_has_no_rival(n: int) -> None:
 
 def test_places_beyond_the_mix_are_its_ends(features: NDArray[np.float32]) -> None:
     match = RivalMatch(features, HOP_S)
-    for claim_s in (-1.0, SECONDS + 5):
+    for estimate_s in (-1.0, SECONDS + 5):
         for _ in range(2 * POOL):
-            assert math.isfinite(match.update(features[:, 0], 3.0, claim_s))
+            assert math.isfinite(match.update(features[:, 0], 3.0, estimate_s))
