@@ -10,7 +10,8 @@ composer and work decides what is left out together: see `work_of`.
 
 With `--record` the coefficients go into `follower/tracking/confidence.py`, the figures into
 `benchmarks/results/confidence_fit.json`, and a sample of the beats into `tests/data/confidence_rows.npz`, on which
-`tests/tracking/test_calibration.py` holds the confidence to its word.
+`tests/tracking/test_calibration.py` holds the confidence to its word. Whether an estimate was lost is decided by the
+coefficients in place: where they change much, fit again (`--beliefs` makes that a matter of seconds).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 from follower.events import State
@@ -147,4 +148,4 @@ def probability(log_odds: float) -> float:
 
 
 def _log_odds(weights: tuple[float, ...], evidence: tuple[float, ...]) -> float:
-    return weights[0] + sum(w * x for w, x in zip(weights[1:], evidence, strict=True))
+    return sum(map(mul, weights[1:], evidence), weights[0])

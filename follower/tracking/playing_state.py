@@ -127,8 +127,8 @@ class Facts:
         sounded_s: seconds since the last silence; 0 in one.
         silent_s: seconds since the piano sounded last; 0 while it sounds.
         held: whether the position is held in a pause.
-        in_cut: whether the orchestra recording leaves out what the mix has here.
-        at_end: whether the estimate is at the end of the orchestra recording.
+        in_cut: whether the piano sounds where the orchestra recording leaves out what the mix has.
+        at_end: whether the piano is silent at the end of the orchestra recording.
     """
 
     mix_s: float | None
