@@ -40,6 +40,7 @@ class Belief:
         presence: 0..1, how surely the piano sounds in this hop.
         margin: how much better the newest moments of the piano fit the estimated position than the best one a second or
             more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.inference.rival_match`).
+        rest_rate: mix seconds per live second expected while the piano rests; None where the frontier does not know.
     """
 
     mix_s: float | None
@@ -47,6 +48,7 @@ class Belief:
     concentration: float
     presence: float
     margin: float = 0.0
+    rest_rate: float | None = None
 
 
 class Frontier(Protocol):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
 from follower.inference.rival_match import RivalMatch
-from follower.inference.two_level_posterior import Step, TwoLevelPosterior
+from follower.inference.two_level_posterior import Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
 from follower.signal.observation import (
     LiveObserver,
@@ -35,36 +35,43 @@ class TempoFilterConfig(JsonConfig):
     """The filter's constants.
 
     Attributes:
-        observation: see `ObservationConfig`.
-        start: see `StartConfig`.
-        n_tempi: tempo states.
+        observation: how amplitudes become observations, see `ObservationConfig`.
+        start: when the piano counts as having begun, see `StartConfig`.
+        n_tempi: number of tempo states.
         slowest: mix frames per live frame of the first tempo state.
-        fastest: of the last one.
+        fastest: mix frames per live frame of the last tempo state.
         tempo_spread: standard deviation of the log tempo expected at the start and after a pause.
-        weights: of the match in each part of the observations.
+        weights: nats per unit of match in each part of the observations. About half of what makes a single hop's log
+            likelihoods right: neighbouring hops share most of their windows, and their evidence must count once.
         diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
         tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
-        pull_spread: standard deviation of the log tempo round the usual one.
-        usual_tempo_s: time constant of the usual tempo,
-        first_tempo_s: and of its beginning, so that somebody who plays at half or double tempo is soon believed.
-        sure_above: concentration above which the tempo found counts towards the usual one.
-        reentry_after_s: a silence at least this long makes the place of the next note uncertain,
-        reentry_share: by this share of its length to both sides,
-        max_reentry_s: but not by more than this.
+        pull_spread: standard deviation of the log tempo round the usual tempo.
+        usual_tempo_s: time constant of the usual tempo (s of playing).
+        first_tempo_s: time constant of the usual tempo at the beginning (s of playing), short so that somebody who plays
+            at half or double tempo is soon believed.
+        sure_above: concentration above which the tempo found counts towards the usual tempo.
+        reentry_after_s: a silence at least this long makes the position of the next note uncertain.
+        reentry_share: uncertainty of the next note's position, to both sides, as a share of the silence before it.
+        max_reentry_s: largest uncertainty of the next note's position, to both sides (mix s).
         start_detection: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         leak: belief spread over all states per hop while the piano sounds.
         tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
             Steps to neighbouring tempi alone take seconds to get over a breath or a sudden half tempo.
         stop_per_hop: rate at which a silent piano comes to a stand where the mix has piano.
-        stop_within_s: only in the first seconds of a silence; afterwards the pianist rests.
+        stop_within_s: seconds of silence in which the piano may come to a stand; afterwards the pianist rests.
+        silence_gather: share of belief per hop of a short silence that returns to the tempo expected in a rest: the
+            tempo of a phrase's last notes says little about what follows.
         rest_after_s: silence after which the orchestra leads.
-        rest_gather: share of belief per hop that takes the orchestra's tempo then.
+        rest_gather: share of belief per hop that takes the tempo expected in a rest while the orchestra leads.
         silence: presence below which the piano counts as silent.
         mode_reach: half width, in frames, of the window in which belief is summed to find the mode.
         mean_reach: half width, in frames, of the mean round the mode.
-        concentration_s: half width of the belief's concentration.
+        concentration_s: half width, in mix seconds, of the window whose share of the belief is its concentration.
+        near_s: mix seconds from the estimate up to which the belief is followed wherever its mode is.
+        jump_log_odds: log odds by which the belief further away has to outweigh all the belief near the estimate before
+            it is reported: continuity is the rule, and the same music elsewhere is no reason to leave.
         window_lag_s: effective delay of the analysis windows; matters when the tempo differs from the mix's.
-        seek_spread_s: standard deviation of the place after a seek.
+        seek_spread_s: standard deviation of the position after a seek (mix s).
     """
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
@@ -73,8 +80,8 @@ class TempoFilterConfig(JsonConfig):
     slowest: float = 0.4
     fastest: float = 2.8
     tempo_spread: float = 0.35
-    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.7, onset=2.5, swell=1.5, salience=0.6))
-    diffusion: float = 0.01
+    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.45, onset=1.4, swell=0.9, salience=0.4))
+    diffusion: float = 0.016
     tempo_pull: float = 0.01
     pull_spread: float = 0.2
     usual_tempo_s: float = 20.0
@@ -85,17 +92,20 @@ class TempoFilterConfig(JsonConfig):
     max_reentry_s: float = 1.0
     start_detection: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     leak: float = 1e-12
-    tempo_break: float = 1e-3
+    tempo_break: float = 5e-3
     stop_per_hop: float = 0.02
     stop_within_s: float = 3.5
+    silence_gather: float = 0.03
     rest_after_s: float = 4.0
     rest_gather: float = 0.02
     silence: float = 0.1
     mode_reach: int = 4
     mean_reach: int = 6
     concentration_s: float = 0.5
+    near_s: float = 1.5
+    jump_log_odds: float = 8.0
     window_lag_s: float = 0.075
-    seek_spread_s: float = 3.0
+    seek_spread_s: float = 1.5
 
     def __post_init__(self) -> None:
         """Check the fields that could break the arithmetic.
@@ -107,7 +117,10 @@ class TempoFilterConfig(JsonConfig):
         require(0 < self.slowest < 1 < self.fastest, "slowest", self.slowest, "below 1, and fastest above 1")
         require(0 <= self.diffusion < 0.5, "diffusion", self.diffusion, "0..0.5")
         require(0 < self.leak < 1, "leak", self.leak, "between 0 and 1")
-        require(self.seek_spread_s > 0, "seek_spread_s", self.seek_spread_s, "more than 0")
+        for name in ("near_s", "jump_log_odds", "seek_spread_s"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        for name in ("silence_gather", "rest_gather"):
+            require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0..1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +191,7 @@ class TempoFilter:
         """Forget everything heard; the same as a fresh filter."""
         self._observer.reset()
         self._usual_tempo = 1.0
+        self._usual_ratio = 1.0
         self._sure_s = 0.0
         self._sought_s: float | None = None
         self._start_detector.reset()
@@ -225,9 +239,11 @@ class TempoFilter:
             self._observer.wait()
             self._begin()
             return Belief(None, 1.0, 0.0, 0.0)
+        if 0 < self._silent_s <= c.rest_after_s:
+            self._belief.gather(self._rest_rate(), c.silence_gather * (1 - o.presence))
         step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
         self._belief.advance(step)
-        belief = self._summary(o.presence)
+        belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
         belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
         if progress is Progress.TOO_EARLY:
@@ -236,6 +252,8 @@ class TempoFilter:
             self._sure_s += self._hop_s
             span_s = min(c.first_tempo_s + self._sure_s, c.usual_tempo_s)
             self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / span_s)
+            ratio = belief.rate / float(self._reference.rest_tempo[self._belief.mode])
+            self._usual_ratio *= (ratio / self._usual_ratio) ** (self._hop_s / span_s)
         return belief
 
     def _loosen(self, silent_s: float) -> None:
@@ -262,9 +280,13 @@ class TempoFilter:
             leak=c.leak * o.presence / (self._belief.n_frames * c.n_tempi),
         )
 
+    def _rest_rate(self) -> float:
+        """Frames of the mix per hop where the piano rests: the orchestra's own tempo, times what this pianist plays."""
+        return float(self._reference.rest_tempo[self._belief.mode]) * self._usual_ratio
+
     def _rest(self) -> Step:
         """The step of a hop in which the orchestra leads: every state moves at its tempo, and takes it over."""
-        rest_tempo = float(self._reference.rest_tempo[self._belief.mode])
+        rest_tempo = self._rest_rate()
         self._belief.gather(rest_tempo, self._config.rest_gather)
         return self._unheard(np.full(self._config.n_tempi, rest_tempo), 0.0)
 
@@ -281,9 +303,14 @@ class TempoFilter:
             leak=0.0,
         )
 
-    def _summary(self, presence: float) -> Belief:
+    def _summary(self, presence: float, near_s: float | None) -> Belief:
+        """The belief in figures; it stays near `near_s` (mix s) unless it is clearly elsewhere."""
         c = self._config
-        e = self._belief.estimate(c.mode_reach, c.mean_reach, round(c.concentration_s / self._hop_s))
+        reaches = Reaches(c.mode_reach, c.mean_reach, round(c.concentration_s / self._hop_s))
+        near = None
+        if near_s is not None:
+            near = Near(round(near_s / self._hop_s) - 1, round(c.near_s / self._hop_s), c.jump_log_odds)
+        e = self._belief.estimate(reaches, near)
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
-        return Belief(max(mix_s, 0.0), rate, e.concentration, presence)
+        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, rest_rate=self._rest_rate())

@@ -59,6 +59,36 @@ class Estimate:
     held: float
 
 
+@dataclass(frozen=True, slots=True)
+class Reaches:
+    """Half widths, in frames, of what `TwoLevelPosterior.estimate` looks at.
+
+    Attributes:
+        mode: of the window in which belief is summed to find the mode.
+        mean: of the mean round the mode.
+        wide: of the concentration round the mode.
+    """
+
+    mode: int
+    mean: int
+    wide: int
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Where the estimate has been until now.
+
+    Attributes:
+        frame: of the mix.
+        reach: frames to both sides that are still near it.
+        jump_log_odds: log odds by which the belief elsewhere has to outweigh all the belief that is near.
+    """
+
+    frame: int
+    reach: int
+    jump_log_odds: float
+
+
 WIDE_BLOCK = 512
 """Positions per block where all positions are scored: a row of it fits the processor's first cache."""
 
@@ -254,12 +284,26 @@ class TwoLevelPosterior:
         kernels.spread_blocks(coarse.place[None], fine.total / coarse.total, POOL, heated, BLOCK, fine.place[None])
         self._active = active
 
-    def estimate(self, mode_reach: int, mean_reach: int, wide_reach: int) -> Estimate:
-        """Find the mode (densest +-`mode_reach` frames) and summarise the belief round it."""
+    def estimate(self, reaches: Reaches, near: Near | None = None) -> Estimate:
+        """Find the mode and summarise the belief round it.
+
+        With `near`, the mode is looked for there first: belief elsewhere has to outweigh it clearly.
+        """
         fine = self._fine
-        self.mode = kernels.densest(fine.place, mode_reach)
+        self.mode = kernels.densest(fine.place, reaches.mode)
+        if near is not None and abs(self.mode - near.frame) > near.reach:
+            self._stay(reaches, near)
         return Estimate(
             *kernels.summarise(
-                fine.moving, fine.holding[0], fine.place, fine.total, self._tempi, self.mode, mean_reach, wide_reach
+                fine.moving, fine.holding[0], fine.place, fine.total, self._tempi, self.mode, reaches.mean, reaches.wide
             )
         )
+
+    def _stay(self, reaches: Reaches, near: Near) -> None:
+        """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs all that is near."""
+        place = self._fine.place
+        first = min(max(near.frame - near.reach, 0), len(place) - 1)
+        here = place[first : max(near.frame + near.reach, first) + 1]
+        there = place[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]
+        if float(np.sum(there)) < float(np.sum(here)) * math.exp(near.jump_log_odds):
+            self.mode = first + kernels.densest(here, reaches.mode)
