@@ -15,30 +15,29 @@ class ActivityConfig(JsonConfig):
     """Over how much of the mix its mean piano activity is taken, and what it is compared with.
 
     Attributes:
-        expect_s: mix seconds from a silence on in which piano is expected or not.
-        expect_above: mean activity over `expect_s` above which piano is expected.
+        release_s: mix seconds after a last note that say nothing: its sound dies away in the mix too.
+        expect_s: mix seconds, from `release_s` after a last note on, in which piano is expected or not.
+        expect_above: mean activity over `expect_s` above which piano is expected. From
+            `python -m benchmarks.tracking.rests`: equally likely after a rest and after a stop in mid-phrase.
         ahead_s: mix seconds from the last note on in which the mix's piano is looked for in a short silence.
         ahead_above: mean activity over `ahead_s` above which the mix's piano goes on.
         gap_s: mix seconds before a position in which a gap of the mix's piano is looked for.
         gap_below: mean activity over `gap_s` below which the mix's piano has a gap there.
-        trust_s: mix seconds over which the activity must be high somewhere to be believed where it is low.
-        trust_above: mean activity over `trust_s` of playing from which low activity elsewhere means a rest. (Measured
-            on 35 rests and 2221 places to stop in 33 rendered performances, against believing it always: rests taken
-            for pauses 31 -> 34 %; pauses taken for rests 20 -> 15 %.)
-        entry_s: mix seconds of piano that make an entry after a gap, when it goes on for `trust_s`.
+        entry_s: mix seconds of piano that make an entry after a gap, when it goes on for `lasting_s`.
+        lasting_s: mix seconds for which the piano has to go on after an entry.
         missed_s: mix seconds of piano that make an entry whatever was before.
         missed_above: mean activity that counts as an entry (3 s means inside four tuttis reached .53).
     """
 
-    expect_s: float = 2.0
-    expect_above: float = 0.5
+    release_s: float = 0.3
+    expect_s: float = 1.0
+    expect_above: float = 0.48
     ahead_s: float = 1.0
     ahead_above: float = 0.6
     gap_s: float = 0.4
     gap_below: float = 0.3
-    trust_s: float = 4.0
-    trust_above: float = 0.4
     entry_s: float = 0.25
+    lasting_s: float = 4.0
     missed_s: float = 3.0
     missed_above: float = 0.65
 
@@ -66,8 +65,8 @@ class PianoActivity:
 
     Example:
         >>> activity = PianoActivity([1.0] * 50 + [0.0] * 50, 0.1)
-        >>> activity.expected(1.0), activity.expected(6.0), activity.gap_before(6.0), activity.informative(5.0)
-        (True, False, True, True)
+        >>> activity.expected(1.0), activity.expected(6.0), activity.gap_before(6.0)
+        (True, False, True)
     """
 
     def __init__(self, activity: ArrayLike, hop_s: float, config: ActivityConfig | None = None) -> None:
@@ -76,9 +75,10 @@ class PianoActivity:
         self._sum = np.concatenate([[0.0], np.cumsum(np.asarray(activity, dtype=np.float64))])
 
     def expected(self, mix_s: float) -> bool:
-        """Does the mix have piano from here on, so that a silence here is a stop?"""
+        """Does the mix's piano go on after a last note here, so that a silence is a stop rather than a rest?"""
         c = self._config
-        return self._mean(mix_s, mix_s + c.expect_s) > c.expect_above
+        from_s = mix_s + c.release_s
+        return self._mean(from_s, from_s + c.expect_s) > c.expect_above
 
     def goes_on(self, mix_s: float) -> bool:
         """Does the mix's piano clearly go on after a last note here?"""
@@ -90,15 +90,10 @@ class PianoActivity:
         c = self._config
         return self._mean(mix_s - c.gap_s, mix_s) < c.gap_below
 
-    def informative(self, mix_s: float) -> bool:
-        """Was the activity high where the piano was playing until here, so that low activity means a rest?"""
-        c = self._config
-        return self._mean(mix_s - c.trust_s, mix_s) >= c.trust_above
-
     def entered(self, mix_s: float) -> bool:
         """Has the mix's piano just begun to play, to go on for a while?"""
         c = self._config
-        return min(self._mean(mix_s - c.entry_s, mix_s), self._mean(mix_s, mix_s + c.trust_s)) > c.missed_above
+        return min(self._mean(mix_s - c.entry_s, mix_s), self._mean(mix_s, mix_s + c.lasting_s)) > c.missed_above
 
     def has_played(self, mix_s: float) -> bool:
         """Has the mix's piano been playing for a while?"""

@@ -27,7 +27,6 @@ class Reason(enum.Enum):
     SEVERAL = "what the piano plays fits several positions"
     RESTS = "the piano rests and the orchestra leads"
     STOPPED = "the piano stopped where the mix has piano"
-    STOPPED_UNSEEN = "the piano stopped where the mix's piano is hard to distinguish from the orchestra"
     ENTRY_MISSED = "the piano did not come in where the mix has it"
     GIVEN = "the position was given; the orchestra waits for the piano"
     COMMANDED = "held by command"
@@ -45,7 +44,6 @@ STATE_OF: Final[Mapping[Reason, State]] = MappingProxyType(
         Reason.SEVERAL: State.LOST,
         Reason.RESTS: State.ORCHESTRA,
         Reason.STOPPED: State.PAUSED,
-        Reason.STOPPED_UNSEEN: State.PAUSED,
         Reason.ENTRY_MISSED: State.PAUSED,
         Reason.GIVEN: State.PAUSED,
         Reason.COMMANDED: State.PAUSED,
@@ -80,8 +78,6 @@ class StateConfig(JsonConfig):
         found_above: log odds above which a lost position is found again.
         found_after_s: seconds of playing in a row above `found_above` until it is found again.
         decide_after_s: seconds of silence after which it is a rest, a pause or the end.
-        undecided_s: seconds of silence up to which nothing is decided where the mix's piano has had a gap and soon goes
-            on: a short rest.
         breath_s: seconds of silence up to which the mix's entry after a gap is an entry that the pianist missed.
         missed_after_s: seconds of silence from which a while of the mix's piano is an entry missed, gap or none; longer
             than that while, for the time before the piano fell silent does not count.
@@ -94,7 +90,6 @@ class StateConfig(JsonConfig):
     found_above: float = 1.7
     found_after_s: float = 0.1
     decide_after_s: float = 0.7
-    undecided_s: float = 2.0
     breath_s: float = 5.0
     missed_after_s: float = 4.0
     return_above: float = 0.75
@@ -119,6 +114,7 @@ class Facts:
 
     Attributes:
         mix_s: estimated position (mix s); None while nothing is known.
+        last_note_s: estimated position (mix s) when the piano sounded last; None before it has.
         new: whether the estimate begins at this hop.
         believed: whether the frontier believes in a position.
         on_track: log odds that the estimate is at the piano's position.
@@ -132,6 +128,7 @@ class Facts:
     """
 
     mix_s: float | None
+    last_note_s: float | None
     new: bool
     believed: bool
     on_track: float
@@ -158,7 +155,7 @@ class PlayingState:
 
     Example:
         >>> playing = PlayingState(StateConfig(), PianoActivity([1.0] * 100, 0.1), 0.02)
-        >>> playing.update(Facts(5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, False, False))
+        >>> playing.update(Facts(5.0, 5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, False, False))
         >>> playing.state, playing.reason
         (<State.FOLLOWING: 'following'>, <Reason.POSITION_KNOWN: "the piano's position is known">)
     """
@@ -234,11 +231,9 @@ class PlayingState:
         elif self.state is State.ORCHESTRA:
             if self._entry_missed(f.silent_s, mix_s):
                 self._enter(Reason.ENTRY_MISSED)
-        elif self._activity.expected(mix_s):
-            if f.silent_s >= self._config.undecided_s or not self._activity.gap_before(mix_s):
-                self._enter(Reason.STOPPED)
         else:
-            self._enter(Reason.RESTS if self._activity.informative(mix_s) else Reason.STOPPED_UNSEEN)
+            stopped = self._activity.expected(mix_s if f.last_note_s is None else f.last_note_s)
+            self._enter(Reason.STOPPED if stopped else Reason.RESTS)
 
     def _entry_missed(self, silent_s: float, mix_s: float) -> bool:
         """Has the orchestra led past a position where the mix's piano has clearly begun to play?"""

@@ -109,6 +109,7 @@ class PositionLoop:
         self._tempo = 1.0
         self._braked = 1.0
         self._away_s = 0.0
+        self._cued = False
 
     @property
     def rate(self) -> float:
@@ -130,6 +131,11 @@ class PositionLoop:
     def put(self, mix_s: float, rate: float) -> None:
         """Estimate this position (mix s), moving at this rate (mix seconds per second)."""
         self.mix_s, self._tempo, self._away_s = mix_s, rate, 0.0
+
+    def cue(self, mix_s: float) -> None:
+        """Wait at this position (mix s) for the piano, whose first notes tell the rate."""
+        self.put(mix_s, 0.0)
+        self._cued = True
 
     def stop(self) -> None:
         """Stand still."""
@@ -165,6 +171,8 @@ class PositionLoop:
         assert belief.mix_s is not None
         c = self._config
         before_s = self._known()
+        if self._cued:
+            self._cued, self._tempo = False, belief.rate
         resumed, self.held = self.held, False
         braked, self._braked = self._braked < 1.0, 1.0
         if resumed and belief.concentration >= c.persist_above:

@@ -85,7 +85,7 @@ class Tracker:
         self._gatherer.reset(given=self._given_s is not None)
         self._loop.reset()
         if self._given_s is not None:
-            self._loop.put(self._given_s, 0.0)
+            self._loop.cue(self._given_s)
         self._last_note_s: float | None = None
         self._orchestra_s: float | None = None
 
@@ -143,6 +143,7 @@ class Tracker:
         mix_s = self._loop.mix_s
         return Facts(
             mix_s=mix_s,
+            last_note_s=self._last_note_s,
             new=first,
             believed=belief.mix_s is not None,
             on_track=on_track_log_odds(self._gatherer.evidence),
@@ -165,7 +166,7 @@ class Tracker:
                 loop.hold()
             case State.ORCHESTRA:
                 slope = self._map.slope_at(loop.mix_s)
-                loop.lead(1 / slope if slope > 0 else 1.0)
+                loop.lead(belief.rest_rate or (1 / slope if slope > 0 else 1.0))
             case _ if loop.brakes(silent_s) and self._piano_missing():
                 loop.brake(silent_s)
             case _:
