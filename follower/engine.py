@@ -77,7 +77,9 @@ class Engine:
         self._suspended = False
         self._stopped = False
         if self._start_s is not None:
-            self._frontier.seek(self.piece.map.to_mix(self._start_s))
+            mix_s = self.piece.map.to_mix(self._start_s)
+            self._frontier.seek(mix_s)
+            self._tracker.move_to(mix_s)
 
     def process(self, block: AudioBlock) -> list[Event]:
         """Take the next block; return what became known, in order.
