@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import assert_never
 
 from follower.errors import InputError
@@ -11,6 +10,7 @@ from follower.inference.base import Frame, create_frontier
 from follower.inference.methods import DEFAULT_METHOD
 from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
+from follower.protocol.codec import require_in_bounds
 from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.signal.bleed import BleedCanceller
 from follower.signal.features import FeatureFrames, FeatureStream
@@ -139,7 +139,7 @@ class Engine:
         """Carry out a command; return what it causes at once. What follows from it in the music comes with the audio.
 
         Raises:
-            InputError: a place outside the orchestra recording, or a playback position that is not finite.
+            InputError: a place outside the orchestra recording, or a number outside the bounds of the protocol.
         """
         match command:
             case Start():
@@ -160,9 +160,8 @@ class Engine:
                     self._frontier.seek(self._tracker.mix_s)
             case Resume():
                 pass
-            case PlaybackPosition(orchestra_time_s=at_s, rate=rate):
-                if not (math.isfinite(at_s) and math.isfinite(rate)):
-                    raise InputError(f"the playback position is {at_s:g} s at rate {rate:g}; give finite numbers")
+            case PlaybackPosition():
+                require_in_bounds(command)
                 self._loudspeakers.report(command, self._next_sample)
             case _:
                 assert_never(command)

@@ -20,7 +20,7 @@ from follower.evaluation.scenario import Scenario, load_scenario
 from follower.events import AudioBlock, Event, Gap, Notice, Position, State, StateChange
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
-from follower.protocol.commands import Pause, Resume, Seek, Start, Stop
+from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.signal.features import FeatureFrames, FeatureStream
 from follower.testing import assemble_piece
 
@@ -269,3 +269,16 @@ def test_seek_claims_the_place(piece: Piece, piano: NDArray[np.float32]) -> None
 def test_seek_outside_the_recording_is_refused(piece: Piece, place: float) -> None:
     with pytest.raises(InputError, match="outside the orchestra recording"):
         Engine(piece, RATE_HZ).command(Seek(place))
+
+
+@pytest.mark.parametrize("command", [PlaybackPosition(0.0, 1e308), PlaybackPosition(1e308), PlaybackPosition(-1.0)])
+def test_a_command_beyond_the_schemas_bounds_is_refused_and_the_performance_goes_on(
+    piece: Piece, piano: NDArray[np.float32], command: PlaybackPosition
+) -> None:
+    engine = Engine(piece, RATE_HZ)
+    n = 3 * RATE_HZ
+    events = engine.process(AudioBlock(0, piano[:n]))
+    with pytest.raises(InputError, match="bounds"):
+        engine.command(command)
+    events += engine.process(AudioBlock(n, piano[n : 2 * n]))
+    assert events == _run(Engine(piece, RATE_HZ), piano[: 2 * n], [])[: len(events)]

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from follower.errors import ProtocolError
+from follower.errors import InputError, ProtocolError
 from follower.protocol.commands import REQUESTS, Request
 from follower.protocol.messages import MESSAGES, ErrorCode, Message
 
@@ -101,6 +101,22 @@ def decode_request(text: str) -> Request:
         if name.removeprefix(".") in content and "got" not in what:  # out of bounds: say the value too
             what += f", got {content[name.removeprefix('.')]!r}"
         raise RefusedError("invalid", f"{kind}{name}: {_short(what)}") from None
+
+
+def require_in_bounds(request: Request) -> None:
+    """Refuse a request made in Python that could not have come over the wire: its Struct checks nothing by itself.
+
+    Raises:
+        InputError: a field is outside its bounds.
+
+    Example:
+        >>> from follower.protocol.commands import Seek
+        >>> require_in_bounds(Seek(12.5))
+    """
+    try:
+        msgspec.convert(to_object(request), type(request))
+    except msgspec.ValidationError as e:
+        raise InputError(f"{request!r:.200} is out of bounds ({e})") from None
 
 
 def decode_message(content: dict[str, Any]) -> Message | None:
