@@ -21,7 +21,8 @@ from follower.tracking.tracker import Tracker
 INPUT_BLOCK_SAMPLES = 64
 """Audio goes to the resampler in blocks of this size, so that when a frame is complete does not depend on chunking."""
 MAX_COAST_S = 10.0
-"""The belief moves on unheard for at most so long; after a longer gap the place is as good as unknown anyway."""
+"""The belief moves on unheard for at most so long; after a longer gap the place is as good as unknown anyway. It may do
+so again when as much has been heard: coasting costs work, and must not cost more than the audio that comes with it."""
 
 
 class Engine:
@@ -52,6 +53,7 @@ class Engine:
         self.sample_rate_hz = sample_rate_hz
         self._start_s = start_s
         self._hop_s = piece.feature_config.hop_s
+        self._max_coast_hops = round(MAX_COAST_S / self._hop_s)
         self._framer = Framer(INPUT_BLOCK_SAMPLES, INPUT_BLOCK_SAMPLES)
         self._features = FeatureStream(piece.feature_config, sample_rate_hz)
         self._loudspeakers = Loudspeakers(sample_rate_hz)
@@ -73,6 +75,7 @@ class Engine:
         self._first_sample: int | None = None
         self._lost_samples = 0
         self._coasted_hops = 0
+        self._may_coast_hops = self._max_coast_hops
         self._heard_hops = 0
         self._suspended = False
         self._stopped = False
@@ -112,13 +115,16 @@ class Engine:
         self._lost_samples += lost_samples
         hops = int(self._lost_samples / self.sample_rate_hz / self._hop_s) - self._coasted_hops
         self._coasted_hops += hops
-        if hops > 0 and not self._suspended:
-            self._frontier.coast(min(hops, round(MAX_COAST_S / self._hop_s)))
+        unheard = min(hops, self._may_coast_hops)
+        if unheard > 0 and not self._suspended:
+            self._may_coast_hops -= unheard
+            self._frontier.coast(unheard)
 
     def _take(self, frames: FeatureFrames) -> list[Event]:
         events: list[Event] = []
         for pitch, mfcc, rms in zip(frames.pitch, frames.mfcc, frames.rms, strict=True):
             self._heard_hops += 1
+            self._may_coast_hops = min(self._may_coast_hops + 1, self._max_coast_hops)
             if self._suspended:
                 events.extend(self._tracker.idle(self._framed_sample))
                 continue

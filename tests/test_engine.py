@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from follower.config import PrepConfig
-from follower.engine import Engine
+from follower.engine import MAX_COAST_S, Engine
 from follower.errors import InputError
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.events import AudioBlock, Event, Gap, Notice, Position, State, StateChange
@@ -282,3 +282,35 @@ def test_a_command_beyond_the_schemas_bounds_is_refused_and_the_performance_goes
         engine.command(command)
     events += engine.process(AudioBlock(n, piano[n : 2 * n]))
     assert events == _run(Engine(piece, RATE_HZ), piano[: 2 * n], [])[: len(events)]
+
+
+def test_gaps_cost_no_more_work_than_audio_does(piece: Piece, piano: NDArray[np.float32]) -> None:
+    """However many samples a client says it lost: the belief coasts unheard only about as long as it has heard."""
+    engine = Engine(piece, RATE_HZ)
+    heard = piano[: 8 * RATE_HZ]
+    engine.process(AudioBlock(0, heard))
+    coasted: list[int] = []
+    original = engine._frontier.coast
+
+    def count(hops: int) -> None:
+        coasted.append(hops)
+        original(hops)
+
+    engine._frontier.coast = count  # type: ignore[method-assign]
+    n = len(heard)
+    for k in range(300):
+        n += 10**9
+        engine.process(AudioBlock(n, piano[64 * k : 64 * k + 64]))
+        n += 64
+    assert coasted, "the first gap is bridged"
+    assert sum(coasted) * engine._hop_s <= MAX_COAST_S + 300 * 64 / RATE_HZ + 0.1
+
+
+def test_a_gap_after_as_much_music_is_bridged_in_full(piece: Piece, piano: NDArray[np.float32]) -> None:
+    engine = Engine(piece, RATE_HZ)
+    engine.process(AudioBlock(0, piano[: 8 * RATE_HZ]))
+    coasted: list[int] = []
+    engine._frontier.coast = coasted.append  # type: ignore[method-assign]
+    for first_s in (10, 13):  # two seconds lost, one heard, two lost
+        engine.process(AudioBlock(first_s * RATE_HZ, piano[first_s * RATE_HZ : (first_s + 1) * RATE_HZ]))
+    assert sum(coasted) * engine._hop_s == pytest.approx(4.0, abs=0.05)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable
 
 from follower.engine import Engine
@@ -21,10 +22,13 @@ from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.sessions import AudioSession
 from follower.websocket.source import WebSocketSource
 
+CLOSE_WITHIN_S = 5.0
+"""How long the server's end waits for its engines, all together; one that hangs must not keep the program running."""
+
 
 def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession, on_end: Callable[[], None]) -> None:
     """Follow one client's audio until it ends; the body of a session's thread."""
-    reason = "the audio is over"
+    reason: str | None = None
     try:
         engine = Engine(piece, audio.source.sample_rate_hz, method, start_s)
         with audio.source as source, audio.broadcast as sink:
@@ -36,7 +40,7 @@ def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession
         raise
     finally:
         audio.source.stop()
-        audio.broadcast.end(reason)
+        audio.broadcast.end(reason or audio.source.end_reason)
         on_end()
 
 
@@ -108,16 +112,20 @@ class AudioSessions:
                 loop.call_soon_threadsafe(self._sessions.pop, name, None)
 
         thread = threading.Thread(
-            target=follow, args=(loaded, method or DEFAULT_METHOD, start_s, audio, on_end), name=f"session {name}"
+            target=follow,
+            args=(loaded, method or DEFAULT_METHOD, start_s, audio, on_end),
+            name=f"session {name}",
+            daemon=True,
         )
         self._sessions[name] = (audio, thread)
         thread.start()
         return audio
 
     def close(self) -> None:
-        """End every session's audio and wait for the engines."""
+        """End every session and wait for the engines, no longer than `CLOSE_WITHIN_S`."""
         sessions = list(self._sessions.values())
         for audio, _ in sessions:
-            audio.source.stop()
+            audio.source.abandon("the server ends")
+        deadline_s = time.monotonic() + CLOSE_WITHIN_S
         for _, thread in sessions:
-            thread.join()
+            thread.join(max(deadline_s - time.monotonic(), 0.0))

@@ -81,7 +81,7 @@ class ClientConnection:
                 await asyncio.sleep(0)  # the frames of one that floods may all be here already: others' turn
         finally:
             if self._audio is not None:
-                self._audio.source.stop()
+                self._audio.source.abandon("its client has left")
             if self._watched is not None:
                 self._watched.remove_listener(self)
             writer.cancel()

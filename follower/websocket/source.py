@@ -19,6 +19,8 @@ SampleFormat: TypeAlias = Literal["f32le", "s16le"]
 DTYPES: dict[str, str] = {"f32le": "<f4", "s16le": "<i2"}
 MAX_AMPLITUDE = 4.0
 """Full scale is 1; a client's float beyond this is a fault and is clipped."""
+AUDIO_OVER = "the audio is over"
+"""Why a session ended whose client said `end`."""
 IDLE_S = 0.25
 """Without audio for so long an empty block is yielded, so that commands are taken."""
 
@@ -52,7 +54,8 @@ def decode(data: bytes, sample_format: SampleFormat, channels: int) -> NDArray[n
 class WebSocketSource:
     """Audio frames of one client as a source.
 
-    `offer`, `lost` and `stop` come from the server's loop and never wait; `blocks` runs in the engine's thread.
+    `offer`, `lost`, `stop` and `abandon` come from the server's loop and never wait; `blocks` runs in the engine's
+    thread.
 
     Args:
         sample_rate_hz: of the client's audio.
@@ -80,6 +83,7 @@ class WebSocketSource:
         self._next_sample = 0
         self._ready = threading.Condition()
         self._stopped = False
+        self._end_reason = AUDIO_OVER
 
     @property
     def sample_rate_hz(self) -> int:
@@ -139,6 +143,21 @@ class WebSocketSource:
         with self._ready:
             self._stopped = True
             self._ready.notify()
+
+    def abandon(self, reason: str) -> None:
+        """Nobody needs the rest: what waits is forgotten. `end_reason` is this, unless the audio was over before."""
+        with self._ready:
+            if not self._stopped:
+                self._end_reason = reason
+            self._stopped = True
+            self._waiting.clear()
+            self._waiting_samples = 0
+            self._ready.notify()
+
+    @property
+    def end_reason(self) -> str:
+        """Why the audio is over, for people."""
+        return self._end_reason
 
     def blocks(self) -> Iterator[AudioBlock | Notice]:
         """Yield the client's frames as they come."""
