@@ -310,7 +310,7 @@ def test_a_gap_after_as_much_music_is_bridged_in_full(piece: Piece, piano: NDArr
     engine = Engine(piece, RATE_HZ)
     engine.process(AudioBlock(0, piano[: 8 * RATE_HZ]))
     coasted: list[int] = []
-    engine._frontier.coast = coasted.append  # type: ignore[method-assign]
+    engine._frontier.coast = coasted.append  # type: ignore[assignment]
     for first_s in (10, 13):  # two seconds lost, one heard, two lost
         engine.process(AudioBlock(first_s * RATE_HZ, piano[first_s * RATE_HZ : (first_s + 1) * RATE_HZ]))
     assert sum(coasted) * engine._hop_s == pytest.approx(4.0, abs=0.05)

@@ -17,6 +17,11 @@ from follower.session.sink import Sink
 from follower.session.source import Source
 from follower.version import program_version
 
+LATE_MS = 1000.0
+"""Positions this late are told: the computer does not keep up."""
+IN_TIME_MS = 300.0
+"""Positions this late at most are in time again."""
+
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -73,6 +78,7 @@ def run(
     """
     session = session_of(engine)
     blocks = positions = sample = 0
+    late = False
     healthy = [sink for sink in sinks if isinstance(sink, BackgroundSink)]
 
     def announce() -> None:
@@ -108,6 +114,17 @@ def run(
             healthy.remove(sink)
             notice(f"{sink.name} is no longer written: {sink.failure}")
 
+    def report_lateness(event: Event) -> None:
+        nonlocal late
+        if not isinstance(event, Position) or event.latency_ms is None:
+            return
+        if not late and event.latency_ms > LATE_MS:
+            late = True
+            notice(f"positions come {event.latency_ms / 1e3:.1f} s late: this computer does not keep up")
+        elif late and event.latency_ms <= IN_TIME_MS:
+            late = False
+            notice("positions come in time again")
+
     announce()
 
     for item in source.blocks():
@@ -125,7 +142,9 @@ def run(
                 apply(control)
         sample = item.first_sample + len(item.samples)
         for event in engine.process(item):
-            emit(stamped(event, item, engine.sample_rate_hz, clock))
+            event = stamped(event, item, engine.sample_rate_hz, clock)
+            emit(event)
+            report_lateness(event)
         blocks += 1
     for event in engine.finish():
         emit(event)

@@ -62,7 +62,8 @@ class WebSocketSource:
         sample_format: of its frames.
         channels: interleaved in its frames.
         capacity_s: audio that may wait; when it is full `offer` says so and the client is read more slowly.
-        clock: monotonic seconds; the capture time of a frame is its arrival.
+        clock: monotonic seconds; the capture time of a frame is its arrival. Frames that could not be taken at once
+            waited in the network, so behind them it is counted on from the frame before.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class WebSocketSource:
         self._ready = threading.Condition()
         self._stopped = False
         self._end_reason = AUDIO_OVER
+        self._held_back = False
+        self._captured_s = 0.0
 
     @property
     def sample_rate_hz(self) -> int:
@@ -115,6 +118,7 @@ class WebSocketSource:
             if self._stopped or not data:  # frames without samples must not pile up
                 return True
             if self._waiting_samples > 0 and self._waiting_samples + n > self._capacity_samples:
+                self._held_back = True
                 return False
         try:
             samples = decode(data, self._format, self._channels)
@@ -122,7 +126,11 @@ class WebSocketSource:
             self.lost(n)
             raise
         with self._ready:
-            self._waiting.append(AudioBlock(self._next_sample, samples, self._clock()))
+            arrived_s = self._clock()
+            self._held_back = self._held_back and bool(self._waiting)
+            next_s = self._captured_s + n / self._sample_rate_hz
+            self._captured_s = min(arrived_s, next_s) if self._held_back else arrived_s
+            self._waiting.append(AudioBlock(self._next_sample, samples, self._captured_s))
             self._waiting_samples += n
             self._next_sample += n
             self._ready.notify()
