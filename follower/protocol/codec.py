@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from functools import cache
 from typing import Any, NoReturn
 
@@ -89,7 +90,7 @@ def decode_request(text: str) -> Request:
     kind = content.get("type")
     struct = REQUEST_OF.get(kind) if isinstance(kind, str) else None
     if struct is None:
-        raise RefusedError("invalid", f"unknown type {_short(repr(kind))}; send one of {', '.join(REQUEST_OF)}")
+        raise RefusedError("invalid", f"unknown type {_shown(kind)}; send one of {', '.join(REQUEST_OF)}")
     for name in _integer_names(struct):  # 48000.0 is an integer in JSON's eyes, and some languages write it so
         if isinstance(value := content.get(name), float) and value.is_integer():
             content[name] = int(value)
@@ -99,7 +100,7 @@ def decode_request(text: str) -> Request:
         what, _, place = str(e).partition(" - at `$")
         name = place.removesuffix("`")
         if name.removeprefix(".") in content and "got" not in what:  # out of bounds: say the value too
-            what += f", got {content[name.removeprefix('.')]!r}"
+            what += f", got {_shown(content[name.removeprefix('.')])}"
         raise RefusedError("invalid", f"{kind}{name}: {_short(what)}") from None
 
 
@@ -143,6 +144,11 @@ def _integer_names(struct: type[Request]) -> tuple[str, ...]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _shown(value: object) -> str:
+    """Write out a client's value for an error; cut first, for writing out a long list takes longer than reading it."""
+    return _short(repr(value[:MAX_ECHO]) if isinstance(value, str) else reprlib.repr(value))
 
 
 def _short(text: str) -> str:

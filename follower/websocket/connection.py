@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -59,6 +60,7 @@ class ClientConnection:
         self._audio_rate: TokenBucket | None = None
         self._message_rate = TokenBucket(limits.messages_per_s, limits.message_burst, clock)
         self._frame_rate = TokenBucket(limits.frames_per_s, limits.frames_per_s, clock)
+        self._loop_time = TokenBucket(limits.loop_share, limits.loop_burst_s, clock)
         self._refusals = TokenBucket(1.0, limits.refusals, clock)
         self._gone = False
 
@@ -143,22 +145,31 @@ class ClientConnection:
     async def _handle_frame(self, data: str | bytes) -> bool:
         """Carry out one frame; False when the client is to be sent away."""
         try:
-            if len(data) > self._limits.message_bytes:
-                raise RefusedError(
-                    "too_large", f"a frame of {len(data)} bytes; send {self._limits.message_bytes} or less"
-                )
+            longest = self._limits.message_bytes if isinstance(data, bytes) else self._limits.text_bytes
+            if len(data) > longest:
+                raise RefusedError("too_large", f"a frame of {len(data)} bytes; send {longest} or less")
             if isinstance(data, bytes):
                 await self._pass_on_audio(data)
             else:
                 if self._message_rate.wait_s(1.0) > 0.0:
                     limit = self._limits.messages_per_s
                     raise RefusedError("rate", f"more than {limit:g} messages a second; slow down")
-                await self._handle(decode_request(data))
+                await self._handle(await self._decode(data))
         except RefusedError as e:
             return await self._refuse(e.code, str(e))
         except ProtocolError as e:
             return await self._refuse("invalid", str(e))
         return True
+
+    async def _decode(self, text: str) -> Request:
+        """Understand a text, in its turn: who took much of the loop's time is read more slowly."""
+        begun_s = time.thread_time()
+        try:
+            return decode_request(text)
+        finally:
+            spent_s = time.thread_time() - begun_s
+            while (wait_s := self._loop_time.wait_s(spent_s)) > 0.0:
+                await self._rest(wait_s)
 
     async def _refuse(self, code: ErrorCode, message: str) -> bool:
         self._send(ErrorMessage(code, message))
@@ -217,8 +228,15 @@ class ClientConnection:
             raise RefusedError("unexpected", "a binary frame before an audio message; say sample_rate and format first")
         source = self._audio.source
         while (wait_s := self._frame_rate.wait_s(1.0)) > 0.0:
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
         while (wait_s := self._audio_rate.wait_s(source.samples_in(data))) > 0.0:
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
         while not source.offer(data):
-            await asyncio.sleep(FULL_WAIT_S)
+            await self._rest(FULL_WAIT_S)
+
+    async def _rest(self, seconds: float) -> None:
+        """Read this client no further for so long; raises ConnectionClosed when the connection ends meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._connection.wait_closed()
+                raise self._connection.protocol.close_exc

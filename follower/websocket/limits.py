@@ -15,11 +15,14 @@ class Limits:
     Attributes:
         clients: connections at a time.
         sessions: audio sessions at a time; each has an engine and a thread.
-        message_bytes: longest frame that is answered with an error.
+        text_bytes: longest text frame that is read.
+        message_bytes: longest binary frame that is read; a longer one is answered with an error.
         frame_bytes: a longer frame closes the connection (code 1009) before it is read.
         messages_per_s: text messages of one client, in the long run.
         message_burst: text messages of one client at once.
         frames_per_s: binary frames of one client, in the long run and at once; more are read later, not refused.
+        loop_share: share of the server's loop that one client's text may take in the long run; then it is read later.
+        loop_burst_s: processor time of the loop that one client's text may take at once.
         refusals: refused messages after which a client is sent away (code 1008); one is forgiven every second.
         audio_speed: audio of one session is read at most this many times faster than real time; never refused.
         audio_burst_s: seconds of audio that may come at once.
@@ -30,11 +33,14 @@ class Limits:
 
     clients: int = 64
     sessions: int = 8
+    text_bytes: int = 1 << 13
     message_bytes: int = 1 << 18
     frame_bytes: int = 1 << 21
     messages_per_s: float = 50.0
     message_burst: int = 200
     frames_per_s: float = 2000.0
+    loop_share: float = 0.02
+    loop_burst_s: float = 0.2
     refusals: int = 100
     audio_speed: float = 16.0
     audio_burst_s: float = 10.0

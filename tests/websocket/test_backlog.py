@@ -39,7 +39,7 @@ class Overloaded:
                 self.credit -= 1.0
                 block = next(self._blocks)
                 assert not hasattr(block, "message")
-                claimed_s = block.capture_time_s  # type: ignore[union-attr]
+                claimed_s = block.capture_time_s
                 assert claimed_s is not None
                 self.errors_s.append(claimed_s - self.taken.popleft())
             self.credit = min(self.credit, 1.0 + self.speed)
