@@ -108,12 +108,16 @@ class AudioFile:
         """Return the next samples, shape (n, channels), n <= n_samples; n is 0 at the end.
 
         Raises:
-            AudioFileError: the file is damaged there.
+            AudioFileError: the file is damaged there, or memory does not suffice for so many samples.
         """
         try:
             samples: NDArray[np.float32] = self._opened().read(n_samples, dtype="float32", always_2d=True)
         except (OSError, soundfile.LibsndfileError, RuntimeError) as e:
             raise AudioFileError(f"{self.path} is damaged ({_reason(e)}); export it again") from e
+        except MemoryError as e:
+            raise AudioFileError(
+                f"the {n_samples} samples that {self.path} declares do not fit into memory; is it damaged?"
+            ) from e
         return samples
 
     def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[NDArray[np.float32]]:
