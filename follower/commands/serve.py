@@ -95,7 +95,7 @@ def run(options: ServeOptions) -> int:
     ended = threading.Event()
     with (
         ServerThread(port, access, limits, sessions, options.certificate) as server,
-        interruptible(ended.set),
+        interruptible(ended.set) as interruption,
         low_jitter(),
     ):
         scheme = "http" if options.certificate is None else "https"
@@ -103,4 +103,4 @@ def run(options: ServeOptions) -> int:
         print(f"{len(names)} caches in {options.caches}: {', '.join(names) or 'none yet'}", file=sys.stderr)
         print(f"monitor page: {scheme}://{Address(host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
         ended.wait()
-    return 0
+    return interruption.exit_code

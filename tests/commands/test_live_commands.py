@@ -181,7 +181,7 @@ def test_serve_from_start_to_ctrl_c(tmp_path: Path) -> None:
             error = json.loads(client.recv(timeout=WAIT_S))
             assert (error["type"], error["code"]) == ("error", "failed"), "that cache is damaged; the server lives"
             server.send_signal(signal.SIGINT)
-            assert server.wait(WAIT_S) == 0
+            assert server.wait(WAIT_S) == 130
     finally:
         server.kill()
         server.wait()
