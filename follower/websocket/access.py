@@ -27,6 +27,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def path_and_query(target: str) -> tuple[str, str]:
+    """Return a request target's path and query; what is no path is an empty one.
+
+    Example:
+        >>> path_and_query("/ws?token=x"), path_and_query("//[")
+        (('/ws', 'token=x'), ('//[', ''))
+    """
+    path, _, query = target.partition("?")
+    return (path if path.startswith("/") else ""), query
+
+
 @dataclass(frozen=True)
 class Access:
     """The rules for one bind address.
@@ -89,9 +100,10 @@ class Access:
 
     def _token_shown(self, path: str, authorizations: list[str]) -> bool:
         assert self.token is not None
-        shown = parse_qs(urlsplit(path).query).get("token", [])
+        shown = parse_qs(path_and_query(path)[1]).get("token", [])
         shown += [a[len("Bearer ") :] for a in authorizations if a.startswith("Bearer ")]
-        return any(hmac.compare_digest(s.encode(), self.token.encode()) for s in shown)
+        # Headers are decoded with surrogate escapes where they are not ASCII.
+        return any(hmac.compare_digest(s.encode(errors="surrogateescape"), self.token.encode()) for s in shown)
 
 
 def _hostname(host: str) -> str:
