@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import numpy as np
+from numpy.typing import NDArray
+
 from follower.errors import InputError
 from follower.events import AudioBlock, Event, Gap, Notice, Position
 from follower.inference.base import Frame, create_frontier
@@ -86,8 +89,10 @@ class Engine:
         """Take the next block; return what became known, in order.
 
         Raises:
-            InputError: the block starts before the end of the one before it.
+            InputError: the block starts before the end of the one before it, or is not mono float32 of finite numbers;
+                nothing has changed then, and its samples count as lost when the next block comes.
         """
+        _check_samples(block.samples)
         if self._stopped:
             self._next_sample = block.first_sample + len(block.samples)
             return []
@@ -176,3 +181,14 @@ class Engine:
     def finish(self) -> list[Event]:
         """End of the stream: return the last events. Only `reset` makes sense afterwards."""
         return [*self._take(self._features.finish()), *self._tracker.finish(self._framed_sample)]
+
+
+def _check_samples(samples: NDArray[np.float32]) -> None:
+    """Refuse a block that is not mono float32 of finite numbers."""
+    if samples.ndim != 1 or samples.dtype != np.float32:
+        raise InputError(
+            f"the block has shape {samples.shape} of {samples.dtype}; give mono float32, full scale 1: "
+            "the mean of the channels, integers divided by their full scale"
+        )
+    if not np.isfinite(samples).all():
+        raise InputError("the block has samples that are not numbers; leave it out, and it counts as lost")

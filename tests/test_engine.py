@@ -21,8 +21,9 @@ from follower.events import AudioBlock, Event, Gap, Notice, Position, State, Sta
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
 from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
+from follower.session.runner import run
 from follower.signal.features import FeatureFrames, FeatureStream
-from follower.testing import assemble_piece
+from follower.testing import ListSink, ScriptedSource, assemble_piece
 
 RATE_HZ = 22050
 DELAY_S = 5.0
@@ -131,7 +132,40 @@ def test_blocks_out_of_order_are_refused(piece: Piece) -> None:
         engine.process(AudioBlock(500, np.zeros(10, np.float32)))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros((512, 2), np.float32),
+        np.zeros(512, np.int16),
+        np.zeros(512, np.float64),
+        np.full(512, np.nan, np.float32),
+        np.array([0.0, -np.inf], np.float32),
+    ],
+)
+def test_a_block_that_is_not_mono_float32_is_refused_and_counts_as_lost(
+    piece: Piece, piano: NDArray[np.float32], samples: NDArray[np.float32]
+) -> None:
+    engine = Engine(piece, RATE_HZ)
+    n, after = 3 * RATE_HZ, 3 * RATE_HZ + len(samples)
+    engine.process(AudioBlock(0, piano[:n]))
+    with pytest.raises(InputError, match="the block has"):
+        engine.process(AudioBlock(n, samples))
+    events = engine.process(AudioBlock(after, piano[after : after + 4096]))
+    assert [e.lost_samples for e in events if isinstance(e, Gap)] == [len(samples)]
+
+
+def test_a_source_that_goes_wrong_does_not_end_the_performance(piece: Piece, piano: NDArray[np.float32]) -> None:
+    blocks = [AudioBlock(at, piano[at : at + 512].copy()) for at in range(0, 6 * RATE_HZ, 512)]
+    for block in blocks[50:90:2]:
+        block.samples[7] = np.nan
+    sink = ListSink()
+    run(ScriptedSource(list(blocks), RATE_HZ), Engine(piece, RATE_HZ), [sink])
+    assert len([e for e in sink.events if isinstance(e, Notice) and "audio refused" in e.message]) == 1
+    assert sum(isinstance(e, Gap) for e in sink.events) == 20
+    assert _positions(sink.events)[-1].audio_time_s > 5.9
+
+
+@pytest.mark.parametrize("value", [1e30, -3e38])
 def test_broken_samples_do_not_break_it(piece: Piece, piano: NDArray[np.float32], value: float) -> None:
     audio = piano[: 8 * RATE_HZ].copy()
     audio[RATE_HZ::5000] = value

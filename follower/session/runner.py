@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from follower.engine import Engine
-from follower.errors import FollowerError
+from follower.errors import FollowerError, InputError
 from follower.events import AudioBlock, Event, Notice, Position, Session
 from follower.protocol.codec import kind_of
 from follower.protocol.commands import Command, Start
@@ -19,6 +19,8 @@ from follower.version import program_version
 
 LATE_MS = 1000.0
 """Positions this late are told: the computer does not keep up."""
+REFUSED_AGAIN_S = 10.0
+"""Audio that cannot be used is told at most this often (s of audio)."""
 IN_TIME_MS = 300.0
 """Positions this late at most are in time again."""
 
@@ -79,6 +81,7 @@ def run(
     session = session_of(engine)
     blocks = positions = sample = 0
     late = False
+    tell_refused_from = 0
     healthy = [sink for sink in sinks if isinstance(sink, BackgroundSink)]
 
     def announce() -> None:
@@ -108,6 +111,16 @@ def run(
                 announce()
             for event in caused:
                 emit(event)
+
+    def heard(block: AudioBlock) -> list[Event]:
+        nonlocal tell_refused_from
+        try:
+            return engine.process(block)
+        except InputError as e:  # a device or a plug-in went wrong; its samples count as lost
+            if sample >= tell_refused_from:
+                tell_refused_from = sample + round(REFUSED_AGAIN_S * engine.sample_rate_hz)
+                notice(f"audio refused: {e}")
+            return []
 
     def report_failures() -> None:
         for sink in [sink for sink in healthy if sink.failure is not None]:
@@ -141,7 +154,7 @@ def run(
             else:
                 apply(control)
         sample = item.first_sample + len(item.samples)
-        for event in engine.process(item):
+        for event in heard(item):
             event = stamped(event, item, engine.sample_rate_hz, clock)
             emit(event)
             report_lateness(event)

@@ -6,8 +6,26 @@ import argparse
 import os
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 TOKEN_VARIABLE = "FOLLOWER_TOKEN"
+
+
+def origin(text: str) -> str:
+    """Read a web origin as browsers send it.
+
+    Example:
+        >>> origin("https://Stage.example:8080/")
+        'https://stage.example:8080'
+    """
+    try:
+        parts = urlsplit(text.removesuffix("/"))
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a web origin; give for example https://stage.example:8080")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,7 @@ class AccessOptions:
         )
         parser.add_argument(
             "--origin",
+            type=origin,
             action="append",
             default=[],
             metavar="URL",
