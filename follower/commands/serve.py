@@ -90,7 +90,7 @@ def run(options: ServeOptions) -> int:
     kernels.warmup()
 
     def sessions(_: asyncio.AbstractEventLoop) -> Sessions:
-        return AudioSessions(caches, limits.sessions)
+        return AudioSessions(caches, limits.sessions, limits.resume_s)
 
     ended = threading.Event()
     with (

@@ -20,7 +20,7 @@ from follower.session.runner import run
 from follower.websocket.broadcast import Broadcast
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.sessions import AudioSession
-from follower.websocket.source import WebSocketSource
+from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
 CLOSE_WITHIN_S = 5.0
 """How long the server's end waits for its engines, all together; one that hangs must not keep the program running."""
@@ -50,11 +50,14 @@ class AudioSessions:
     Args:
         caches: what clients may choose from.
         max_sessions: sessions at a time.
+        resume_s: how long a session whose connection broke waits for its client.
     """
 
-    def __init__(self, caches: CacheFolder, max_sessions: int) -> None:
+    def __init__(self, caches: CacheFolder, max_sessions: int, resume_s: float = 20.0) -> None:
         self._caches = caches
         self._max_sessions = max_sessions
+        self._resume_s = resume_s
+        self._left: dict[str, asyncio.TimerHandle] = {}
         self._sessions: dict[str, tuple[AudioSession, threading.Thread]] = {}
         self._numbers = itertools.count(1)
         self._opening = 0
@@ -119,6 +122,31 @@ class AudioSessions:
         )
         self._sessions[name] = (audio, thread)
         thread.start()
+        return audio
+
+    def leave(self, audio: AudioSession) -> None:
+        """Keep a session whose connection broke; end it when nobody comes back in time."""
+        name = audio.broadcast.name
+
+        def give_up() -> None:
+            self._left.pop(name, None)
+            audio.source.abandon(CLIENT_LEFT)
+
+        self._left[name] = asyncio.get_running_loop().call_later(self._resume_s, give_up)
+
+    def resume(self, name: str, sample_rate_hz: int, sample_format: str, channels: int) -> AudioSession:
+        """Give a session whose connection broke to the client that has come back.
+
+        Raises:
+            RefusedError: there is none of that name, or its audio was another one.
+        """
+        if name not in self._left or name not in self._sessions:
+            raise RefusedError("unknown_session", f"no session {name[:60]!r} waits for its client; open a new one")
+        audio = self._sessions[name][0]
+        if not audio.source.takes(sample_rate_hz, sample_format, channels):
+            raise RefusedError("invalid", f"session {name} has audio of another rate, format or number of channels")
+        self._left.pop(name).cancel()
+        audio.source.resume()
         return audio
 
     def close(self) -> None:

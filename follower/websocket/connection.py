@@ -27,7 +27,7 @@ from follower.version import program_version
 from follower.websocket.broadcast import Broadcast, Frame, frame_queue
 from follower.websocket.limits import Limits, TokenBucket
 from follower.websocket.sessions import AudioSession, Sessions
-from follower.websocket.source import WebSocketSource
+from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
 POLICY_VIOLATION = 1008
 FULL_WAIT_S = 0.02
@@ -82,13 +82,21 @@ class ClientConnection:
                     break
                 await asyncio.sleep(0)  # the frames of one that floods may all be here already: others' turn
         finally:
-            if self._audio is not None:
-                self._audio.source.abandon("its client has left")
+            if self._audio is not None and not self._audio.source.stopped:
+                self._leave_audio(self._audio)
             if self._watched is not None:
                 self._watched.remove_listener(self)
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await writer
+
+    def _leave_audio(self, audio: AudioSession) -> None:
+        """A client that said goodbye, or was sent away, has ended its session; from a broken one we may hear again."""
+        closing = self._connection.protocol
+        if closing.close_rcvd is None and closing.close_sent is None:
+            self._sessions.leave(audio)
+        else:
+            audio.source.abandon(CLIENT_LEFT)
 
     async def finish(self, within_s: float) -> None:
         """Send what waits, within a time limit, and say goodbye."""
@@ -210,8 +218,15 @@ class ClientConnection:
         if self._audio is not None and not self._audio.source.stopped:
             raise RefusedError("unexpected", "this connection has an audio session already; send end first")
         rate_hz = request.sample_rate_hz
-        source = WebSocketSource(rate_hz, request.format, request.channels, clock=self._clock)
-        self._audio = await self._sessions.open(request.cache or None, request.method or None, request.start_s, source)
+        if request.resume:
+            self._audio = self._sessions.resume(request.resume, rate_hz, request.format, request.channels)
+        else:
+            source = WebSocketSource(
+                rate_hz, request.format, request.channels, clock=self._clock, idle_limit_s=self._limits.audio_idle_s
+            )
+            self._audio = await self._sessions.open(
+                request.cache or None, request.method or None, request.start_s, source
+            )
         self._audio_rate = TokenBucket(
             self._limits.audio_speed * rate_hz, self._limits.audio_burst_s * rate_hz, self._clock
         )

@@ -27,6 +27,9 @@ class Limits:
         audio_speed: audio of one session is read at most this many times faster than real time; never refused.
         audio_burst_s: seconds of audio that may come at once.
         stall_s: a client that takes nothing for so long is dropped.
+        keepalive_s: a client is pinged this often, and cut off when it does not answer within the same time.
+        audio_idle_s: an audio session to which no audio comes for so long ends.
+        resume_s: an audio session whose connection broke waits so long for its client to come back.
         handshake_s: time a connection has to finish its HTTP request; with TLS, to finish TLS's own handshake before.
         handshakes: connections that may be busy with their HTTP request at a time; the oldest gives way to a new one.
     """
@@ -45,6 +48,9 @@ class Limits:
     audio_speed: float = 16.0
     audio_burst_s: float = 10.0
     stall_s: float = 10.0
+    keepalive_s: float = 20.0
+    audio_idle_s: float = 60.0
+    resume_s: float = 20.0
     handshake_s: float = 10.0
     handshakes: int = 32
 

@@ -93,7 +93,8 @@ class Server:
                 max_size=self._limits.frame_bytes,
                 write_limit=4096,  # a slow client waits in our queue, where positions replace each other
                 open_timeout=self._limits.handshake_s,
-                ping_interval=None,  # the stall limit finds dead clients
+                ping_interval=self._limits.keepalive_s,
+                ping_timeout=self._limits.keepalive_s,
                 close_timeout=1.0,
                 logger=_silent_logger(),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -21,6 +22,8 @@ MAX_AMPLITUDE = 4.0
 """Full scale is 1; a client's float beyond this is a fault and is clipped."""
 AUDIO_OVER = "the audio is over"
 """Why a session ended whose client said `end`."""
+CLIENT_LEFT = "its client has left"
+"""Why a session ended whose client is gone."""
 IDLE_S = 0.25
 """Without audio for so long an empty block is yielded, so that commands are taken."""
 
@@ -64,6 +67,7 @@ class WebSocketSource:
         capacity_s: audio that may wait; when it is full `offer` says so and the client is read more slowly.
         clock: monotonic seconds; the capture time of a frame is its arrival. Frames that could not be taken at once
             waited in the network, so behind them it is counted on from the frame before.
+        idle_limit_s: without audio for so long it is over.
     """
 
     def __init__(
@@ -73,20 +77,23 @@ class WebSocketSource:
         channels: int = 1,
         capacity_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        idle_limit_s: float = math.inf,
     ) -> None:
         self._sample_rate_hz = sample_rate_hz
         self._format: SampleFormat = sample_format
         self._channels = channels
         self._capacity_samples = int(capacity_s * sample_rate_hz)
         self._clock = clock
+        self._idle_limit_s = idle_limit_s
         self._waiting: deque[AudioBlock] = deque()
         self._waiting_samples = 0
         self._next_sample = 0
-        self._ready = threading.Condition()
+        self._ready = threading.Condition(threading.RLock())
         self._stopped = False
         self._end_reason = AUDIO_OVER
         self._held_back = False
         self._captured_s = 0.0
+        self._missed_since_s: float | None = None
 
     @property
     def sample_rate_hz(self) -> int:
@@ -128,6 +135,9 @@ class WebSocketSource:
         with self._ready:
             arrived_s = self._clock()
             self._held_back = self._held_back and bool(self._waiting)
+            if self._missed_since_s is not None:
+                self._next_sample += max(round((arrived_s - self._missed_since_s) * self._sample_rate_hz) - n, 0)
+                self._missed_since_s = None
             next_s = self._captured_s + n / self._sample_rate_hz
             self._captured_s = min(arrived_s, next_s) if self._held_back else arrived_s
             self._waiting.append(AudioBlock(self._next_sample, samples, self._captured_s))
@@ -145,6 +155,15 @@ class WebSocketSource:
         """The client lost this many samples per channel before its next frame."""
         with self._ready:
             self._next_sample += samples
+
+    def takes(self, sample_rate_hz: int, sample_format: str, channels: int) -> bool:
+        """Whether frames of this kind are what it was made for."""
+        return (sample_rate_hz, sample_format, channels) == (self._sample_rate_hz, self._format, self._channels)
+
+    def resume(self) -> None:
+        """The client is back after a break: what it missed sending, by our clock, is lost."""
+        with self._ready:
+            self._missed_since_s = self._captured_s if self._next_sample > 0 else None
 
     def stop(self) -> None:
         """The audio is over; what waits is still yielded."""
@@ -169,6 +188,7 @@ class WebSocketSource:
 
     def blocks(self) -> Iterator[AudioBlock | Notice]:
         """Yield the client's frames as they come."""
+        heard_s = self._clock()
         while True:
             with self._ready:
                 if not self._waiting and not self._stopped:
@@ -176,7 +196,11 @@ class WebSocketSource:
                 if self._waiting:
                     block = self._waiting.popleft()
                     self._waiting_samples -= len(block.samples)
+                    heard_s = self._clock()
                 elif self._stopped:
+                    return
+                elif self._clock() - heard_s > self._idle_limit_s:
+                    self.abandon(f"no audio came for {self._idle_limit_s:g} s")
                     return
                 else:
                     block = AudioBlock(self._next_sample, np.zeros(0, np.float32), self._clock())
