@@ -75,8 +75,10 @@ def load_piece(path: Path | str) -> Piece:
 def _verified(file: Path, digest: str, remedy: str) -> bytes:
     try:
         content = file.read_bytes()
-    except OSError as e:
+    except FileNotFoundError as e:
         raise CacheMissingError(f"the cache {file.parent} lacks {file.name} ({e.strerror or e}); {remedy}") from e
+    except OSError as e:
+        raise CacheCorruptError(f"{file} cannot be read ({e.strerror or e}); {remedy}") from e
     if hashlib.sha256(content).hexdigest() != digest:
         raise CacheCorruptError(f"{file} has changed since it was written (checksum); {remedy}")
     return content

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from follower.engine import Engine
-from follower.errors import FollowerError, InputError
+from follower.errors import CacheMissingError, CacheVersionError, FollowerError, InputError
 from follower.inference.methods import DEFAULT_METHOD, METHODS
 from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
@@ -42,6 +42,17 @@ def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession
         audio.source.stop()
         audio.broadcast.end(reason or audio.source.end_reason)
         on_end()
+
+
+def _trouble(error: FollowerError) -> str:
+    """What is wrong with a cache, without the paths that the error names."""
+    match error:
+        case CacheVersionError():
+            return "was made by another version of the program; it must be built again"
+        case CacheMissingError():
+            return "is not complete; it must be built again"
+        case _:
+            return "is damaged; it must be built again"
 
 
 class AudioSessions:
@@ -98,7 +109,7 @@ class AudioSessions:
         except RefusedError:
             raise
         except FollowerError as e:
-            raise RefusedError("failed", f"the cache cannot be used: {type(e).__name__}") from e
+            raise RefusedError("failed", f"the cache {cache or 'of this server'} {_trouble(e)}") from e
         finally:
             self._opening -= 1
         if start_s is not None:
