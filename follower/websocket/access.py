@@ -7,24 +7,14 @@ too, and so is Host, against names rebound to 127.0.0.1.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from follower.errors import ConfigError
+from follower.protocol.address import is_loopback
 
 MIN_TOKEN_CHARACTERS = 16
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be reached from this machine."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def path_and_query(target: str) -> tuple[str, str]:
@@ -58,7 +48,7 @@ class Access:
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
             raise ConfigError(
-                f"{self.host or 'every address'} can be reached from other machines; set a token with --token "
+                f"{self.host or 'every address'} can be reached from other machines; set a token with --token-file "
                 "(or FOLLOWER_TOKEN), or bind to 127.0.0.1"
             )
         if self.token is not None and len(self.token) < MIN_TOKEN_CHARACTERS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -28,6 +29,20 @@ def origin(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
+def token_in(text: str) -> str:
+    """Read the token in a file: its first line, without spaces round it."""
+    try:
+        token = Path(text).read_text(encoding="utf-8").partition("\n")[0].strip()
+    except (OSError, ValueError) as e:
+        raise argparse.ArgumentTypeError(
+            "cannot read that file; a token itself does not belong on the command line, where every user of this "
+            f"machine can see it: put it into a file or into {TOKEN_VARIABLE}"
+        ) from e
+    if not token:
+        raise argparse.ArgumentTypeError(f"{text} holds no token in its first line")
+    return token
+
+
 @dataclass(frozen=True)
 class AccessOptions:
     """Who may connect.
@@ -44,9 +59,10 @@ class AccessOptions:
     def add_arguments(parser: Any) -> None:
         """Declare the options on a parser or a group of one."""
         parser.add_argument(
-            "--token",
-            metavar="TEXT",
-            help=f"what WebSocket clients must show; needed unless on 127.0.0.1 (default: ${TOKEN_VARIABLE})",
+            "--token-file",
+            type=token_in,
+            metavar="F",
+            help=f"holds what WebSocket clients must show; needed unless on 127.0.0.1 (default: ${TOKEN_VARIABLE})",
         )
         parser.add_argument(
             "--origin",
@@ -60,5 +76,5 @@ class AccessOptions:
     @classmethod
     def of(cls, values: argparse.Namespace) -> Self:
         """Take what was parsed, the token from the environment where none is given."""
-        token = values.token if values.token is not None else os.environ.get(TOKEN_VARIABLE) or None
+        token = values.token_file if values.token_file is not None else os.environ.get(TOKEN_VARIABLE) or None
         return cls(token, frozenset(values.origin))
