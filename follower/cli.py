@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -93,9 +94,9 @@ def report_errors(run: Callable[[], int]) -> int:
         except FollowerError as e:
             print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
             return EXIT_BAD_INPUT
-        except EndedBySignalError as e:
+        except KeyboardInterrupt as e:
             print("interrupted", file=sys.stderr)
-            return exit_code(e.number)
+            return exit_code(e.number if isinstance(e, EndedBySignalError) else signal.SIGINT)
         except BrokenPipeError:  # the reader of our output went away (`| head`)
             silence_output()
             return 0

@@ -27,7 +27,8 @@ class Limits:
         audio_speed: audio of one session is read at most this many times faster than real time; never refused.
         audio_burst_s: seconds of audio that may come at once.
         stall_s: a client that takes nothing for so long is dropped.
-        keepalive_s: a client is pinged this often, and cut off when it does not answer within the same time.
+        keepalive_s: a client is pinged this often.
+        silent_s: a client that does not answer a ping for so long is cut off; one that reads slowly answers late.
         audio_idle_s: an audio session to which no audio comes for so long ends.
         resume_s: an audio session whose connection broke waits so long for its client to come back.
         handshake_s: time a connection has to finish its HTTP request; with TLS, to finish TLS's own handshake before.
@@ -49,6 +50,7 @@ class Limits:
     audio_burst_s: float = 10.0
     stall_s: float = 10.0
     keepalive_s: float = 20.0
+    silent_s: float = 120.0
     audio_idle_s: float = 60.0
     resume_s: float = 20.0
     handshake_s: float = 10.0

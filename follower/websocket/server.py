@@ -94,7 +94,7 @@ class Server:
                 write_limit=4096,  # a slow client waits in our queue, where positions replace each other
                 open_timeout=self._limits.handshake_s,
                 ping_interval=self._limits.keepalive_s,
-                ping_timeout=self._limits.keepalive_s,
+                ping_timeout=self._limits.silent_s,
                 close_timeout=1.0,
                 logger=_silent_logger(),
             )

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -107,20 +107,18 @@ def _made(folder: Path) -> Path:
 
 @contextmanager
 def _watched(folder: Path) -> Iterator[None]:
-    """What a target opens it must close, and what it writes lies in its folder."""
-    outside = set(folder.parent.iterdir())
-    descriptors, threads, here = open_descriptors(), threading.active_count(), Path.cwd()
-    in_here = set(here.iterdir())
-    yield
+    """What a target opens it must close, and what it writes lies in its folder, not beside it or where it is run."""
+    outside, here = set(folder.parent.iterdir()), _made(folder / "here")
+    descriptors, threads = open_descriptors(), threading.active_count()
+    with chdir(here):
+        yield
     gc.collect()
     deadline_s = time.monotonic() + CLOSES_WITHIN_S
-    while time.monotonic() < deadline_s and (
-        open_descriptors() > descriptors or threading.active_count() > threads
-    ):  # what is closed goes in its own time
+    while time.monotonic() < deadline_s and (open_descriptors() > descriptors or threading.active_count() > threads):
         os.sched_yield()
     assert open_descriptors() <= descriptors, "descriptors are left open"
     assert threading.active_count() <= threads, f"threads are left: {threading.enumerate()}"
-    assert set(folder.parent.iterdir()) == outside and set(here.iterdir()) == in_here, "files were written outside"
+    assert set(folder.parent.iterdir()) == outside and not list(here.iterdir()), "files were written outside"
 
 
 def open_descriptors() -> int:

@@ -105,7 +105,7 @@ def dead_socket(port: int) -> socket.socket:
 
 def test_a_connection_that_answers_no_ping_is_closed() -> None:
     with (
-        WebSocketSink(0, ControlQueue(), limits=Limits(keepalive_s=0.1)) as sink,
+        WebSocketSink(0, ControlQueue(), limits=Limits(keepalive_s=0.1, silent_s=0.1)) as sink,
         contextlib.closing(dead_socket(sink.port)) as dead,
         client(sink.port) as living,
     ):
