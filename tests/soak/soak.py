@@ -83,7 +83,7 @@ class Listener:
         # Whoever reads slowly gets the answers to its pings late.
         with (
             contextlib.suppress(ConnectionClosed),
-            connect(self._url, compression=None, proxy=None, ping_interval=None) as connection,
+            connect(self._url, compression=None, proxy=None, ping_interval=None, close_timeout=0.5) as connection,
         ):
             connection.send('{"type":"watch","session":"s1"}')
             while not self._ended.wait(self._pause_s):
