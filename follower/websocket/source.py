@@ -50,8 +50,8 @@ def decode(data: bytes, sample_format: SampleFormat, channels: int) -> NDArray[n
         samples *= np.float32(1 / 32768)
     elif not np.isfinite(samples).all():
         raise ProtocolError("an audio frame holds a sample that is not a number; the frame counts as lost")
-    mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
-    return mono.clip(-MAX_AMPLITUDE, MAX_AMPLITUDE)
+    mono: NDArray[np.float32] = samples.clip(-MAX_AMPLITUDE, MAX_AMPLITUDE).mean(axis=1, dtype=np.float32)
+    return mono
 
 
 class WebSocketSource:

@@ -116,6 +116,15 @@ def test_a_sample_that_is_no_number_is_named(tmp_path: Path, load: object) -> No
         load(tmp_path / "x.wav")  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("load", [read_audio, load_recording, load_orchestra, lambda p: FileSource(p).__enter__()])
+def test_samples_no_recording_has_are_refused_before_they_overflow(tmp_path: Path, load: object) -> None:
+    sound = noise(2.0)
+    sound[RATE_HZ] = 3e38
+    soundfile.write(tmp_path / "loud.wav", sound, RATE_HZ, "FLOAT")
+    with pytest.raises(AudioFileError, match=r"loud\.wav has a sample of 3e\+38 times full scale at 1\.000 s"):
+        load(tmp_path / "loud.wav")  # type: ignore[operator]
+
+
 def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "x.wav", noise(0.1), RATE_HZ)
     with AudioFile(tmp_path / "x.wav") as file:
