@@ -98,7 +98,8 @@ class Listener:
         if message["type"] != "position":
             return
         if self.last_seq is not None:
-            self.holes += message["seq"] - self.last_seq - 1
+            # Who begins to watch is sent the newest position, which may come once more in its turn.
+            self.holes += max(message["seq"] - self.last_seq - 1, 0)
         self.last_seq = message["seq"]
         self.positions += 1
         self.latencies_ms.append(message["latency_ms"])
