@@ -102,11 +102,10 @@ def run(options: LiveOptions) -> int:
 
 def _resumed(engine: EngineOptions, positions: Path, piece: Piece) -> EngineOptions:
     """Start where the positions say; read before `--positions` may overwrite them."""
-    from follower.commands.options.values import clock
     from follower.files.resuming import resumed_place_s
 
     place_s = min(resumed_place_s(positions, time.time()), piece.orchestra_duration_s)
-    print(f"going on at {clock(place_s)} in the orchestra recording", file=sys.stderr)
+    print(f"going on at {place_s:.1f} s of the orchestra recording", file=sys.stderr)
     return replace(engine, start_s=place_s)
 
 

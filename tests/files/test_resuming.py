@@ -74,7 +74,7 @@ def test_the_command_says_where_it_goes_on_and_may_overwrite_what_it_read(tmp_pa
         env={"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{EXAMPLES}"},
     )
     assert code == 0, err
-    assert "going on at 0:07.5 in the orchestra recording" in err
+    assert "going on at 7.5 s of the orchestra recording" in err
     assert "7.5,8.0,1.0,0.9,paused" not in path.read_text()
 
 
