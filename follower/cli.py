@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from follower.errors import ConfigError, FollowerError
+from follower.process import (
+    EndedBySignalError,
+    end_by_raising,
+    exit_code,
+    handling,
+    lasting_streams,
+    silence_output,
+)
 
 COMMANDS = {
     "replay": "replay a recording of the piano as a simulated live stream",
@@ -28,7 +36,6 @@ The module of that name in `follower.commands` defines `DESCRIPTION`, `add_argum
 """
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -78,19 +85,21 @@ def command_parser(name: str) -> tuple[CommandParser, Any]:
 
 
 def report_errors(run: Callable[[], int]) -> int:
-    """Call; turn an expected error into one line on stderr and exit code 2."""
-    try:
-        return run()
-    except FollowerError as e:
-        print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): no message, and no second failure at interpreter exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    """Call; turn an expected error into one line on stderr and exit code 2, a signal into 128 + its number."""
+    with handling(end_by_raising), lasting_streams():
+        try:
+            code = run()
+            sys.stdout.flush()
+            return code
+        except FollowerError as e:
+            print(f"error: {' '.join(str(e).split())}", file=sys.stderr)
+            return EXIT_BAD_INPUT
+        except KeyboardInterrupt as e:
+            print("interrupted", file=sys.stderr)
+            return exit_code(e.number if isinstance(e, EndedBySignalError) else signal.SIGINT)
+        except BrokenPipeError:  # the reader of our output went away (`| head`)
+            silence_output()
+            return 0
 
 
 def run_command(words: Sequence[str]) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import assert_never
+
+import numpy as np
+from numpy.typing import NDArray
 
 from follower.errors import InputError
 from follower.events import AudioBlock, Event, Gap, Notice, Position
@@ -11,6 +13,7 @@ from follower.inference.base import Frame, create_frontier
 from follower.inference.methods import DEFAULT_METHOD
 from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
+from follower.protocol.codec import require_in_bounds
 from follower.protocol.commands import Command, Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.signal.bleed import BleedCanceller
 from follower.signal.features import FeatureFrames, FeatureStream
@@ -21,7 +24,8 @@ from follower.tracking.tracker import Tracker
 INPUT_BLOCK_SAMPLES = 64
 """Audio goes to the resampler in blocks of this size, so that when a frame is complete does not depend on chunking."""
 MAX_COAST_S = 10.0
-"""The belief moves on unheard for at most so long; after a longer gap the place is as good as unknown anyway."""
+"""The belief moves on unheard for at most so long; after a longer gap the place is as good as unknown anyway. It may do
+so again when as much has been heard: coasting costs work, and must not cost more than the audio that comes with it."""
 
 
 class Engine:
@@ -52,6 +56,7 @@ class Engine:
         self.sample_rate_hz = sample_rate_hz
         self._start_s = start_s
         self._hop_s = piece.feature_config.hop_s
+        self._max_coast_hops = round(MAX_COAST_S / self._hop_s)
         self._framer = Framer(INPUT_BLOCK_SAMPLES, INPUT_BLOCK_SAMPLES)
         self._features = FeatureStream(piece.feature_config, sample_rate_hz)
         self._loudspeakers = Loudspeakers(sample_rate_hz)
@@ -73,6 +78,7 @@ class Engine:
         self._first_sample: int | None = None
         self._lost_samples = 0
         self._coasted_hops = 0
+        self._may_coast_hops = self._max_coast_hops
         self._heard_hops = 0
         self._suspended = False
         self._stopped = False
@@ -85,8 +91,10 @@ class Engine:
         """Take the next block; return what became known, in order.
 
         Raises:
-            InputError: the block starts before the end of the one before it.
+            InputError: the block starts before the end of the one before it, or is not mono float32 of finite numbers;
+                nothing has changed then, and its samples count as lost when the next block comes.
         """
+        _check_samples(block.samples)
         if self._stopped:
             self._next_sample = block.first_sample + len(block.samples)
             return []
@@ -114,13 +122,16 @@ class Engine:
         self._lost_samples += lost_samples
         hops = int(self._lost_samples / self.sample_rate_hz / self._hop_s) - self._coasted_hops
         self._coasted_hops += hops
-        if hops > 0 and not self._suspended:
-            self._frontier.coast(min(hops, round(MAX_COAST_S / self._hop_s)))
+        unheard = min(hops, self._may_coast_hops)
+        if unheard > 0 and not self._suspended:
+            self._may_coast_hops -= unheard
+            self._frontier.coast(unheard)
 
     def _take(self, frames: FeatureFrames) -> list[Event]:
         events: list[Event] = []
         for pitch, mfcc, rms in zip(frames.pitch, frames.mfcc, frames.rms, strict=True):
             self._heard_hops += 1
+            self._may_coast_hops = min(self._may_coast_hops + 1, self._max_coast_hops)
             if self._suspended:
                 events.extend(self._tracker.idle(self._framed_sample))
                 continue
@@ -141,7 +152,7 @@ class Engine:
         """Carry out a command; return what it causes at once. What follows from it in the music comes with the audio.
 
         Raises:
-            InputError: a place outside the orchestra recording, or a playback position that is not finite.
+            InputError: a place outside the orchestra recording, or a number outside the bounds of the protocol.
         """
         match command:
             case Start():
@@ -162,9 +173,8 @@ class Engine:
                     self._frontier.seek(self._tracker.mix_s)
             case Resume():
                 pass
-            case PlaybackPosition(orchestra_time_s=at_s, rate=rate):
-                if not (math.isfinite(at_s) and math.isfinite(rate)):
-                    raise InputError(f"the playback position is {at_s:g} s at rate {rate:g}; give finite numbers")
+            case PlaybackPosition():
+                require_in_bounds(command)
                 self._loudspeakers.report(command, self._next_sample)
             case _:
                 assert_never(command)
@@ -173,3 +183,14 @@ class Engine:
     def finish(self) -> list[Event]:
         """End of the stream: return the last events. Only `reset` makes sense afterwards."""
         return [*self._take(self._features.finish()), *self._tracker.finish(self._framed_sample)]
+
+
+def _check_samples(samples: NDArray[np.float32]) -> None:
+    """Refuse a block that is not mono float32 of finite numbers."""
+    if samples.ndim != 1 or samples.dtype != np.float32:
+        raise InputError(
+            f"the block has shape {samples.shape} of {samples.dtype}; give mono float32, full scale 1: "
+            "the mean of the channels, integers divided by their full scale"
+        )
+    if not np.isfinite(samples).all():
+        raise InputError("the block has samples that are not numbers; leave it out, and it counts as lost")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,46 @@ if TYPE_CHECKING:
 
 PLAIN_COLUMNS = 10_000
 """Width of a plain table: wide enough that no line is ever broken."""
+
+
+class _Unblocked(io.TextIOBase):
+    """A terminal under a descriptor of its own that never waits: what it does not take at once is not shown."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._descriptor = os.open(os.ttyname(stream.fileno()), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._descriptor, text.encode(self.encoding, "replace"))
+        return len(text)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def unblocked(stream: TextIO) -> TextIO:
+    """Return a terminal's stream that can be written to from a thread even when the terminal was stopped (Ctrl-S).
+
+    A thread that waits in a write holds the stream's lock, and then nobody else can write or end the program. What is
+    no terminal, and what cannot be opened anew, is returned as it is.
+    """
+    try:
+        return cast(TextIO, _Unblocked(stream)) if stream.isatty() else stream
+    except (OSError, ValueError, AttributeError):
+        return stream
 
 
 def make_console(stream: TextIO) -> Console:

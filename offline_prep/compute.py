@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
 from follower.errors import InputError
-from follower.piece.piece import Mix, Orchestra, PieceGmms, StreamFeatures
+from follower.piece.gmm import DiagonalGmm
+from follower.piece.piece import Mix, NotebookFeatures, Orchestra, PieceGmms, StreamFeatures
 from follower.signal.features import FeatureStream, concatenate
 from offline_prep.alignment.align import Alignment, align_recordings
 from offline_prep.audio import Recording, load_recording, resample
@@ -18,7 +19,7 @@ from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
 from offline_prep.notebook.system import fit_gmm
 from offline_prep.orchestra_model import fit_mix_mixtures, piano_activity
 from offline_prep.progress import ProgressCallback, StagedProgress
-from offline_prep.roles import swapped_warning
+from offline_prep.roles import same_warning, swapped_warning
 from offline_prep.settings import PrepSettings
 
 STREAM_CHUNK_SAMPLES = 1 << 18
@@ -116,6 +117,7 @@ def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress) ->
     )
     progress.stage("orchestra model")("", 0.0)
     activity = piano_activity(mix.pitch, orchestra.pitch, alignment.mix_map, features, settings.orchestra_model)
+    same = same_warning(activity)
     swapped = swapped_warning(activity, mix.pitch, orchestra.pitch, alignment.mix_map, features)
     mixtures = fit_mix_mixtures(mix.mfcc, mix.rms, activity, settings.orchestra_model)
     return Computed(
@@ -125,9 +127,16 @@ def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress) ->
         streams.get("mix_piano"),
         alignment,
         activity,
-        PieceGmms(fit_gmm(notebook["orchestra"].mfcc), mixtures.orchestra, mixtures.piano),
-        () if swapped is None else (swapped,),
+        PieceGmms(_orchestra_gmm(recordings["orchestra"], notebook["orchestra"]), mixtures.orchestra, mixtures.piano),
+        tuple(warning for warning in (same, swapped) if warning is not None),
     )
+
+
+def _orchestra_gmm(recording: Recording, features: NotebookFeatures) -> DiagonalGmm:
+    try:
+        return fit_gmm(features.mfcc)
+    except InputError as e:
+        raise InputError(f"{recording.path}: {e}") from e
 
 
 def _read(inputs: Inputs, progress: StagedProgress) -> dict[str, Recording]:

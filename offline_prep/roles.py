@@ -9,6 +9,24 @@ from follower.config import FeatureConfig
 from follower.piece.mix_map import MixMap
 from offline_prep.orchestra_model import piano_activity
 
+ALIKE_BELOW = 0.1
+"""Mean piano activity under which there is no piano: right pairs have .55 to .97 (21 rendered pairs), a recording
+beside itself .001, beside its MP3 .014."""
+
+
+def same_warning(activity: NDArray[np.float32]) -> str | None:
+    """Say so when nothing in the mix needs a piano to explain it; None when something does.
+
+    Args:
+        activity: (n,) `piano_activity` of the mix.
+    """
+    if float(np.mean(activity)) >= ALIKE_BELOW:
+        return None
+    return (
+        "nothing is heard in the full mix that the orchestra recording does not have too, so there is no piano to "
+        "learn from: are both the same recording?"
+    )
+
 
 def swapped_warning(
     activity: NDArray[np.float32],

@@ -217,7 +217,9 @@ class TestReplay:
             [BIN / "follower", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
             with pipe.open() as events:
-                lines = [events.readline()]  # comes when the replay is under way
+                lines = [events.readline()]
+                while '"position"' not in lines[-1]:  # comes when the replay is under way
+                    lines.append(events.readline())
                 process.send_signal(signal.SIGINT)
                 lines += events.readlines()
             stdout, stderr = process.communicate(timeout=60)

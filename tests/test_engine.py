@@ -14,15 +14,16 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from follower.config import PrepConfig
-from follower.engine import Engine
+from follower.engine import MAX_COAST_S, Engine
 from follower.errors import InputError
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.events import AudioBlock, Event, Gap, Notice, Position, State, StateChange
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
-from follower.protocol.commands import Pause, Resume, Seek, Start, Stop
+from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
+from follower.session.runner import run
 from follower.signal.features import FeatureFrames, FeatureStream
-from follower.testing import assemble_piece
+from follower.testing import ListSink, ScriptedSource, assemble_piece
 
 RATE_HZ = 22050
 DELAY_S = 5.0
@@ -131,7 +132,40 @@ def test_blocks_out_of_order_are_refused(piece: Piece) -> None:
         engine.process(AudioBlock(500, np.zeros(10, np.float32)))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros((512, 2), np.float32),
+        np.zeros(512, np.int16),
+        np.zeros(512, np.float64),
+        np.full(512, np.nan, np.float32),
+        np.array([0.0, -np.inf], np.float32),
+    ],
+)
+def test_a_block_that_is_not_mono_float32_is_refused_and_counts_as_lost(
+    piece: Piece, piano: NDArray[np.float32], samples: NDArray[np.float32]
+) -> None:
+    engine = Engine(piece, RATE_HZ)
+    n, after = 3 * RATE_HZ, 3 * RATE_HZ + len(samples)
+    engine.process(AudioBlock(0, piano[:n]))
+    with pytest.raises(InputError, match="the block has"):
+        engine.process(AudioBlock(n, samples))
+    events = engine.process(AudioBlock(after, piano[after : after + 4096]))
+    assert [e.lost_samples for e in events if isinstance(e, Gap)] == [len(samples)]
+
+
+def test_a_source_that_goes_wrong_does_not_end_the_performance(piece: Piece, piano: NDArray[np.float32]) -> None:
+    blocks = [AudioBlock(at, piano[at : at + 512].copy()) for at in range(0, 6 * RATE_HZ, 512)]
+    for block in blocks[50:90:2]:
+        block.samples[7] = np.nan
+    sink = ListSink()
+    run(ScriptedSource(list(blocks), RATE_HZ), Engine(piece, RATE_HZ), [sink])
+    assert len([e for e in sink.events if isinstance(e, Notice) and "audio refused" in e.message]) == 1
+    assert sum(isinstance(e, Gap) for e in sink.events) == 20
+    assert _positions(sink.events)[-1].audio_time_s > 5.9
+
+
+@pytest.mark.parametrize("value", [1e30, -3e38])
 def test_broken_samples_do_not_break_it(piece: Piece, piano: NDArray[np.float32], value: float) -> None:
     audio = piano[: 8 * RATE_HZ].copy()
     audio[RATE_HZ::5000] = value
@@ -269,3 +303,48 @@ def test_seek_claims_the_place(piece: Piece, piano: NDArray[np.float32]) -> None
 def test_seek_outside_the_recording_is_refused(piece: Piece, place: float) -> None:
     with pytest.raises(InputError, match="outside the orchestra recording"):
         Engine(piece, RATE_HZ).command(Seek(place))
+
+
+@pytest.mark.parametrize("command", [PlaybackPosition(0.0, 1e308), PlaybackPosition(1e308), PlaybackPosition(-1.0)])
+def test_a_command_beyond_the_schemas_bounds_is_refused_and_the_performance_goes_on(
+    piece: Piece, piano: NDArray[np.float32], command: PlaybackPosition
+) -> None:
+    engine = Engine(piece, RATE_HZ)
+    n = 3 * RATE_HZ
+    events = engine.process(AudioBlock(0, piano[:n]))
+    with pytest.raises(InputError, match="bounds"):
+        engine.command(command)
+    events += engine.process(AudioBlock(n, piano[n : 2 * n]))
+    assert events == _run(Engine(piece, RATE_HZ), piano[: 2 * n], [])[: len(events)]
+
+
+def test_gaps_cost_no_more_work_than_audio_does(piece: Piece, piano: NDArray[np.float32]) -> None:
+    """However many samples a client says it lost: the belief coasts unheard only about as long as it has heard."""
+    engine = Engine(piece, RATE_HZ)
+    heard = piano[: 8 * RATE_HZ]
+    engine.process(AudioBlock(0, heard))
+    coasted: list[int] = []
+    original = engine._frontier.coast
+
+    def count(hops: int) -> None:
+        coasted.append(hops)
+        original(hops)
+
+    engine._frontier.coast = count  # type: ignore[method-assign]
+    n = len(heard)
+    for k in range(300):
+        n += 10**9
+        engine.process(AudioBlock(n, piano[64 * k : 64 * k + 64]))
+        n += 64
+    assert coasted, "the first gap is bridged"
+    assert sum(coasted) * engine._hop_s <= MAX_COAST_S + 300 * 64 / RATE_HZ + 0.1
+
+
+def test_a_gap_after_as_much_music_is_bridged_in_full(piece: Piece, piano: NDArray[np.float32]) -> None:
+    engine = Engine(piece, RATE_HZ)
+    engine.process(AudioBlock(0, piano[: 8 * RATE_HZ]))
+    coasted: list[int] = []
+    engine._frontier.coast = coasted.append  # type: ignore[assignment]
+    for first_s in (10, 13):  # two seconds lost, one heard, two lost
+        engine.process(AudioBlock(first_s * RATE_HZ, piano[first_s * RATE_HZ : (first_s + 1) * RATE_HZ]))
+    assert sum(coasted) * engine._hop_s == pytest.approx(4.0, abs=0.05)

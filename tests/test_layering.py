@@ -19,7 +19,8 @@ GROUND = {
     "config": frozenset({"errors"}),
     "kernels": frozenset[str](),
     "engine": frozenset({"errors", "config", "events", "protocol", "signal", "piece", "inference", "tracking"}),
-    "cli": frozenset({"errors", "version", "commands"}),
+    "cli": frozenset({"errors", "version", "commands", "process"}),
+    "process": frozenset({"errors"}),
     "terminal": frozenset[str](),
 }
 """Modules of `follower` that are no room, and the kernels; what each may import."""

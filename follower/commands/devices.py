@@ -133,13 +133,13 @@ def _meter(options: DevicesOptions) -> int:
     m = options.microphone
     with (
         MicrophoneSource(m.device, m.sample_rate_hz, m.channels, m.block_samples) as source,
-        interruptible(source.stop),
+        interruptible(source.stop) as interruption,
         level_display() as show,
     ):
         print(f"{source.name} at {source.sample_rate_hz} Hz", file=sys.stderr)
         for samples in _stretches(source, options.duration_s):
             show(level_db(samples), float(abs(samples).max()))
-    return 0
+    return interruption.exit_code
 
 
 def _stretches(source: MicrophoneSource, end_s: float | None) -> Iterator[NDArray[np.float32]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from follower.commands.live_view import LiveView
@@ -16,13 +14,13 @@ from follower.commands.outputs import open_outputs
 from follower.errors import OutputError
 from follower.events import Event, Position
 from follower.piece.piece import Piece
+from follower.process import exit_code, handling, takes_text
 from follower.session.background_sink import BackgroundSink
 from follower.session.controls import ControlQueue
 from follower.session.sink import Sink
 from follower.session.source import Source
-from follower.terminal import clock_text
+from follower.terminal import clock_text, unblocked
 
-EXIT_INTERRUPTED = 130
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep another from running: sockets must not wait 5 ms (Python's default) for the engine."""
 
@@ -44,24 +42,33 @@ def low_jitter() -> Iterator[None]:
         sys.setswitchinterval(before_s)
 
 
-@contextlib.contextmanager
-def interruptible(stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """Call `stop()` on Ctrl-C instead of raising, so that every file is completed; yields the flag it sets."""
-    interrupted = threading.Event()
+class Interruption:
+    """Which signal asked the command to end, if one did.
 
-    def handle(signum: int, frame: object) -> None:
-        interrupted.set()
+    Attributes:
+        number: of the signal; None for none.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a command that otherwise went well."""
+        return 0 if self.number is None else exit_code(self.number)
+
+
+@contextlib.contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[Interruption]:
+    """Call `stop()` on Ctrl-C, SIGTERM and SIGHUP instead of raising, so that every file is completed."""
+    interruption = Interruption()
+
+    def handle(number: int, frame: object) -> None:
+        interruption.number = number
         stop()
 
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupted
-    finally:
-        for s, h in before.items():
-            signal.signal(s, h)
+    with handling(handle):
+        yield interruption
 
 
 def follow(
@@ -95,8 +102,8 @@ def follow(
         kernels.warmup()
         sinks = [stack.enter_context(sink) for sink in more_sinks]
         sinks += stack.enter_context(open_outputs(outputs, piece, controls))
-        sinks.append(stack.enter_context(LiveView(sys.stderr, piece.orchestra_duration_s, audio_duration_s)))
-        interrupted = stack.enter_context(interruptible(source.stop))
+        sinks.append(stack.enter_context(LiveView(unblocked(sys.stderr), piece.orchestra_duration_s, audio_duration_s)))
+        interruption = stack.enter_context(interruptible(source.stop))
         stack.enter_context(low_jitter())
 
         def keep(event: Event) -> None:
@@ -108,6 +115,8 @@ def follow(
     if failed:
         raise OutputError("; ".join(failed))
     where = last[0] if last else None
+    if interruption.number is not None and not takes_text(sys.stdout):
+        return interruption.exit_code  # a stopped terminal must not keep what was asked to end
     if where is None or where.orchestra_time_s is None:
         print(f"{summary.positions} positions; the piano was never found in {piece.path}")
     else:
@@ -117,4 +126,4 @@ def follow(
         )
     if summary.dropped:
         print(f"{summary.dropped} events could not be delivered", file=sys.stderr)
-    return EXIT_INTERRUPTED if interrupted.is_set() else 0
+    return interruption.exit_code

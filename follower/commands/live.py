@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from follower.commands.options.engine import EngineOptions
 from follower.commands.options.microphone import MicrophoneOptions
 from follower.commands.options.orchestra import PlayOptions
 from follower.commands.options.outputs import OutputOptions
+from follower.errors import ConfigError
 
 if TYPE_CHECKING:
+    from follower.piece.piece import Piece
     from follower.session.source import Source
 
 DESCRIPTION = "Follow the piano at a microphone until Ctrl-C. A device that goes away is waited for."
@@ -27,6 +30,7 @@ class LiveOptions:
         cache: folder made by offline-prep.
         microphone: which audio input is opened.
         source: plug-in to follow instead of an audio input, MODULE:CLASS[=ARG]; None for none.
+        resume: positions of a session that was cut off, to go on with; None to begin afresh.
         engine: how the engine follows.
         outputs: where positions go.
         play: what plays the orchestra.
@@ -35,6 +39,7 @@ class LiveOptions:
     cache: Path
     microphone: MicrophoneOptions
     source: str | None
+    resume: Path | None
     engine: EngineOptions
     outputs: OutputOptions
     play: PlayOptions
@@ -47,17 +52,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source", metavar="MODULE:CLASS[=ARG]", help="a source of your own instead of an audio device"
     )
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="F.csv",
+        help="go on where a session that was cut off has got to, by the file its --positions wrote",
+    )
     EngineOptions.add_arguments(parser)
     OutputOptions.add_arguments(parser)
     PlayOptions.add_arguments(parser)
 
 
 def options_of(values: argparse.Namespace) -> LiveOptions:
-    """Take what was parsed."""
+    """Take what was parsed.
+
+    Raises:
+        ConfigError: both `--resume` and `--start`.
+    """
+    if values.resume is not None and values.start is not None:
+        raise ConfigError("give --resume or --start, not both: each says where the pianist is")
     return LiveOptions(
         values.cache,
         MicrophoneOptions.of(values),
         values.source,
+        values.resume,
         EngineOptions.of(values),
         OutputOptions.of(values),
         PlayOptions.of(values),
@@ -73,12 +91,22 @@ def run(options: LiveOptions) -> int:
     from follower.session.controls import ControlQueue
 
     piece = load_piece(options.cache)
+    engine = options.engine if options.resume is None else _resumed(options.engine, options.resume, piece)
     kernels.warmup()  # before the microphone is open: what comes in meanwhile would be late
     with _source(options) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
         controls = ControlQueue()
         more_sinks = play_sinks(options.play, piece, controls.put)
-        return follow(piece, source, options.engine, options.outputs, more_sinks=more_sinks, controls=controls)
+        return follow(piece, source, engine, options.outputs, more_sinks=more_sinks, controls=controls)
+
+
+def _resumed(engine: EngineOptions, positions: Path, piece: Piece) -> EngineOptions:
+    """Start where the positions say; read before `--positions` may overwrite them."""
+    from follower.files.resuming import resumed_place_s
+
+    place_s = min(resumed_place_s(positions, time.time()), piece.orchestra_duration_s)
+    print(f"going on at {place_s:.1f} s of the orchestra recording", file=sys.stderr)
+    return replace(engine, start_s=place_s)
 
 
 def _source(options: LiveOptions) -> Source:

@@ -64,7 +64,9 @@ def play_sinks(
     return [_ReportingOutput(device.OrchestraOutput(buffer, device.opener(output, rate_hz, latency_s), on_playback))]
 
 
-def render_sinks(options: RenderOptions, play: PlayOptions, piece: Piece, piano: Path) -> list[Sink]:
+def render_sinks(
+    options: RenderOptions, play: PlayOptions, piece: Piece, piano: Path, heard_s: Callable[[], float]
+) -> list[Sink]:
     """Make (not open) the sink that renders when the replay is over, if asked for.
 
     Args:
@@ -72,6 +74,7 @@ def render_sinks(options: RenderOptions, play: PlayOptions, piece: Piece, piano:
         play: what is rendered, and how loud.
         piece: the prepared piece.
         piano: the recording that is replayed.
+        heard_s: how much of it was replayed, asked when that is over.
 
     Raises:
         InputError: the orchestra recording is missing or another one.
@@ -83,7 +86,7 @@ def render_sinks(options: RenderOptions, play: PlayOptions, piece: Piece, piano:
     recording = _recording(play, piece)
     targets = RenderTargets(options.stereo, options.mix, options.piano_volume_db, play.volume_db)
     report = _report(options.report, piano) if options.report is not None else None
-    return [RenderSink(_player(play, recording), piano, targets, report)]
+    return [RenderSink(_player(play, recording), piano, targets, heard_s, report)]
 
 
 def _report(path: Path, piano: Path) -> Callable[[Course, Sequence[Position]], str]:

@@ -104,9 +104,10 @@ def run(options: ReplayOptions) -> int:
     from follower.piece.reading import load_piece
 
     piece = load_piece(options.cache)
+    replayed = FileSource(options.piano, options.block_samples, options.speed)
     more_sinks = [
         *play_sinks(options.play, piece),
-        *render_sinks(options.render, options.play, piece, options.piano),
+        *render_sinks(options.render, options.play, piece, options.piano, lambda: replayed.heard_s),
     ]
-    with FileSource(options.piano, options.block_samples, options.speed) as source:
+    with replayed as source:
         return follow(piece, source, options.engine, options.outputs, source.duration_s, more_sinks)

@@ -90,12 +90,12 @@ def run(options: ServeOptions) -> int:
     kernels.warmup()
 
     def sessions(_: asyncio.AbstractEventLoop) -> Sessions:
-        return AudioSessions(caches, limits.sessions)
+        return AudioSessions(caches, limits.sessions, limits.resume_s)
 
     ended = threading.Event()
     with (
         ServerThread(port, access, limits, sessions, options.certificate) as server,
-        interruptible(ended.set),
+        interruptible(ended.set) as interruption,
         low_jitter(),
     ):
         scheme = "http" if options.certificate is None else "https"
@@ -103,4 +103,4 @@ def run(options: ServeOptions) -> int:
         print(f"{len(names)} caches in {options.caches}: {', '.join(names) or 'none yet'}", file=sys.stderr)
         print(f"monitor page: {scheme}://{Address(host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
         ended.wait()
-    return 0
+    return interruption.exit_code

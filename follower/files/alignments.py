@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import OutputError
 from follower.events import Event, Position, Session
+from follower.files.whole_file import WholeFile
 from follower.piece.mix_map import MixMap
+from follower.session.background_sink import BackgroundSink
+
+CHECKPOINT_S = 10.0
+"""The files are written anew whenever so much more audio was followed: a program that is killed loses no more."""
 
 
-class AlignmentSink:
-    """Collect the positions and write them as warping paths when it closes.
+class AlignmentSink(BackgroundSink):
+    """Collect the positions and write them as warping paths, at checkpoints and when the session is over.
 
     `hyp.npy`: float64 (2, L), seconds: piano, orchestra. `p_po_align.npy`: int64 (2, L), frames: piano, full mix.
-    `o_po_align.npy`: int64 (2, K), frames: orchestra, full mix (the cache's map). All as the notebook saves them.
+    `o_po_align.npy`: int64 (2, K), frames: orchestra, full mix (the cache's map). All as the notebook saves them. Each
+    file is whole at any time.
 
     Args:
         folder: where to write; must exist.
@@ -27,54 +31,67 @@ class AlignmentSink:
     """
 
     def __init__(self, folder: Path, mix_map: MixMap, frame_s: float) -> None:
+        super().__init__()
         self._folder = folder
         self._mix_map = mix_map
         self._frame_s = frame_s
-        self._claims: list[tuple[float, float, float]] = []
+        self._forget()
 
     @property
-    def dropped(self) -> int:
-        """None are ever dropped."""
-        return 0
+    def name(self) -> str:
+        """The folder."""
+        return str(self._folder)
 
-    def __enter__(self) -> Self:
-        """Check that the folder can be written.
-
-        Raises:
-            OutputError: it cannot.
-        """
-        self._write("hyp.npy", np.zeros((2, 0)))
-        return self
-
-    def begin(self, session: Session) -> None:
-        """Forget the positions of an earlier session."""
-        self._claims.clear()
-
-    def send(self, event: Event) -> None:
-        """Keep a position that is known."""
-        if isinstance(event, Position) and event.orchestra_time_s is not None and event.mix_time_s is not None:
-            self._claims.append((event.audio_time_s, event.orchestra_time_s, event.mix_time_s))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Write the three files.
+    def open(self) -> None:
+        """Write the files of a session without positions.
 
         Raises:
-            OutputError: a file cannot be written.
+            OutputError: they cannot be written.
         """
-        piano_s, orchestra_s, mix_s = np.array(self._claims, np.float64).reshape(-1, 3).T
-        self._write("hyp.npy", np.stack([piano_s, orchestra_s]))
-        self._write("p_po_align.npy", self._frames(piano_s, mix_s))
-        self._write("o_po_align.npy", self._frames(self._mix_map.orchestra_s, self._mix_map.mix_s))
+        try:
+            self._save("o_po_align.npy", self._frames(self._mix_map.orchestra_s, self._mix_map.mix_s))
+            self._write()
+        except OSError as e:
+            raise OutputError(f"cannot write {self._folder}: {e.strerror or e}; choose a folder you may write") from e
+
+    def deliver(self, items: list[Session | Event]) -> None:
+        """Keep the positions that are known; write when it is time to."""
+        for item in items:
+            if isinstance(item, Session):
+                self._forget()
+            elif isinstance(item, Position):
+                self._keep(item)
+        if self._new and self._new[-1][0] - self._written_s >= CHECKPOINT_S:
+            self._write()
+
+    def close(self) -> None:
+        """Write all of it."""
+        self._write()
+
+    def _forget(self) -> None:
+        """Begin anew, without positions."""
+        self._claims = np.zeros((0, 3))
+        self._new: list[tuple[float, float, float]] = []
+        self._written_s = 0.0
+
+    def _keep(self, position: Position) -> None:
+        if position.orchestra_time_s is not None and position.mix_time_s is not None:
+            self._new.append((position.audio_time_s, position.orchestra_time_s, position.mix_time_s))
+
+    def _write(self) -> None:
+        if self._new:
+            self._claims = np.concatenate([self._claims, np.array(self._new)])
+            self._written_s = self._new[-1][0]
+            self._new = []
+        piano_s, orchestra_s, mix_s = self._claims.T
+        self._save("hyp.npy", np.stack([piano_s, orchestra_s]))
+        self._save("p_po_align.npy", self._frames(piano_s, mix_s))
 
     def _frames(self, a_s: NDArray[np.float64], b_s: NDArray[np.float64]) -> NDArray[np.int64]:
         return np.round(np.stack([a_s, b_s]) / self._frame_s).astype(np.int64)
 
-    def _write(self, name: str, array: NDArray[np.float64] | NDArray[np.int64]) -> None:
-        try:
-            np.save(self._folder / name, array, allow_pickle=False)
-        except OSError as e:
-            raise OutputError(
-                f"cannot write {self._folder / name}: {e.strerror or e}; choose a folder you may write"
-            ) from e
+    def _save(self, name: str, array: NDArray[np.float64] | NDArray[np.int64]) -> None:
+        with WholeFile(self._folder / name) as file:
+            with file.part.open("wb") as f:
+                np.save(f, array, allow_pickle=False)
+            file.complete()

@@ -27,6 +27,8 @@ SAMPLE_BYTES = {
 }
 """Bytes of one sample of one channel where nothing is compressed, by libsndfile's name."""
 COMPRESSED_FORMATS = frozenset({"FLAC", "OGG", "MP3", "MPEG"})
+MAX_LEVEL = 1e6
+"""120 dB over full scale: no recording is louder, and sums of squares stay far from overflowing."""
 MAX_SAMPLES_PER_BYTE = 8192
 """No codec here packs more: silence in FLAC takes about 14 bytes per block of at most 65535 samples."""
 
@@ -108,12 +110,16 @@ class AudioFile:
         """Return the next samples, shape (n, channels), n <= n_samples; n is 0 at the end.
 
         Raises:
-            AudioFileError: the file is damaged there.
+            AudioFileError: the file is damaged there, or memory does not suffice for so many samples.
         """
         try:
             samples: NDArray[np.float32] = self._opened().read(n_samples, dtype="float32", always_2d=True)
         except (OSError, soundfile.LibsndfileError, RuntimeError) as e:
             raise AudioFileError(f"{self.path} is damaged ({_reason(e)}); export it again") from e
+        except MemoryError as e:
+            raise AudioFileError(
+                f"the {n_samples} samples that {self.path} declares do not fit into memory; is it damaged?"
+            ) from e
         return samples
 
     def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[NDArray[np.float32]]:
@@ -160,11 +166,18 @@ def finite_blocks(file: AudioFile) -> Iterator[NDArray[np.float32]]:
 
 
 def _check_finite(samples: NDArray[np.float32], first: int, file: AudioFile) -> None:
-    """Raise where a sample is NaN or infinite; `first` is the number of the first one in the file."""
+    """Raise where a sample is NaN, infinite or absurd; `first` is the number of the first one in the file."""
     finite = np.isfinite(samples)
     if not finite.all():
         at_s = (first + int(np.argmin(finite.all(axis=1)))) / file.sample_rate_hz
         raise AudioFileError(f"{file.path} has a sample that is not a number at {at_s:.3f} s; export it again")
+    if len(samples) and max(float(samples.max()), -float(samples.min())) > MAX_LEVEL:
+        loudest = np.abs(samples).max(axis=1)
+        at = int(np.argmax(loudest > MAX_LEVEL))
+        raise AudioFileError(
+            f"{file.path} has a sample of {loudest[at]:.2g} times full scale at "
+            f"{(first + at) / file.sample_rate_hz:.3f} s; export it again"
+        )
 
 
 def _max_samples(file: soundfile.SoundFile, n_bytes: int) -> int:

@@ -53,6 +53,8 @@ class FileSource:
         self._wait = wait
         self._file = AudioFile(path)
         self._stopped = False
+        self._heard_samples = 0
+        self._rate_hz = 1
 
     @property
     def sample_rate_hz(self) -> int:
@@ -64,6 +66,11 @@ class FileSource:
         """Length of the file."""
         file = self._opened()
         return file.n_samples / file.sample_rate_hz
+
+    @property
+    def heard_s(self) -> float:
+        """How much of the recording was streamed (s); less than all of it after `stop`. Still valid when closed."""
+        return self._heard_samples / self._rate_hz
 
     def _opened(self) -> AudioFile:
         if not self._file.is_open:
@@ -82,6 +89,7 @@ class FileSource:
             if n < MIN_SAMPLES:
                 raise AudioFileError(f"{self._path} holds {n} samples; give a recording of the piano")
             self._file.rewind()
+            self._rate_hz = self._file.sample_rate_hz
         except BaseException:
             self._file.close()
             raise
@@ -105,6 +113,7 @@ class FileSource:
             if not len(data):
                 return
             n += len(data)
+            self._heard_samples = n
             due_s = begin_s + (n / rate / self._speed if self._speed is not None else 0.0)
             if self._speed is None:
                 due_s = self._clock()

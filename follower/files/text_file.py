@@ -51,6 +51,7 @@ class TextFileSink(BackgroundSink):
         """Write the items."""
         assert self._file is not None
         self.write(self._file, items)
+        self._file.flush()  # whoever kills the program has what was delivered
 
     def close(self) -> None:
         """Close the file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -19,6 +20,11 @@ from follower.protocol.osc_arguments import decode_osc
 from follower.session.controls import ControlQueue, Refused
 
 MAX_DATAGRAM_BYTES = 65536
+
+
+def _not_of_pythonosc(record: logging.LogRecord) -> bool:
+    """python-osc logs what it cannot read, up to the whole datagram, to the root logger, and that is the terminal."""
+    return "pythonosc" not in record.pathname
 
 
 class OscControl:
@@ -70,6 +76,7 @@ class OscControl:
             ) from e
         self._socket = udp
         self._closing = False
+        logging.getLogger().addFilter(_not_of_pythonosc)
         self._thread = threading.Thread(target=self._listen, name="OscControl", daemon=True)
         self._thread.start()
         return self
@@ -85,6 +92,7 @@ class OscControl:
             waker.sendto(b"", self._socket.getsockname())
         self._thread.join(timeout=5.0)
         self._socket.close()
+        logging.getLogger().removeFilter(_not_of_pythonosc)
 
     def _listen(self) -> None:
         assert self._socket is not None

@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,7 +24,7 @@ from follower.piece.piece import Piece
 
 DAMAGE: Final = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError, MemoryError, SyntaxError,
-    RuntimeError, OSError, struct.error, zipfile.BadZipFile, zlib.error, tokenize.TokenError, InputError,
+    RuntimeError, OSError, struct.error, zipfile.BadZipFile, zlib.error, tokenize.TokenError, InputError, Warning,
 )  # fmt: skip
 """What numpy's reader and our own checks raise for files that are not what they should be."""
 
@@ -75,15 +76,19 @@ def load_piece(path: Path | str) -> Piece:
 def _verified(file: Path, digest: str, remedy: str) -> bytes:
     try:
         content = file.read_bytes()
-    except OSError as e:
+    except FileNotFoundError as e:
         raise CacheMissingError(f"the cache {file.parent} lacks {file.name} ({e.strerror or e}); {remedy}") from e
+    except OSError as e:
+        raise CacheCorruptError(f"{file} cannot be read ({e.strerror or e}); {remedy}") from e
     if hashlib.sha256(content).hexdigest() != digest:
         raise CacheCorruptError(f"{file} has changed since it was written (checksum); {remedy}")
     return content
 
 
 def _read_array(content: bytes) -> NDArray[Any]:
-    array = np.load(io.BytesIO(content), allow_pickle=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what numpy finds odd, we did not write
+        array = np.load(io.BytesIO(content), allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise ValueError("it holds several arrays")
     array.setflags(write=False)
@@ -91,5 +96,7 @@ def _read_array(content: bytes) -> NDArray[Any]:
 
 
 def _read_gmm(content: bytes) -> DiagonalGmm:
-    loaded = np.load(io.BytesIO(content), allow_pickle=False)
-    return DiagonalGmm(loaded["weights"], loaded["means"], loaded["covariances"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        return DiagonalGmm(loaded["weights"], loaded["means"], loaded["covariances"])

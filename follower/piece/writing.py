@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -67,6 +69,7 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
     except OSError as e:
         raise OutputError(f"cannot write the cache {path}: {e.strerror or e}; choose a folder you may write to") from e
     old = temporary.with_name(temporary.name + ".old")
+    lock = _lock(temporary)
     try:
         yield temporary
         os.chmod(temporary, 0o755)  # noqa: PTH101  (mkdtemp makes it private)
@@ -80,3 +83,39 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+        _remove_leftovers(path)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder for as long as this process lives; returns the descriptor, None where it is locked already."""
+    if sys.platform == "win32":  # where what a killed program left stays
+        return None
+    import fcntl
+
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary folders of writers of this cache that were killed; living ones hold a lock on theirs."""
+    ours = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}(\.old)?")
+    for found in path.parent.iterdir():
+        if ours.fullmatch(found.name) is None:
+            continue
+        filled = found.with_name(found.name.removesuffix(".old"))
+        lock = _lock(filled)
+        if lock is None and filled.exists():
+            continue
+        shutil.rmtree(found, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from functools import cache
 from typing import Any, NoReturn
 
 import msgspec
 
-from follower.errors import ProtocolError
+from follower.errors import InputError, ProtocolError
 from follower.protocol.commands import REQUESTS, Request
 from follower.protocol.messages import MESSAGES, ErrorCode, Message
 
@@ -89,7 +90,7 @@ def decode_request(text: str) -> Request:
     kind = content.get("type")
     struct = REQUEST_OF.get(kind) if isinstance(kind, str) else None
     if struct is None:
-        raise RefusedError("invalid", f"unknown type {_short(repr(kind))}; send one of {', '.join(REQUEST_OF)}")
+        raise RefusedError("invalid", f"unknown type {_shown(kind)}; send one of {', '.join(REQUEST_OF)}")
     for name in _integer_names(struct):  # 48000.0 is an integer in JSON's eyes, and some languages write it so
         if isinstance(value := content.get(name), float) and value.is_integer():
             content[name] = int(value)
@@ -99,8 +100,24 @@ def decode_request(text: str) -> Request:
         what, _, place = str(e).partition(" - at `$")
         name = place.removesuffix("`")
         if name.removeprefix(".") in content and "got" not in what:  # out of bounds: say the value too
-            what += f", got {content[name.removeprefix('.')]!r}"
+            what += f", got {_shown(content[name.removeprefix('.')])}"
         raise RefusedError("invalid", f"{kind}{name}: {_short(what)}") from None
+
+
+def require_in_bounds(request: Request) -> None:
+    """Refuse a request made in Python that could not have come over the wire: its Struct checks nothing by itself.
+
+    Raises:
+        InputError: a field is outside its bounds.
+
+    Example:
+        >>> from follower.protocol.commands import Seek
+        >>> require_in_bounds(Seek(12.5))
+    """
+    try:
+        msgspec.convert(to_object(request), type(request))
+    except msgspec.ValidationError as e:
+        raise InputError(f"{request!r:.200} is out of bounds ({e})") from None
 
 
 def decode_message(content: dict[str, Any]) -> Message | None:
@@ -127,6 +144,11 @@ def _integer_names(struct: type[Request]) -> tuple[str, ...]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _shown(value: object) -> str:
+    """Write out a client's value for an error; cut first, for writing out a long list takes longer than reading it."""
+    return _short(repr(value[:MAX_ECHO]) if isinstance(value, str) else reprlib.repr(value))
 
 
 def _short(text: str) -> str:

@@ -54,6 +54,7 @@ class OpenAudio(_Request, frozen=True, tag="audio"):
         cache: name of the prepared piece; may be left out where the server has only one.
         method: name of the tracking method; the server's default when left out.
         start_s: where the pianist begins (s of the orchestra recording), if known.
+        resume: name of a session whose connection broke: go on with it, with the same audio; the rest is ignored.
     """
 
     sample_rate_hz: Annotated[int, Meta(ge=8000, le=192_000)]
@@ -62,6 +63,7 @@ class OpenAudio(_Request, frozen=True, tag="audio"):
     cache: Name | UnsetType = UNSET
     method: Name | UnsetType = UNSET
     start_s: Seconds | None = None
+    resume: Name | UnsetType = UNSET
 
 
 class ReportGap(_Request, frozen=True, tag="gap"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from follower.engine import Engine
-from follower.errors import FollowerError
+from follower.errors import FollowerError, InputError
 from follower.events import AudioBlock, Event, Notice, Position, Session
 from follower.protocol.codec import kind_of
 from follower.protocol.commands import Command, Start
@@ -16,6 +16,13 @@ from follower.session.controls import ControlQueue, Refused
 from follower.session.sink import Sink
 from follower.session.source import Source
 from follower.version import program_version
+
+LATE_MS = 1000.0
+"""Positions this late are told: the computer does not keep up."""
+REFUSED_AGAIN_S = 10.0
+"""Audio that cannot be used is told at most this often (s of audio)."""
+IN_TIME_MS = 300.0
+"""Positions this late at most are in time again."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,8 @@ def run(
     """
     session = session_of(engine)
     blocks = positions = sample = 0
+    late = False
+    tell_refused_from = 0
     healthy = [sink for sink in sinks if isinstance(sink, BackgroundSink)]
 
     def announce() -> None:
@@ -104,10 +113,31 @@ def run(
             for event in caused:
                 emit(event)
 
+    def heard(block: AudioBlock) -> list[Event]:
+        nonlocal tell_refused_from
+        try:
+            return engine.process(block)
+        except InputError as e:  # a device or a plug-in went wrong; its samples count as lost
+            if sample >= tell_refused_from:
+                tell_refused_from = sample + round(REFUSED_AGAIN_S * engine.sample_rate_hz)
+                notice(f"audio refused: {e}")
+            return []
+
     def report_failures() -> None:
         for sink in [sink for sink in healthy if sink.failure is not None]:
             healthy.remove(sink)
             notice(f"{sink.name} is no longer written: {sink.failure}")
+
+    def report_lateness(event: Event) -> None:
+        nonlocal late
+        if not isinstance(event, Position) or event.latency_ms is None:
+            return
+        if not late and event.latency_ms > LATE_MS:
+            late = True
+            notice(f"positions come {event.latency_ms / 1e3:.1f} s late: this computer does not keep up")
+        elif late and event.latency_ms <= IN_TIME_MS:
+            late = False
+            notice("positions come in time again")
 
     announce()
 
@@ -125,8 +155,10 @@ def run(
             else:
                 apply(control)
         sample = item.first_sample + len(item.samples)
-        for event in engine.process(item):
-            emit(stamped(event, item, engine.sample_rate_hz, clock))
+        for event in heard(item):
+            event = stamped(event, item, engine.sample_rate_hz, clock)
+            emit(event)
+            report_lateness(event)
         blocks += 1
     for event in engine.finish():
         emit(event)

@@ -7,24 +7,25 @@ too, and so is Host, against names rebound to 127.0.0.1.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from follower.errors import ConfigError
+from follower.protocol.address import is_loopback
 
 MIN_TOKEN_CHARACTERS = 16
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be reached from this machine."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def path_and_query(target: str) -> tuple[str, str]:
+    """Return a request target's path and query; what is no path is an empty one.
+
+    Example:
+        >>> path_and_query("/ws?token=x"), path_and_query("//[")
+        (('/ws', 'token=x'), ('//[', ''))
+    """
+    path, _, query = target.partition("?")
+    return (path if path.startswith("/") else ""), query
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Access:
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
             raise ConfigError(
-                f"{self.host or 'every address'} can be reached from other machines; set a token with --token "
+                f"{self.host or 'every address'} can be reached from other machines; set a token with --token-file "
                 "(or FOLLOWER_TOKEN), or bind to 127.0.0.1"
             )
         if self.token is not None and len(self.token) < MIN_TOKEN_CHARACTERS:
@@ -89,9 +90,10 @@ class Access:
 
     def _token_shown(self, path: str, authorizations: list[str]) -> bool:
         assert self.token is not None
-        shown = parse_qs(urlsplit(path).query).get("token", [])
+        shown = parse_qs(path_and_query(path)[1]).get("token", [])
         shown += [a[len("Bearer ") :] for a in authorizations if a.startswith("Bearer ")]
-        return any(hmac.compare_digest(s.encode(), self.token.encode()) for s in shown)
+        # Headers are decoded with surrogate escapes where they are not ASCII.
+        return any(hmac.compare_digest(s.encode(errors="surrogateescape"), self.token.encode()) for s in shown)
 
 
 def _hostname(host: str) -> str:

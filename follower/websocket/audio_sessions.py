@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable
 
 from follower.engine import Engine
-from follower.errors import FollowerError, InputError
+from follower.errors import CacheMissingError, CacheVersionError, FollowerError, InputError
 from follower.inference.methods import DEFAULT_METHOD, METHODS
 from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
@@ -19,12 +20,15 @@ from follower.session.runner import run
 from follower.websocket.broadcast import Broadcast
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.sessions import AudioSession
-from follower.websocket.source import WebSocketSource
+from follower.websocket.source import CLIENT_LEFT, WebSocketSource
+
+CLOSE_WITHIN_S = 5.0
+"""How long the server's end waits for its engines, all together; one that hangs must not keep the program running."""
 
 
 def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession, on_end: Callable[[], None]) -> None:
     """Follow one client's audio until it ends; the body of a session's thread."""
-    reason = "the audio is over"
+    reason: str | None = None
     try:
         engine = Engine(piece, audio.source.sample_rate_hz, method, start_s)
         with audio.source as source, audio.broadcast as sink:
@@ -36,8 +40,19 @@ def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession
         raise
     finally:
         audio.source.stop()
-        audio.broadcast.end(reason)
+        audio.broadcast.end(reason or audio.source.end_reason)
         on_end()
+
+
+def _trouble(error: FollowerError) -> str:
+    """What is wrong with a cache, without the paths that the error names."""
+    match error:
+        case CacheVersionError():
+            return "was made by another version of the program; it must be built again"
+        case CacheMissingError():
+            return "is not complete; it must be built again"
+        case _:
+            return "is damaged; it must be built again"
 
 
 class AudioSessions:
@@ -46,11 +61,14 @@ class AudioSessions:
     Args:
         caches: what clients may choose from.
         max_sessions: sessions at a time.
+        resume_s: how long a session whose connection broke waits for its client.
     """
 
-    def __init__(self, caches: CacheFolder, max_sessions: int) -> None:
+    def __init__(self, caches: CacheFolder, max_sessions: int, resume_s: float = 20.0) -> None:
         self._caches = caches
         self._max_sessions = max_sessions
+        self._resume_s = resume_s
+        self._left: dict[str, asyncio.TimerHandle] = {}
         self._sessions: dict[str, tuple[AudioSession, threading.Thread]] = {}
         self._numbers = itertools.count(1)
         self._opening = 0
@@ -91,7 +109,7 @@ class AudioSessions:
         except RefusedError:
             raise
         except FollowerError as e:
-            raise RefusedError("failed", f"the cache cannot be used: {type(e).__name__}") from e
+            raise RefusedError("failed", f"the cache {cache or 'of this server'} {_trouble(e)}") from e
         finally:
             self._opening -= 1
         if start_s is not None:
@@ -108,16 +126,45 @@ class AudioSessions:
                 loop.call_soon_threadsafe(self._sessions.pop, name, None)
 
         thread = threading.Thread(
-            target=follow, args=(loaded, method or DEFAULT_METHOD, start_s, audio, on_end), name=f"session {name}"
+            target=follow,
+            args=(loaded, method or DEFAULT_METHOD, start_s, audio, on_end),
+            name=f"session {name}",
+            daemon=True,
         )
         self._sessions[name] = (audio, thread)
         thread.start()
         return audio
 
+    def leave(self, audio: AudioSession) -> None:
+        """Keep a session whose connection broke; end it when nobody comes back in time."""
+        name = audio.broadcast.name
+
+        def give_up() -> None:
+            self._left.pop(name, None)
+            audio.source.abandon(CLIENT_LEFT)
+
+        self._left[name] = asyncio.get_running_loop().call_later(self._resume_s, give_up)
+
+    def resume(self, name: str, sample_rate_hz: int, sample_format: str, channels: int) -> AudioSession:
+        """Give a session whose connection broke to the client that has come back.
+
+        Raises:
+            RefusedError: there is none of that name, or its audio was another one.
+        """
+        if name not in self._left or name not in self._sessions:
+            raise RefusedError("unknown_session", f"no session {name[:60]!r} waits for its client; open a new one")
+        audio = self._sessions[name][0]
+        if not audio.source.takes(sample_rate_hz, sample_format, channels):
+            raise RefusedError("invalid", f"session {name} has audio of another rate, format or number of channels")
+        self._left.pop(name).cancel()
+        audio.source.resume()
+        return audio
+
     def close(self) -> None:
-        """End every session's audio and wait for the engines."""
+        """End every session and wait for the engines, no longer than `CLOSE_WITHIN_S`."""
         sessions = list(self._sessions.values())
         for audio, _ in sessions:
-            audio.source.stop()
+            audio.source.abandon("the server ends")
+        deadline_s = time.monotonic() + CLOSE_WITHIN_S
         for _, thread in sessions:
-            thread.join()
+            thread.join(max(deadline_s - time.monotonic(), 0.0))

@@ -23,12 +23,14 @@ class CacheFolder:
         root: the folder.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or it is a cache itself.
     """
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
             raise InputError(f"{root} is not a folder; give the folder that holds the caches with --caches")
+        if (root / MANIFEST).is_file():
+            raise InputError(f"{root} is a cache itself; give the folder it is in: --caches {root.resolve().parent}")
         self._root = root.resolve()
         self._loaded: weakref.WeakValueDictionary[str, Piece] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()

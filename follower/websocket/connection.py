@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -26,7 +27,7 @@ from follower.version import program_version
 from follower.websocket.broadcast import Broadcast, Frame, frame_queue
 from follower.websocket.limits import Limits, TokenBucket
 from follower.websocket.sessions import AudioSession, Sessions
-from follower.websocket.source import WebSocketSource
+from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
 POLICY_VIOLATION = 1008
 FULL_WAIT_S = 0.02
@@ -59,6 +60,7 @@ class ClientConnection:
         self._audio_rate: TokenBucket | None = None
         self._message_rate = TokenBucket(limits.messages_per_s, limits.message_burst, clock)
         self._frame_rate = TokenBucket(limits.frames_per_s, limits.frames_per_s, clock)
+        self._loop_time = TokenBucket(limits.loop_share, limits.loop_burst_s, clock)
         self._refusals = TokenBucket(1.0, limits.refusals, clock)
         self._gone = False
 
@@ -80,13 +82,21 @@ class ClientConnection:
                     break
                 await asyncio.sleep(0)  # the frames of one that floods may all be here already: others' turn
         finally:
-            if self._audio is not None:
-                self._audio.source.stop()
+            if self._audio is not None and not self._audio.source.stopped:
+                self._leave_audio(self._audio)
             if self._watched is not None:
                 self._watched.remove_listener(self)
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await writer
+
+    def _leave_audio(self, audio: AudioSession) -> None:
+        """A client that said goodbye, or was sent away, has ended its session; from a broken one we may hear again."""
+        closing = self._connection.protocol
+        if closing.close_rcvd is None and closing.close_sent is None:
+            self._sessions.leave(audio)
+        else:
+            audio.source.abandon(CLIENT_LEFT)
 
     async def finish(self, within_s: float) -> None:
         """Send what waits, within a time limit, and say goodbye."""
@@ -143,22 +153,31 @@ class ClientConnection:
     async def _handle_frame(self, data: str | bytes) -> bool:
         """Carry out one frame; False when the client is to be sent away."""
         try:
-            if len(data) > self._limits.message_bytes:
-                raise RefusedError(
-                    "too_large", f"a frame of {len(data)} bytes; send {self._limits.message_bytes} or less"
-                )
+            longest = self._limits.message_bytes if isinstance(data, bytes) else self._limits.text_bytes
+            if len(data) > longest:
+                raise RefusedError("too_large", f"a frame of {len(data)} bytes; send {longest} or less")
             if isinstance(data, bytes):
                 await self._pass_on_audio(data)
             else:
                 if self._message_rate.wait_s(1.0) > 0.0:
                     limit = self._limits.messages_per_s
                     raise RefusedError("rate", f"more than {limit:g} messages a second; slow down")
-                await self._handle(decode_request(data))
+                await self._handle(await self._decode(data))
         except RefusedError as e:
             return await self._refuse(e.code, str(e))
         except ProtocolError as e:
             return await self._refuse("invalid", str(e))
         return True
+
+    async def _decode(self, text: str) -> Request:
+        """Understand a text, in its turn: who took much of the loop's time is read more slowly."""
+        begun_s = time.thread_time()
+        try:
+            return decode_request(text)
+        finally:
+            spent_s = time.thread_time() - begun_s
+            while (wait_s := self._loop_time.wait_s(spent_s)) > 0.0:
+                await self._rest(wait_s)
 
     async def _refuse(self, code: ErrorCode, message: str) -> bool:
         self._send(ErrorMessage(code, message))
@@ -199,8 +218,15 @@ class ClientConnection:
         if self._audio is not None and not self._audio.source.stopped:
             raise RefusedError("unexpected", "this connection has an audio session already; send end first")
         rate_hz = request.sample_rate_hz
-        source = WebSocketSource(rate_hz, request.format, request.channels, clock=self._clock)
-        self._audio = await self._sessions.open(request.cache or None, request.method or None, request.start_s, source)
+        if request.resume:
+            self._audio = self._sessions.resume(request.resume, rate_hz, request.format, request.channels)
+        else:
+            source = WebSocketSource(
+                rate_hz, request.format, request.channels, clock=self._clock, idle_limit_s=self._limits.audio_idle_s
+            )
+            self._audio = await self._sessions.open(
+                request.cache or None, request.method or None, request.start_s, source
+            )
         self._audio_rate = TokenBucket(
             self._limits.audio_speed * rate_hz, self._limits.audio_burst_s * rate_hz, self._clock
         )
@@ -217,8 +243,15 @@ class ClientConnection:
             raise RefusedError("unexpected", "a binary frame before an audio message; say sample_rate and format first")
         source = self._audio.source
         while (wait_s := self._frame_rate.wait_s(1.0)) > 0.0:
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
         while (wait_s := self._audio_rate.wait_s(source.samples_in(data))) > 0.0:
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
         while not source.offer(data):
-            await asyncio.sleep(FULL_WAIT_S)
+            await self._rest(FULL_WAIT_S)
+
+    async def _rest(self, seconds: float) -> None:
+        """Read this client no further for so long; raises ConnectionClosed when the connection ends meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._connection.wait_closed()
+                raise self._connection.protocol.close_exc

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
@@ -20,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from follower.errors import ConfigError, OutputError
-from follower.websocket.access import Access
+from follower.websocket.access import Access, path_and_query
 from follower.websocket.connection import ClientConnection
 from follower.websocket.handshakes import PendingHandshakes
 from follower.websocket.limits import Limits
@@ -94,7 +93,8 @@ class Server:
                 max_size=self._limits.frame_bytes,
                 write_limit=4096,  # a slow client waits in our queue, where positions replace each other
                 open_timeout=self._limits.handshake_s,
-                ping_interval=None,  # the stall limit finds dead clients
+                ping_interval=self._limits.keepalive_s,
+                ping_timeout=self._limits.silent_s,
                 close_timeout=1.0,
                 logger=_silent_logger(),
             )
@@ -121,7 +121,7 @@ class Server:
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer plain HTTP with a page, refuse who may not come in, let the rest upgrade."""
-        path = urlsplit(request.path).path if request.path.startswith("/") else ""
+        path, _ = path_and_query(request.path)
         if not any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
             return page(path)
         refusal = self._access.refusal(

@@ -52,6 +52,18 @@ class Sessions(Protocol):
         """
         ...
 
+    def leave(self, audio: AudioSession) -> None:
+        """The connection of an audio session broke: keep it for a while."""
+        ...
+
+    def resume(self, name: str, sample_rate_hz: int, sample_format: str, channels: int) -> AudioSession:
+        """Give a session whose connection broke to the client that has come back.
+
+        Raises:
+            RefusedError: there is none of that name, or its audio was another one.
+        """
+        ...
+
     def close(self) -> None:
         """End all sessions."""
         ...
@@ -90,6 +102,13 @@ class SingleSession:
         raise RefusedError(
             "unexpected", "this server follows its own microphone or file and takes no audio; use follower serve"
         )
+
+    def leave(self, audio: AudioSession) -> None:
+        """Nothing to keep: there are no audio sessions."""
+
+    def resume(self, name: str, sample_rate_hz: int, sample_format: str, channels: int) -> AudioSession:
+        """Refuse: there are no audio sessions."""
+        raise RefusedError("unknown_session", f"no session {name[:60]!r} waits for its client")
 
     def close(self) -> None:
         """Nothing to end: the runner owns the session."""

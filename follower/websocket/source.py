@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -19,6 +20,10 @@ SampleFormat: TypeAlias = Literal["f32le", "s16le"]
 DTYPES: dict[str, str] = {"f32le": "<f4", "s16le": "<i2"}
 MAX_AMPLITUDE = 4.0
 """Full scale is 1; a client's float beyond this is a fault and is clipped."""
+AUDIO_OVER = "the audio is over"
+"""Why a session ended whose client said `end`."""
+CLIENT_LEFT = "its client has left"
+"""Why a session ended whose client is gone."""
 IDLE_S = 0.25
 """Without audio for so long an empty block is yielded, so that commands are taken."""
 
@@ -45,21 +50,24 @@ def decode(data: bytes, sample_format: SampleFormat, channels: int) -> NDArray[n
         samples *= np.float32(1 / 32768)
     elif not np.isfinite(samples).all():
         raise ProtocolError("an audio frame holds a sample that is not a number; the frame counts as lost")
-    mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
-    return mono.clip(-MAX_AMPLITUDE, MAX_AMPLITUDE)
+    mono: NDArray[np.float32] = samples.clip(-MAX_AMPLITUDE, MAX_AMPLITUDE).mean(axis=1, dtype=np.float32)
+    return mono
 
 
 class WebSocketSource:
     """Audio frames of one client as a source.
 
-    `offer`, `lost` and `stop` come from the server's loop and never wait; `blocks` runs in the engine's thread.
+    `offer`, `lost`, `stop` and `abandon` come from the server's loop and never wait; `blocks` runs in the engine's
+    thread.
 
     Args:
         sample_rate_hz: of the client's audio.
         sample_format: of its frames.
         channels: interleaved in its frames.
         capacity_s: audio that may wait; when it is full `offer` says so and the client is read more slowly.
-        clock: monotonic seconds; the capture time of a frame is its arrival.
+        clock: monotonic seconds; the capture time of a frame is its arrival. Frames that could not be taken at once
+            waited in the network, so behind them it is counted on from the frame before.
+        idle_limit_s: without audio for so long it is over.
     """
 
     def __init__(
@@ -69,17 +77,23 @@ class WebSocketSource:
         channels: int = 1,
         capacity_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        idle_limit_s: float = math.inf,
     ) -> None:
         self._sample_rate_hz = sample_rate_hz
         self._format: SampleFormat = sample_format
         self._channels = channels
         self._capacity_samples = int(capacity_s * sample_rate_hz)
         self._clock = clock
+        self._idle_limit_s = idle_limit_s
         self._waiting: deque[AudioBlock] = deque()
         self._waiting_samples = 0
         self._next_sample = 0
-        self._ready = threading.Condition()
+        self._ready = threading.Condition(threading.RLock())
         self._stopped = False
+        self._end_reason = AUDIO_OVER
+        self._held_back = False
+        self._captured_s = 0.0
+        self._missed_since_s: float | None = None
 
     @property
     def sample_rate_hz(self) -> int:
@@ -111,6 +125,7 @@ class WebSocketSource:
             if self._stopped or not data:  # frames without samples must not pile up
                 return True
             if self._waiting_samples > 0 and self._waiting_samples + n > self._capacity_samples:
+                self._held_back = True
                 return False
         try:
             samples = decode(data, self._format, self._channels)
@@ -118,7 +133,14 @@ class WebSocketSource:
             self.lost(n)
             raise
         with self._ready:
-            self._waiting.append(AudioBlock(self._next_sample, samples, self._clock()))
+            arrived_s = self._clock()
+            self._held_back = self._held_back and bool(self._waiting)
+            if self._missed_since_s is not None:
+                self._next_sample += max(round((arrived_s - self._missed_since_s) * self._sample_rate_hz) - n, 0)
+                self._missed_since_s = None
+            next_s = self._captured_s + n / self._sample_rate_hz
+            self._captured_s = min(arrived_s, next_s) if self._held_back else arrived_s
+            self._waiting.append(AudioBlock(self._next_sample, samples, self._captured_s))
             self._waiting_samples += n
             self._next_sample += n
             self._ready.notify()
@@ -134,14 +156,39 @@ class WebSocketSource:
         with self._ready:
             self._next_sample += samples
 
+    def takes(self, sample_rate_hz: int, sample_format: str, channels: int) -> bool:
+        """Whether frames of this kind are what it was made for."""
+        return (sample_rate_hz, sample_format, channels) == (self._sample_rate_hz, self._format, self._channels)
+
+    def resume(self) -> None:
+        """The client is back after a break: what it missed sending, by our clock, is lost."""
+        with self._ready:
+            self._missed_since_s = self._captured_s if self._next_sample > 0 else None
+
     def stop(self) -> None:
         """The audio is over; what waits is still yielded."""
         with self._ready:
             self._stopped = True
             self._ready.notify()
 
+    def abandon(self, reason: str) -> None:
+        """Nobody needs the rest: what waits is forgotten. `end_reason` is this, unless the audio was over before."""
+        with self._ready:
+            if not self._stopped:
+                self._end_reason = reason
+            self._stopped = True
+            self._waiting.clear()
+            self._waiting_samples = 0
+            self._ready.notify()
+
+    @property
+    def end_reason(self) -> str:
+        """Why the audio is over, for people."""
+        return self._end_reason
+
     def blocks(self) -> Iterator[AudioBlock | Notice]:
         """Yield the client's frames as they come."""
+        heard_s = self._clock()
         while True:
             with self._ready:
                 if not self._waiting and not self._stopped:
@@ -149,7 +196,11 @@ class WebSocketSource:
                 if self._waiting:
                     block = self._waiting.popleft()
                     self._waiting_samples -= len(block.samples)
+                    heard_s = self._clock()
                 elif self._stopped:
+                    return
+                elif self._clock() - heard_s > self._idle_limit_s:
+                    self.abandon(f"no audio came for {self._idle_limit_s:g} s")
                     return
                 else:
                     block = AudioBlock(self._next_sample, np.zeros(0, np.float32), self._clock())

@@ -174,8 +174,17 @@ def align_recordings(
         inside = (mix_s >= time[0]) & (mix_s <= time[-1])
         confidence[inside] = np.interp(mix_s[inside], time, value)
     overall = matched.mean_confidence()
-    covered = sum(float(c.mix_s[-1] - c.mix_s[0]) for c in matched.chains) * SAMPLE_RATE_HZ / min(len(po), len(o))
-    quality = assess(distinct, covered, overall, transposition, transposition + mix_tuning - o_tuning)
+    orchestra_duration_s, mix_duration_s = len(o) / SAMPLE_RATE_HZ, len(po) / SAMPLE_RATE_HZ
+    matched_s = sum(float(c.mix_s[-1] - c.mix_s[0]) for c in matched.chains)
+    quality = assess(
+        distinct,
+        matched_s / min(orchestra_duration_s, mix_duration_s),
+        overall,
+        transposition,
+        transposition + mix_tuning - o_tuning,
+        orchestra_duration_s,
+        mix_duration_s,
+    )
     progress("done", 1.0)
     return Alignment(
         MixMap(orchestra_s, mix_s, np.clip(confidence, 0.0, 1.0)),

@@ -11,6 +11,8 @@ unrelated pieces 1.0 to 1.3 times (24 pairs)."""
 MIN_COVERAGE = 0.5
 """Right pairs match over .8 of the shorter recording or more, unrelated pieces over .05 to .43."""
 LOW_CONFIDENCE = 0.5
+MIN_LENGTH_RATIO = 0.5
+"""A cadenza or a tutti more or less leaves the recordings of a movement closer in length than this."""
 
 
 class Fit(StrEnum):
@@ -35,7 +37,13 @@ class Quality:
 
 
 def assess(
-    distinctness: float, coverage: float, confidence: float, transposition: int, semitones_apart: float
+    distinctness: float,
+    coverage: float,
+    confidence: float,
+    transposition: int,
+    semitones_apart: float,
+    orchestra_s: float,
+    mix_s: float,
 ) -> Quality:
     """Assess an alignment.
 
@@ -45,6 +53,8 @@ def assess(
         confidence: mean confidence where matched.
         transposition: semitones the orchestra recording had to be raised; +-1 is tuning and brings no message.
         semitones_apart: how much higher the mix sounds, transposition and tuning together.
+        orchestra_s: length of the orchestra recording.
+        mix_s: length of the full mix.
     """
     if distinctness < DISTINCT and coverage < MIN_COVERAGE:
         return Quality(
@@ -61,9 +71,18 @@ def assess(
             "the orchestra recording: they were aligned, but played together they will clash; "
             "is one of them transposed or at the wrong speed?"
         )
-    if distinctness >= DISTINCT and confidence >= LOW_CONFIDENCE:
+    loose = distinctness < DISTINCT or confidence < LOW_CONFIDENCE
+    uneven = min(orchestra_s, mix_s) < MIN_LENGTH_RATIO * max(orchestra_s, mix_s)
+    if uneven:
+        messages.append(
+            f"the orchestra recording lasts {orchestra_s:.0f} s, the full mix {mix_s:.0f} s: in most of the longer one "
+            "nothing can be followed; are both the whole piece?"
+        )
+    if not loose and not uneven:
         return Quality(Fit.GOOD, tuple(messages))
-    messages.append(
-        f"the recordings match only loosely (mean confidence {confidence:.2f}); look at the plot of `follower inspect`"
-    )
+    if loose:
+        messages.append(
+            f"the recordings match only loosely (mean confidence {confidence:.2f}); "
+            "look at the plot of `follower inspect`"
+        )
     return Quality(Fit.DOUBTFUL, tuple(messages))

@@ -228,7 +228,7 @@ def fit_gmm(mfcc: NDArray[np.float32]) -> DiagonalGmm:
         mfcc: shape (>= 13, n).
 
     Raises:
-        InputError: fewer frames than components.
+        InputError: fewer frames than components, or the frames are too much alike.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
@@ -242,7 +242,13 @@ def fit_gmm(mfcc: NDArray[np.float32]) -> DiagonalGmm:
     with threadpool_limits(1), warnings.catch_warnings():
         # 100 rounds of EM are the notebook's; it does not ask for convergence either.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        mixture.fit(frames)
+        try:
+            mixture.fit(frames)
+        except ValueError as e:  # components that collapsed: a single tone, for example
+            raise InputError(
+                f"the recording sounds the same throughout, and {GMM_COMPONENTS} different sounds are needed; "
+                "is it the right file?"
+            ) from e
     return DiagonalGmm(mixture.weights_, mixture.means_, mixture.covariances_)
 
 

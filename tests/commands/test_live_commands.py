@@ -181,7 +181,7 @@ def test_serve_from_start_to_ctrl_c(tmp_path: Path) -> None:
             error = json.loads(client.recv(timeout=WAIT_S))
             assert (error["type"], error["code"]) == ("error", "failed"), "that cache is damaged; the server lives"
             server.send_signal(signal.SIGINT)
-            assert server.wait(WAIT_S) == 0
+            assert server.wait(WAIT_S) == 130
     finally:
         server.kill()
         server.wait()
@@ -193,8 +193,15 @@ def test_serve_from_start_to_ctrl_c(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["serve", "--caches", "TMP", "--ws", "0.0.0.0:0"], "--token"),
-        (["serve", "--caches", "TMP", "--ws", "0.0.0.0:0", "--token", "short"], "5 characters"),
+        (["serve", "--caches", "TMP", "--ws", "0.0.0.0:0", "--token-file", "TMP/short"], "5 characters"),
+        (["serve", "--caches", "TMP", "--ws", "0.0.0.0:0", "--token-file", "TMP/nothing"], "holds no token"),
+        (["serve", "--caches", "TMP", "--ws", "0.0.0.0:0", "--token", "a-token-of-22-letters"], "does not belong on"),
+        (["replay", "cache", "PIANO", "--osc-in", "0.0.0.0:0"], "--osc-in-any"),
+        (["live", "cache", "--osc-in", "192.168.1.5:9001"], "anyone there could pause"),
         (["serve", "--caches", "TMP/none"], "not a folder"),
+        (["serve", "--caches", "TMP", "--origin", "nonsense"], "'nonsense' is not a web origin"),
+        (["serve", "--caches", "TMP", "--origin", "https://stage.example/page"], "is not a web origin"),
+        (["serve", "--caches", "TMP", "--origin", "https://["], "is not a web origin"),
         (["serve", "--caches", "TMP", "--sessions", "0"], "argument --sessions: 0 is too few"),
         (["serve", "--caches", "TMP", "--certificate", "a.pem", "b.pem", "--ws", "0"], "a.pem"),
         (["replay", "cache", "PIANO", "--osc", "no-such-host.invalid:9"], "no-such-host.invalid:9"),
@@ -209,6 +216,8 @@ def test_what_cannot_be_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.delenv("FOLLOWER_TOKEN", raising=False)
+    (tmp_path / "short").write_text("short\n")
+    (tmp_path / "nothing").write_text("\n")
     assert main([a.replace("TMP", str(tmp_path)).replace("PIANO", str(piano)) for a in arguments]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert words in lines[-1] and lines[-1].startswith("error: ")

@@ -45,9 +45,10 @@ def test_blocks_are_the_whole_file(tmp_path: Path, ending: str, block: int) -> N
         np.testing.assert_allclose(file.read(100), whole[:100], rtol=0, atol=last_bit)
 
 
-def lying_flac(path: Path, n_samples: int) -> None:
+def lying_flac(path: Path, n_samples: int, bits_of_noise: int = 0) -> None:
     """A whole FLAC file whose header declares another length (36 bits from byte 21 on)."""
-    soundfile.write(path, np.zeros(20_000), RATE_HZ, format="FLAC")
+    noise = np.random.default_rng(0).integers(-(2**bits_of_noise), 2**bits_of_noise, 200_000, np.int16)
+    soundfile.write(path, noise if bits_of_noise else np.zeros(20_000), RATE_HZ, format="FLAC")
     data = bytearray(path.read_bytes())
     high, low = divmod(n_samples, 1 << 32)
     data[21] = (data[21] & 0xF0) | high
@@ -64,8 +65,15 @@ def test_a_length_the_bytes_cannot_hold_is_refused_before_memory_is_taken(tmp_pa
         load(path)  # type: ignore[operator]
 
 
-def test_it_is_refused_with_little_memory_to_take(tmp_path: Path) -> None:
-    lying_flac(tmp_path / "huge.flac", 43 << 30)
+@pytest.mark.parametrize(
+    ("n_samples", "bits", "told"),
+    [
+        (43 << 30, 0, "declares"),
+        (2 << 30, 14, "memory"),  # its 300 kB could hold that, if they were silence
+    ],
+)
+def test_it_is_refused_with_little_memory_to_take(tmp_path: Path, n_samples: int, bits: int, told: str) -> None:
+    lying_flac(tmp_path / "huge.flac", n_samples, bits)
     code = (
         "import sys; from pathlib import Path; from follower.files.audio_file import read_audio\n"
         "from follower.errors import AudioFileError\n"
@@ -77,7 +85,7 @@ def test_it_is_refused_with_little_memory_to_take(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=REPOSITORY,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)),
     )  # fmt: skip
-    assert "declares" in done.stdout, done.stderr
+    assert told in done.stdout, done.stderr
 
 
 def test_long_silence_is_no_lie(tmp_path: Path) -> None:
@@ -106,6 +114,15 @@ def test_a_sample_that_is_no_number_is_named(tmp_path: Path, load: object) -> No
     soundfile.write(tmp_path / "x.wav", x, RATE_HZ, subtype="FLOAT")
     with pytest.raises(AudioFileError, match=r"not a number at 1\.000 s"):
         load(tmp_path / "x.wav")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("load", [read_audio, load_recording, load_orchestra, lambda p: FileSource(p).__enter__()])
+def test_samples_no_recording_has_are_refused_before_they_overflow(tmp_path: Path, load: object) -> None:
+    sound = noise(2.0)
+    sound[RATE_HZ] = 3e38
+    soundfile.write(tmp_path / "loud.wav", sound, RATE_HZ, "FLOAT")
+    with pytest.raises(AudioFileError, match=r"loud\.wav has a sample of 3e\+38 times full scale at 1\.000 s"):
+        load(tmp_path / "loud.wav")  # type: ignore[operator]
 
 
 def test_closing_twice_is_harmless(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from follower.audio import portaudio
 from follower.errors import ConfigError, ProtocolError
 from follower.events import AudioBlock
 from follower.session import plugins
-from follower.websocket.source import WebSocketSource, decode
+from follower.websocket.source import MAX_AMPLITUDE, WebSocketSource, decode
 
 RATE = 44100
 BLOCK = 512
@@ -113,6 +113,11 @@ def test_absurd_floats_are_clipped_and_odd_lengths_refused() -> None:
         decode(b"abc", "s16le", 1)
     with pytest.raises(ProtocolError, match="not a number"):
         decode(np.array([np.inf], "<f4").tobytes(), "f32le", 1)
+
+
+def test_the_loudest_floats_of_two_channels_do_not_overflow() -> None:
+    loudest = np.full((4, 2), np.finfo(np.float32).max, "<f4")
+    assert decode(loudest.tobytes(), "f32le", 2).tolist() == [MAX_AMPLITUDE] * 4
 
 
 def test_a_websocket_source_takes_no_more_than_its_capacity() -> None:

@@ -65,6 +65,13 @@ def test_token_bucket_in_simulated_time() -> None:
     assert bucket.wait_s(1.0) == pytest.approx(4.6), "and is worked off"
 
 
+def test_a_folder_that_is_a_cache_itself_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "bach").mkdir()
+    (tmp_path / "bach" / MANIFEST).write_text("{}")
+    with pytest.raises(InputError, match=f"is a cache itself; give the folder it is in: --caches {tmp_path}"):
+        CacheFolder(tmp_path / "bach")
+
+
 def test_limits_must_be_positive() -> None:
     with pytest.raises(ConfigError, match="stall_s is 0"):
         Limits(stall_s=0)

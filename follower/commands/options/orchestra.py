@@ -15,6 +15,14 @@ _milliseconds = number(1.0, 2000.0, "a latency between 1 and 2000 ms")
 _balance = number(-1.0, 1.0, "a balance between -1 (left) and 1 (right)")
 
 
+def _wav(text: str) -> Path:
+    """Read the name of a file that will be WAV whatever it is called."""
+    path = Path(text)
+    if path.suffix.lower() not in (".wav", ""):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .wav, and WAV is what is written")
+    return path
+
+
 @dataclass(frozen=True)
 class PlayOptions:
     """What plays the orchestra, and how loud.
@@ -106,10 +114,10 @@ class RenderOptions:
     def add_arguments(group: Any) -> None:
         """Declare the options beside those of `PlayOptions`."""
         group.add_argument(
-            "--render", type=Path, metavar="F.wav", help="write piano left, following orchestra right (24 bit)"
+            "--render", type=_wav, metavar="F.wav", help="write piano left, following orchestra right (24 bit)"
         )
         group.add_argument(
-            "--render-mix", type=Path, metavar="F.wav", help="write both as one mono sum, limited (24 bit)"
+            "--render-mix", type=_wav, metavar="F.wav", help="write both as one mono sum, limited (24 bit)"
         )
         group.add_argument(
             "--render-report",

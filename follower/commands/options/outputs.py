@@ -9,7 +9,8 @@ from typing import Self
 
 from follower.commands.options.access import AccessOptions
 from follower.commands.options.values import address
-from follower.protocol.address import Address
+from follower.errors import ConfigError
+from follower.protocol.address import Address, is_loopback
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class OutputOptions:
         )
         network.add_argument("--osc-in", type=address, metavar="[HOST:]PORT", help="take OSC commands on this port")
         network.add_argument(
+            "--osc-in-any",
+            action="store_true",
+            help="let --osc-in have an address that other machines reach: whoever reaches it commands the follower",
+        )
+        network.add_argument(
             "--ws", type=address, metavar="[HOST:]PORT", help="serve WebSocket clients and the monitor page"
         )
         AccessOptions.add_arguments(network)
@@ -69,7 +75,17 @@ class OutputOptions:
 
     @classmethod
     def of(cls, values: argparse.Namespace) -> Self:
-        """Take what was parsed."""
+        """Take what was parsed.
+
+        Raises:
+            ConfigError: OSC commands from other machines, and nobody said that they are meant.
+        """
+        where = values.osc_in
+        if where is not None and not values.osc_in_any and not is_loopback(where.host):
+            raise ConfigError(
+                f"--osc-in {where} can be reached from other machines, and OSC has no token: anyone there could pause "
+                "the follower or send it elsewhere; add --osc-in-any where that is meant, or listen on 127.0.0.1"
+            )
         return cls(
             values.positions,
             values.jsonl,

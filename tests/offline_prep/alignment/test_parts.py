@@ -116,14 +116,16 @@ def test_distinctness_leaves_neighbouring_keys_out() -> None:
 @pytest.mark.parametrize(
     ("arguments", "fit", "word"),
     [
-        ((8.0, 1.0, 0.9, 0, 0.1), Fit.GOOD, None),
-        ((1.1, 0.2, 0.8, 2, 2.0), Fit.DIFFERENT, "same piece"),
-        ((1.4, 0.9, 0.8, 0, 0.0), Fit.DOUBTFUL, "loosely"),
-        ((8.0, 1.0, 0.3, 0, 0.0), Fit.DOUBTFUL, "loosely"),
-        ((8.0, 1.0, 0.9, -3, -3.1), Fit.GOOD, "3.1 semitones below"),
+        ((8.0, 1.0, 0.9, 0, 0.1, 60.0, 70.0), Fit.GOOD, None),
+        ((1.1, 0.2, 0.8, 2, 2.0, 60.0, 70.0), Fit.DIFFERENT, "same piece"),
+        ((1.4, 0.9, 0.8, 0, 0.0, 60.0, 70.0), Fit.DOUBTFUL, "loosely"),
+        ((8.0, 1.0, 0.3, 0, 0.0, 60.0, 70.0), Fit.DOUBTFUL, "loosely"),
+        ((8.0, 1.0, 0.9, -3, -3.1, 60.0, 70.0), Fit.GOOD, "3.1 semitones below"),
+        ((8.0, 1.0, 0.9, 0, 0.0, 20.0, 70.0), Fit.DOUBTFUL, "lasts 20 s, the full mix 70 s"),
+        ((8.0, 1.0, 0.9, 0, 0.0, 70.0, 20.0), Fit.DOUBTFUL, "lasts 70 s, the full mix 20 s"),
     ],
 )
-def test_quality(arguments: tuple[float, float, float, int, float], fit: Fit, word: str | None) -> None:
+def test_quality(arguments: tuple[float, float, float, int, float, float, float], fit: Fit, word: str | None) -> None:
     found = assess(*arguments)
     assert found.fit is fit
     assert found.messages == () if word is None else word in found.messages[0]

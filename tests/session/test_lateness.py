@@ -1,0 +1,38 @@
+"""An engine that does not keep up is told to everybody, once, and so is its recovery."""
+
+from __future__ import annotations
+
+from follower.events import Notice, Position
+from follower.session.runner import run
+from follower.testing import BLOCK, RATE_HZ, FakeEngine, ListSink, ScriptedSource, audio
+
+
+def test_positions_that_come_late_are_told_once() -> None:
+    now_s = 0.0
+
+    def later(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+
+    block_s = BLOCK / RATE_HZ
+    items: list[object] = [audio(n * BLOCK, capture_time_s=n * block_s) for n in range(500)]
+    items.insert(100, lambda: later(3.0))  # the computer is busy with something else, then catches up
+    sink = ListSink()
+
+    def clock() -> float:
+        later(0.25 * block_s)
+        return now_s
+
+    run(ScriptedSource(items), FakeEngine(), [sink], clock=clock)  # type: ignore[arg-type]
+    told = [e.message for e in sink.events if isinstance(e, Notice)]
+    latencies = [e.latency_ms for e in sink.events if isinstance(e, Position)]
+    assert max(x for x in latencies if x is not None) > 1000.0
+    assert len(told) == 2, told
+    assert "late" in told[0] and "in time again" in told[1]
+
+
+def test_positions_in_time_are_not_worth_a_word() -> None:
+    sink = ListSink()
+    items: list[object] = [audio(n * BLOCK, capture_time_s=n * BLOCK / RATE_HZ) for n in range(50)]
+    run(ScriptedSource(items), FakeEngine(), [sink], clock=lambda: 0.2)  # type: ignore[arg-type]
+    assert not any(isinstance(e, Notice) for e in sink.events)
