@@ -218,7 +218,7 @@ def test_a_test_chord_before_a_known_start_is_forgotten(
     start_s = float(truth.truth.mix_s[0]) - DELAY_S
     engine = Engine(piece, RATE_HZ, start_s=max(start_s, 0.0))
     waiting = _positions(engine.process(AudioBlock(0, room)))[-1]
-    assert (waiting.orchestra_time_s, waiting.state) == (None, State.WAITING)
+    assert (waiting.orchestra_time_s, waiting.state) == (pytest.approx(max(start_s, 0.0), abs=0.05), State.PAUSED)
     last = _positions(engine.process(AudioBlock(len(room), piano[: 12 * RATE_HZ])))[-1]
     assert last.mix_time_s == pytest.approx(float(np.interp(12.0, truth.truth.piano_s, truth.truth.mix_s)), abs=0.2)
 
@@ -231,10 +231,12 @@ def test_a_place_told_before_a_test_chord_is_claimed_again_after_it(piece: Piece
     assert positions[-1].orchestra_time_s == pytest.approx(3.0, abs=0.05)
 
 
-def test_a_known_start_is_not_claimed_before_a_note(piece: Piece) -> None:
+def test_at_a_known_start_the_orchestra_waits_for_the_first_note(piece: Piece) -> None:
     engine = Engine(piece, RATE_HZ, start_s=3.0)
-    events = engine.process(AudioBlock(0, np.zeros(RATE_HZ, np.float32)))
-    assert {p.orchestra_time_s for p in _positions(events)} == {None}
+    positions = _positions(engine.process(AudioBlock(0, np.zeros(RATE_HZ, np.float32))))
+    assert {p.state for p in positions} == {State.PAUSED}
+    assert {p.rate for p in positions} == {0.0}
+    assert [p.orchestra_time_s for p in positions] == pytest.approx([3.0] * len(positions))
 
 
 @pytest.mark.parametrize("start_s", [-1.0, 1e6, float("nan")])

@@ -47,8 +47,8 @@ class TempoFilterConfig(JsonConfig):
         tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
         pull_spread: standard deviation of the log tempo round the usual tempo.
         usual_tempo_s: time constant of the usual tempo (s of playing).
-        first_tempo_s: time constant of the usual tempo at the beginning (s of playing), short so that somebody who plays
-            at half or double tempo is soon believed.
+        first_tempo_s: time constant of the usual tempo at the beginning (s of playing), short so that somebody who
+            plays at half or double tempo is soon believed.
         sure_above: concentration above which the tempo found counts towards the usual tempo.
         reentry_after_s: a silence at least this long makes the position of the next note uncertain.
         reentry_share: uncertainty of the next note's position, to both sides, as a share of the silence before it.

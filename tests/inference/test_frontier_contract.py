@@ -72,7 +72,8 @@ def test_unknown_methods_are_refused(piece: Piece) -> None:
 def test_beliefs_are_plain_numbers_in_range(frontier: Frontier, piano: list[Frame], piece: Piece) -> None:
     for belief in _run(frontier, piano):
         values = dataclasses.asdict(belief)
-        mix_s = values.pop("mix_s")
+        mix_s, rest_rate = values.pop("mix_s"), values.pop("rest_rate")
+        assert rest_rate is None or (type(rest_rate) is float and 0 < rest_rate <= 10)
         assert mix_s is None or (type(mix_s) is float and 0 <= mix_s <= piece.mix_duration_s + 0.5)
         assert all(type(v) is float and math.isfinite(v) for v in values.values())
         assert 0 <= belief.rate <= 10

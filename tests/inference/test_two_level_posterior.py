@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from follower.inference import two_level_posterior as belief_module
 from follower.inference.pooling import POOL
-from follower.inference.two_level_posterior import BLOCK, Step, TwoLevelPosterior
+from follower.inference.two_level_posterior import BLOCK, Near, Reaches, Step, TwoLevelPosterior
 from tests.naive import tempo_filter as naive
 
 TEMPI = np.array([0.5, 0.75, 1.0, 1.5, 2.0])
@@ -30,6 +31,9 @@ def _step(weights: NDArray[np.float32], evidence: float = 1.0, stop_rate: float 
     return Step(weights, evidence, TEMPI, np.ones(5), 0.01, stop_rate, resume, LEAK)
 
 
+REACHES = Reaches(mode=3, mean=6, wide=20)
+
+
 def _play(mix: NDArray[np.float32], start: int, n: int, tempo: float = 1.0) -> list[Step]:
     places = np.minimum(start + tempo * np.arange(1, n + 1), mix.shape[1] - 1).astype(int)
     return [_step(3 * mix[:, j]) for j in places]
@@ -42,7 +46,7 @@ def _new(mix: NDArray[np.float32]) -> TwoLevelPosterior:
 def _follow(belief: TwoLevelPosterior, steps: list[Step]) -> float:
     for step in steps:
         belief.advance(step)
-    return belief.estimate(3, 6, 20).frame
+    return belief.estimate(REACHES).frame
 
 
 def test_while_everything_is_hot_it_equals_the_plain_filter() -> None:
@@ -64,7 +68,7 @@ def test_while_everything_is_hot_it_equals_the_plain_filter() -> None:
         moving, holding = moving / total, holding / total
         belief.advance(step)
         place = moving.sum(axis=0) + holding
-        got = belief.estimate(3, 6, 20)
+        got = belief.estimate(REACHES)
         want = naive.summarise(moving, holding, TEMPI, naive.densest(place, 3), 6, 20)
         assert (got.frame, got.tempo, got.concentration, got.held) == pytest.approx(want, rel=1e-3, abs=1e-4)
 
@@ -92,7 +96,7 @@ def test_another_tempo_is_followed(tempo: float) -> None:
     belief = _new(mix)
     frame = _follow(belief, _play(mix, 50, 300, tempo))
     assert abs(frame - (50 + 300 * tempo)) < 8
-    assert belief.estimate(3, 6, 20).tempo == pytest.approx(tempo, abs=0.2)
+    assert belief.estimate(REACHES).tempo == pytest.approx(tempo, abs=0.2)
 
 
 @pytest.mark.parametrize(("break_rate", "followed"), [(1e-3, True), (0.0, False)])
@@ -124,7 +128,7 @@ def test_a_stop_holds_the_place_and_a_note_resumes_it() -> None:
     silence = [_step(np.zeros(N_FEATURES, np.float32), 0.0, stop_rate=0.5, resume=0.0)] * 400
     held_at = _follow(belief, silence)
     assert abs(held_at - 400) < 10
-    assert belief.estimate(3, 6, 20).held > 0.9
+    assert belief.estimate(REACHES).held > 0.9
     assert abs(_follow(belief, _play(mix, 400, 100)) - 500) < 5
 
 
@@ -135,17 +139,17 @@ def test_belief_survives_running_past_the_end() -> None:
     silence = [_step(np.zeros(N_FEATURES, np.float32), 0.0, resume=0.0)] * 500
     frame = _follow(belief, silence)
     assert 2 * BLOCK - 10 < frame <= 2 * BLOCK
-    assert belief.estimate(3, 6, 20).concentration == pytest.approx(1.0, abs=0.01)
+    assert belief.estimate(REACHES).concentration == pytest.approx(1.0, abs=0.01)
 
 
 def test_blur_widens_the_belief() -> None:
     mix = _mix(8 * BLOCK)
     belief = _new(mix)
     _follow(belief, _play(mix, 200, 200))
-    before = belief.estimate(3, 6, 8)
+    before = belief.estimate(replace(REACHES, wide=8))
     belief.blur(40)
     belief.advance(_step(np.zeros(N_FEATURES, np.float32), 0.0, resume=0.0))
-    after = belief.estimate(3, 6, 8)
+    after = belief.estimate(replace(REACHES, wide=8))
     assert before.concentration > 0.95
     assert 0.1 < after.concentration < 0.4
 
@@ -157,4 +161,32 @@ def test_expecting_a_place_forgets_the_past() -> None:
     place = np.zeros(8 * BLOCK)
     place[700] = 1.0
     belief.expect(place)
-    assert abs(belief.estimate(3, 6, 20).frame - 700) < POOL
+    assert abs(belief.estimate(REACHES).frame - 700) < POOL
+
+
+def _at_two_positions(share: float) -> TwoLevelPosterior:
+    """Most of the belief at frame 200, `share` of it at frame 700."""
+    belief = _new(_mix(8 * BLOCK))
+    position = np.zeros(8 * BLOCK)
+    position[200], position[700] = 1 - share, share
+    belief.expect(position)
+    return belief
+
+
+@pytest.mark.parametrize(("share", "stays"), [(1e-2, True), (1e-5, False)])
+def test_belief_elsewhere_has_to_outweigh_what_is_near_clearly(share: float, stays: bool) -> None:
+    belief = _at_two_positions(share)
+    near = Near(frame=690, reach=60, jump_log_odds=math.log(1e3))
+    assert abs(belief.estimate(REACHES, near).frame - (700 if stays else 200)) < POOL
+    assert abs(belief.estimate(REACHES).frame - 200) < POOL
+
+
+def test_near_the_estimate_the_mode_is_followed_without_odds() -> None:
+    belief = _at_two_positions(1e-2)
+    assert abs(belief.estimate(REACHES, Near(frame=250, reach=60, jump_log_odds=50.0)).frame - 200) < POOL
+
+
+@pytest.mark.parametrize("frame", [-500, 8 * BLOCK + 500])
+def test_an_estimate_beyond_the_mix_holds_nothing(frame: int) -> None:
+    belief = _at_two_positions(0.1)
+    assert abs(belief.estimate(REACHES, Near(frame=frame, reach=60, jump_log_odds=50.0)).frame - 200) < POOL

@@ -18,17 +18,19 @@ from tests.paths import REPOSITORY
 
 HOP_S = 512 / 22050
 PLAYING = Facts(
-    mix_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99, sounded_s=1.0,
-    silent_s=0.0, held=False, in_cut=False, at_end=False,
+    mix_s=10.0, last_note_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99,
+    sounded_s=1.0, silent_s=0.0, held=False, in_cut=False, at_end=False,
 )  # fmt: skip
 SILENT = replace(PLAYING, silent_s=1.0, sounded_s=0.0)
 REST = (30.0, 40.0)
 """Here the mix has no piano."""
+RESTING = replace(SILENT, mix_s=REST[0], last_note_s=REST[0])
 
 positions = st.one_of(st.none(), st.floats(0, 50))
 facts = st.builds(
     Facts,
     mix_s=positions,
+    last_note_s=positions,
     new=st.booleans(),
     believed=st.sampled_from((True, True, True, False)),
     on_track=st.floats(-12, 12),
@@ -117,10 +119,9 @@ def test_every_reason_belongs_to_a_state_and_every_state_can_be_reached_and_left
         ([(PLAYING, 1.0), (replace(PLAYING, on_track=-1.0, fits_elsewhere=True), 1.0)], Reason.ELSEWHERE),
         ([(PLAYING, 1.0), (SILENT, HOP_S)], Reason.STOPPED),
         ([(PLAYING, 1.0), (replace(SILENT, silent_s=0.2), HOP_S)], Reason.POSITION_KNOWN),
-        ([(PLAYING, 1.0), (replace(SILENT, mix_s=REST[0]), HOP_S)], Reason.RESTS),
-        ([(PLAYING, 1.0), (replace(SILENT, mix_s=REST[0] + 5), HOP_S)], Reason.STOPPED_UNSEEN),
+        ([(PLAYING, 1.0), (RESTING, HOP_S)], Reason.RESTS),
         (
-            [(PLAYING, 1.0), (replace(SILENT, mix_s=REST[0]), HOP_S), (replace(SILENT, mix_s=44, silent_s=14), HOP_S)],
+            [(PLAYING, 1.0), (RESTING, HOP_S), (replace(RESTING, mix_s=44, silent_s=14), HOP_S)],
             Reason.ENTRY_MISSED,
         ),
         ([(PLAYING, 1.0), (replace(SILENT, at_end=True), HOP_S)], Reason.PIECE_OVER),
@@ -157,7 +158,7 @@ def test_a_held_pause_ends_when_the_return_is_confirmed(back: Facts, state: Stat
         ([PLAYING], Reason.POSITION_KNOWN),
         ([PLAYING, SILENT], Reason.GIVEN),
         ([replace(PLAYING, on_track=0.0)], Reason.POSITION_KNOWN),
-        ([PLAYING, replace(SILENT, mix_s=REST[0])], Reason.RESTS),
+        ([PLAYING, RESTING], Reason.RESTS),
     ],
 )
 def test_a_given_position_is_waited_at_where_nothing_plays(before: list[Facts], reason: Reason) -> None:

@@ -181,14 +181,6 @@ def test_a_belief_that_is_away_for_a_moment_moves_nothing(session: Session) -> N
     assert not session.of(Jump)
 
 
-def test_a_mix_in_which_the_piano_is_hard_to_distinguish_announces_no_rest(piece: Piece) -> None:
-    """With the activity low while the piano played, its being low afterwards means nothing."""
-    session = Session(replace(piece, piano_activity=np.full_like(piece.piano_activity, 0.2)))
-    session.feed(playing(10.0, 5.0))
-    session.feed(silent(15.0, 3.0))
-    assert "hard to distinguish" in session.changed(State.PAUSED, 5.0, within_s=1.5).reason
-
-
 def test_a_stop_where_the_mix_has_piano_is_a_pause(session: Session) -> None:
     session.feed(playing(5, 10))
     held = session.feed(silent(15, 2))
