@@ -70,6 +70,8 @@ class TempoFilterConfig(JsonConfig):
         near_s: mix seconds from the estimate up to which the belief is followed wherever its mode is.
         jump_log_odds: log odds by which the belief further away has to outweigh all the belief near the estimate before
             it is reported: continuity is the rule, and the same music elsewhere is no reason to leave.
+        settle_s: seconds of playing from an unknown start in which `jump_log_odds` rises from nothing: a first estimate
+            is a guess, not a course to keep.
         window_lag_s: effective delay of the analysis windows; matters when the tempo differs from the mix's.
         seek_spread_s: standard deviation of the position after a seek (mix s).
     """
@@ -104,6 +106,7 @@ class TempoFilterConfig(JsonConfig):
     concentration_s: float = 0.5
     near_s: float = 1.5
     jump_log_odds: float = 8.0
+    settle_s: float = 5.0
     window_lag_s: float = 0.075
     seek_spread_s: float = 1.5
 
@@ -117,7 +120,7 @@ class TempoFilterConfig(JsonConfig):
         require(0 < self.slowest < 1 < self.fastest, "slowest", self.slowest, "below 1, and fastest above 1")
         require(0 <= self.diffusion < 0.5, "diffusion", self.diffusion, "0..0.5")
         require(0 < self.leak < 1, "leak", self.leak, "between 0 and 1")
-        for name in ("near_s", "jump_log_odds", "seek_spread_s"):
+        for name in ("near_s", "jump_log_odds", "settle_s", "seek_spread_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
         for name in ("silence_gather", "rest_gather"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0..1")
@@ -200,6 +203,7 @@ class TempoFilter:
     def _begin(self) -> None:
         """Expect the piano to begin: anywhere, or where it was sought."""
         self._silent_s = 0.0
+        self._played_s = 0.0
         frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
         near = np.ones(len(frame_s))
         if self._sought_s is not None:
@@ -243,6 +247,7 @@ class TempoFilter:
             self._belief.gather(self._rest_rate(), c.silence_gather * (1 - o.presence))
         step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
         self._belief.advance(step)
+        self._played_s += self._hop_s * o.presence
         belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
         belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
@@ -309,7 +314,8 @@ class TempoFilter:
         reaches = Reaches(c.mode_reach, c.mean_reach, round(c.concentration_s / self._hop_s))
         near = None
         if near_s is not None:
-            near = Near(round(near_s / self._hop_s) - 1, round(c.near_s / self._hop_s), c.jump_log_odds)
+            settled = 1.0 if self._sought_s is not None else min(self._played_s / c.settle_s, 1.0)
+            near = Near(round(near_s / self._hop_s) - 1, round(c.near_s / self._hop_s), settled * c.jump_log_odds)
         e = self._belief.estimate(reaches, near)
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
