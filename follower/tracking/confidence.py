@@ -53,15 +53,15 @@ class Coefficients:
 
 
 # fitted: begin
-# Fit of 2026-11-24: 43 recordings of 13 works from two starts, 11420 beats, 16 rests, 14 silences called pauses.
+# Fit of 2026-11-24: 43 recordings of 13 works from two starts, 11398 beats, 22 rests, 12 silences called pauses.
 # Cross-validated over works: benchmarks/results/confidence_fit.json.
 FITTED: Final = Coefficients(
-    on_track=(1.677, 0.649, 0.25, -2.341),
-    exact=(-0.877, 0.762, 0.26, 2.067, -0.392),
-    gap_share=0.77,
+    on_track=(2.797, 0.914, 0.693, -2.031),
+    exact=(-0.872, 0.785, 0.323, 2.012, -0.399),
+    gap_share=0.735,
     rest_share=0.74,
-    rest_s=124.7,
-    pause=(-2.323, 0.539),
+    rest_s=133.4,
+    pause=(-1.268, 0.503),
 )
 # fitted: end
 

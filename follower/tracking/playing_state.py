@@ -73,7 +73,7 @@ class StateConfig(JsonConfig):
 
     Attributes:
         lost_below: log odds that the estimate is at the piano's position, below which it is lost; a first estimate at
-            once.
+            once. Where 1 % of good instants raise a false alarm: `python -m benchmarks.tracking.confidence_fit`.
         lost_after_s: seconds of playing in a row below `lost_below` until an estimate that was good is lost.
         found_above: log odds above which a lost position is found again.
         found_after_s: seconds of playing in a row above `found_above` until it is found again.
@@ -85,9 +85,9 @@ class StateConfig(JsonConfig):
         max_return_s: seconds of playing that end a pause, however doubtful the position.
     """
 
-    lost_below: float = 1.2
+    lost_below: float = 1.5
     lost_after_s: float = 0.2
-    found_above: float = 1.7
+    found_above: float = 2.0
     found_after_s: float = 0.1
     decide_after_s: float = 0.7
     breath_s: float = 5.0
