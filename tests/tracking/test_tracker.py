@@ -354,7 +354,7 @@ def test_a_moment_that_fits_elsewhere_is_no_loss(session: Session) -> None:
 
 
 def test_a_first_guess_is_lost_until_the_music_confirms_it(session: Session) -> None:
-    guess = session.feed(playing(10, 0.4, concentration=0.6))
+    guess = session.feed(playing(10, 0.4, concentration=0.6, margin=-1.0))
     assert (guess.state, guess.mix_time_s is None) == (State.LOST, False)
     change = session.changed(State.LOST, 0.0, within_s=0.4)
     assert (change.previous, change.reason) == (State.WAITING, "a first guess at the piano's position")
@@ -422,7 +422,7 @@ def test_a_position_that_is_given_in_playing_is_no_loss(session: Session) -> Non
 
 
 def test_confidence_rises_with_concentration_and_falls_when_the_belief_is_elsewhere(session: Session) -> None:
-    low = session.feed(playing(20, 2, concentration=0.8)).confidence
+    low = session.feed(playing(20, 2, concentration=0.6)).confidence
     high = session.feed(playing(22, 2, concentration=0.9999)).confidence
     assert 0.5 <= low < 0.9 * high
     away = session.feed(playing(50, 0.3, concentration=0.7)).confidence
