@@ -132,7 +132,7 @@ def rests_and_stops(presence: NDArray[np.float64], truth: Truth, hop_s: float) -
         hop_s: seconds per hop.
     """
     silent = presence < TempoFilterConfig().silence
-    known = _known(truth, hop_s * np.arange(1, len(presence) + 1))
+    known = _known(truth, hop_s * np.arange(1, len(presence) + 1, dtype=np.float64))
     changes = np.flatnonzero(np.diff(silent.astype(np.int8), prepend=0, append=0))
     playing, goes_on, ahead = (round(s / hop_s) for s in (PLAYING_S, GOES_ON_S, AHEAD_S))
     for begin, end in zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True):
