@@ -6,8 +6,8 @@
 The live piano's features are computed once per scenario; then filter and tracker run alone, once with
 `TempoFilterConfig` as it is and once for each value of `VALUES`, among them those of earlier versions. Prints, for
 each pool of scenarios, the live metric and the jumps, and whether the present values generalise: for each work, how
-they compare with the value that is best on all other works. Both say which value is better, not how good the follower
-is: the constants were chosen on performances like these.
+they compare with the value that is best on all other works. That says which values are better, not how good the
+follower is: the constants were chosen on performances like these.
 
 With `--record` the figures go into `benchmarks/results/filter_grid_START.json`.
 """
@@ -255,9 +255,9 @@ def main() -> None:
     print_rows(rows)
     print_rows(folds)
     if args.record:
-        pools = " ".join(f"--pool '{p}'" for p in args.pool)
-        command = f"python -m benchmarks.inference.filter_grid SCENARIO... --start {args.start} {pools} --record"
-        record(f"filter_grid_{args.start}", {"rows": rows, "folds": folds}, command)
+        options = [f"--constant {name}" for name in args.constant or ()] + [f"--pool '{p}'" for p in args.pool]
+        command = ["python -m benchmarks.inference.filter_grid SCENARIO... --start", args.start, *options, "--record"]
+        record(f"filter_grid_{args.start}", {"rows": rows, "folds": folds}, " ".join(command))
 
 
 if __name__ == "__main__":
