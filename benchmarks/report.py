@@ -68,6 +68,19 @@ DRIFT: Final[Mapping[str, str]] = {
     "minutes": "minutes", "ppm": "ppm", "found_ppm": "found ppm", "drop_outs": "drop-outs",
     "largest_error_ms": "largest error ms", "jumps": "jumps",
 }  # fmt: skip
+GRID: Final[Mapping[str, str]] = {
+    "pool": "performances", "constant": "constant", "value": "value", "beats": "beats", "median_ms": "median ms",
+    "over_100_ms_pct": ">100", "over_200_ms_pct": ">200", "over_500_ms_pct": ">500 ms, %", "jumps": "jumps",
+    "false_jumps": "false",
+}  # fmt: skip
+FOLDS: Final[Mapping[str, str]] = {
+    "constant": "constant", "values": "others tried", "works": "works", "near_best": "present near the best",
+    "present_pct": "present: >500 ms, %", "best_pct": "best of all", "chosen_pct": "chosen on other works",
+}  # fmt: skip
+RESTS: Final[Mapping[str, str]] = {
+    "rule": "rule", "threshold": "activity above which it is a stop", "rests": "rests",
+    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_rests_pct": "called rests, %",
+}  # fmt: skip
 MUSIC: Final[Mapping[str, str]] = {
     "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",
     "roughness_db": "roughness dB", "dips_pct": "dips %",
@@ -212,6 +225,17 @@ def confidence_fit() -> str:
     return with_origin(table, result)
 
 
+def filter_grid(start: str) -> str:
+    """The filter with other values of its constants, and how its own do on works that others are chosen without."""
+    result = load(f"filter_grid_{start}")
+
+    def table(name: str, columns: Mapping[str, str]) -> str:
+        rows = result.tables[name]
+        return markdown(list(columns.values()), ([_cell(row, key) for key in columns] for row in rows))
+
+    return with_origin(f"{table('rows', GRID)}\n\n{table('folds', FOLDS)}", result)
+
+
 def summary() -> str:
     """README.md: the live system beside the offline ones."""
     results = [load(name) for name in ("accuracy", "untouched", "offline", "offline_performances")]
@@ -265,6 +289,9 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "peers": lambda: plain("peers"),
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),
+    "filter_grid": lambda: filter_grid("unknown"),
+    "filter_grid_known": lambda: filter_grid("known"),
+    "rests": lambda: plain("rests", columns=RESTS),
     "bleed": lambda: plain("bleed"),
     "map_ablation": lambda: plain("map_ablation", columns=MAP),
     "map_consistency": lambda: plain("map_consistency", columns=CONSISTENCY),
