@@ -16,7 +16,7 @@ MAX_AWAY_S = 30.0
 
 
 def resumed_place_s(path: Path, now_s: float) -> float:
-    """Where the orchestra recording stands now, as far as a file of positions tells.
+    """Where the orchestra recording stands now, as far as a file of positions says.
 
     The last position is carried on, at its rate, over the time since the file was last written; in a state in which
     the orchestra waits it stays.

@@ -18,9 +18,9 @@ from follower.session.source import Source
 from follower.version import program_version
 
 LATE_MS = 1000.0
-"""Positions this late are told: the computer does not keep up."""
+"""Positions this late are reported: the computer does not keep up."""
 REFUSED_AGAIN_S = 10.0
-"""Audio that cannot be used is told at most this often (s of audio)."""
+"""Audio that cannot be used is reported at most this often (s of audio)."""
 IN_TIME_MS = 300.0
 """Positions this late at most are in time again."""
 
@@ -128,7 +128,7 @@ def run(
             healthy.remove(sink)
             notice(f"{sink.name} is no longer written: {sink.failure}")
 
-    def report_lateness(event: Event) -> None:
+    def report_delay(event: Event) -> None:
         nonlocal late
         if not isinstance(event, Position) or event.latency_ms is None:
             return
@@ -158,7 +158,7 @@ def run(
         for event in heard(item):
             event = stamped(event, item, engine.sample_rate_hz, clock)
             emit(event)
-            report_lateness(event)
+            report_delay(event)
         blocks += 1
     for event in engine.finish():
         emit(event)

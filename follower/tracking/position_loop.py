@@ -133,7 +133,7 @@ class PositionLoop:
         self.mix_s, self._tempo, self._away_s = mix_s, rate, 0.0
 
     def cue(self, mix_s: float) -> None:
-        """Wait at this position (mix s) for the piano, whose first notes tell the rate."""
+        """Wait at this position (mix s) for the piano, whose first notes give the rate."""
         self.put(mix_s, 0.0)
         self._cued = True
 
