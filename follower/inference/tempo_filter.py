@@ -163,7 +163,7 @@ def create(piece: Piece) -> TempoFilter:
 
 
 class TempoFilter:
-    """A `Frontier`: forward filter over tempo and place, in bounded work per hop."""
+    """A `Frontier`: forward filter over tempo and position, in bounded work per hop."""
 
     def __init__(self, reference: Reference, config: TempoFilterConfig) -> None:
         """Allocate the belief over `reference`."""
@@ -221,7 +221,7 @@ class TempoFilter:
             self._belief.advance(step)
 
     def seek(self, mix_s: float) -> None:
-        """Expect the piano to go on near this place of the mix (s)."""
+        """Expect the piano to go on near this position of the mix (s)."""
         self._sought_s = mix_s
         self._start_detector.seek(self._observer.started)
         self._begin()

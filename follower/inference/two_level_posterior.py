@@ -1,8 +1,8 @@
-"""The belief over tempo and place at two resolutions, in bounded work per hop.
+"""The belief over tempo and position at two resolutions, in bounded work per hop.
 
-The *fine* level has one position per frame of the mix, but only in the `hot` blocks, where there is belief worth the
+The *fine* level has one position per frame of the mix, but only in the active blocks, where there is belief worth the
 work. The *coarse* level pools `POOL` frames, covers the whole mix and makes one step every `POOL` hops; it brings
-back places the fine level has left: a repeat, a skip, the unknown start of a long movement.
+back positions that the fine level has left: a repeat, a skip, the unknown start of a long movement.
 """
 
 from __future__ import annotations
@@ -104,12 +104,12 @@ class _Level:
         self.features, self.activity = features, activity
         self.moving, self._next_moving = np.zeros((2, n_tempi, n), np.float32)
         self.holding, self._next_holding = np.zeros((2, 1, n), np.float32)
-        self.place, self._likelihood, self._stop = np.zeros((3, n), np.float32)
+        self.marginal, self._likelihood, self._stop = np.zeros((3, n), np.float32)
         self.phase = np.zeros(n_tempi)
         self.total = 1.0
 
     def clear(self) -> None:
-        for a in (self.moving, self._next_moving, self.holding, self._next_holding, self.place):
+        for a in (self.moving, self._next_moving, self.holding, self._next_holding, self.marginal):
             a[:] = 0
         self.phase[:] = 0
         self.total = 1.0
@@ -149,7 +149,7 @@ class _Level:
             self.block,
             self._next_moving,
             self._next_holding[0],
-            self.place,
+            self.marginal,
         )
         self.moving, self._next_moving = self._next_moving, self.moving
         self.holding, self._next_holding = self._next_holding, self.holding
@@ -161,7 +161,7 @@ class _Level:
             at = slice(int(b) * self.block, (int(b) + 1) * self.block)
             for a in (self.moving, self._next_moving, self.holding, self._next_holding):
                 a[:, at] = 0
-            self.place[at] = 0
+            self.marginal[at] = 0
 
 
 class TwoLevelPosterior:
@@ -201,17 +201,17 @@ class TwoLevelPosterior:
         """Frames evaluated finely in the next hop: the measure of work."""
         return len(self._active) * BLOCK
 
-    def expect(self, place: NDArray[np.float64]) -> None:
-        """Replace all belief by `place` (n,), which sums to 1, at tempi from the prior."""
+    def expect(self, positions: NDArray[np.float64]) -> None:
+        """Replace all belief by `positions` (n,), which sums to 1, at tempi from the prior."""
         self._fine.clear()
         self._coarse.clear()
-        moving = (self._prior[:, None] * place).astype(np.float32)
+        moving = (self._prior[:, None] * positions).astype(np.float32)
         kernels.pool_blocks(moving, 1.0, POOL, self._all_blocks, BLOCK, self._coarse.moving)
-        np.sum(self._coarse.moving, axis=0, out=self._coarse.place)
+        np.sum(self._coarse.moving, axis=0, out=self._coarse.marginal)
         self._active = np.empty(0, np.int64)
         self._choose_active()
         self._begin_round()
-        self.mode = int(np.argmax(place))
+        self.mode = int(np.argmax(positions))
 
     def _begin_round(self) -> None:
         self._hops = 0
@@ -263,14 +263,14 @@ class TwoLevelPosterior:
         coarse.advance(step, self._sum_log, self._prior, self._all_blocks)
         kernels.pool_blocks(fine.moving, 1 / fine.total, POOL, self._active, BLOCK, coarse.moving)
         kernels.pool_blocks(fine.holding, 1 / fine.total, POOL, self._active, BLOCK, coarse.holding)
-        kernels.pool_blocks(fine.place[None], 1 / fine.total, POOL, self._active, BLOCK, coarse.place[None])
+        kernels.pool_blocks(fine.marginal[None], 1 / fine.total, POOL, self._active, BLOCK, coarse.marginal[None])
         self._choose_active()
 
     def _choose_active(self) -> None:
         """Make the blocks with the most belief active, and the ones their belief moves into."""
         fine, coarse = self._fine, self._coarse
         mass = np.zeros(self._n_blocks)
-        kernels.block_sums(coarse.place, BLOCK // POOL, mass)
+        kernels.block_sums(coarse.marginal, BLOCK // POOL, mass)
         coarse.total = float(np.sum(mass))
         wanted = mass
         wanted[1:] = np.maximum(wanted[1:], mass[:-1])
@@ -281,7 +281,9 @@ class TwoLevelPosterior:
         fine.zero(cooled)
         kernels.spread_blocks(coarse.moving, fine.total / coarse.total, POOL, heated, BLOCK, fine.moving)
         kernels.spread_blocks(coarse.holding, fine.total / coarse.total, POOL, heated, BLOCK, fine.holding)
-        kernels.spread_blocks(coarse.place[None], fine.total / coarse.total, POOL, heated, BLOCK, fine.place[None])
+        kernels.spread_blocks(
+            coarse.marginal[None], fine.total / coarse.total, POOL, heated, BLOCK, fine.marginal[None]
+        )
         self._active = active
 
     def estimate(self, reaches: Reaches, near: Near | None = None) -> Estimate:
@@ -290,20 +292,27 @@ class TwoLevelPosterior:
         With `near`, the mode is looked for there first: belief elsewhere has to outweigh it clearly.
         """
         fine = self._fine
-        self.mode = kernels.densest(fine.place, reaches.mode)
+        self.mode = kernels.densest(fine.marginal, reaches.mode)
         if near is not None and abs(self.mode - near.frame) > near.reach:
             self._stay(reaches, near)
         return Estimate(
             *kernels.summarise(
-                fine.moving, fine.holding[0], fine.place, fine.total, self._tempi, self.mode, reaches.mean, reaches.wide
+                fine.moving,
+                fine.holding[0],
+                fine.marginal,
+                fine.total,
+                self._tempi,
+                self.mode,
+                reaches.mean,
+                reaches.wide,
             )
         )
 
     def _stay(self, reaches: Reaches, near: Near) -> None:
         """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs all that is near."""
-        place = self._fine.place
-        first = min(max(near.frame - near.reach, 0), len(place) - 1)
-        here = place[first : max(near.frame + near.reach, first) + 1]
-        there = place[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]
+        marginal = self._fine.marginal
+        first = min(max(near.frame - near.reach, 0), len(marginal) - 1)
+        here = marginal[first : max(near.frame + near.reach, first) + 1]
+        there = marginal[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]
         if float(np.sum(there)) < float(np.sum(here)) * math.exp(near.jump_log_odds):
             self.mode = first + kernels.densest(here, reaches.mode)

@@ -82,7 +82,7 @@ def advance(
     block: int,
     new_moving: NDArray[np.float32],
     new_holding: NDArray[np.float32],
-    place: NDArray[np.float32],
+    marginal: NDArray[np.float32],
 ) -> float:
     """One step of the filter in the blocks named; return the mass there. Other blocks must hold zeros.
 
@@ -102,7 +102,7 @@ def advance(
         block: positions per block.
         new_moving: (r, n), written in those blocks.
         new_holding: (n,), written in those blocks.
-        place: (n,), the new belief summed over tempi and holding, written in those blocks.
+        marginal: (n,), the new belief summed over tempi and holding, written in those blocks.
     """
     n_tempi, n = moving.shape
     away = np.float32(diffusion * scale)
@@ -115,7 +115,7 @@ def advance(
     for b in blocks:
         first = b * block
         end = min(first + block, n)
-        here = place[first:end]
+        here = marginal[first:end]
         here[:] = 0
         for r in range(n_tempi):
             row = moving[r]
@@ -129,13 +129,13 @@ def advance(
             same, up, down = moving[r], moving[min(r + 1, n_tempi - 1)], moving[max(r - 1, 0)]
             out = new_moving[r]
             again = np.float32(resume * scale) * tempo_prior[r]
-            keep_most, keep_some = stay * tempo_gain[r], away * tempo_gain[r]
+            keep_share, spread_share = stay * tempo_gain[r], away * tempo_gain[r]
             start = min(max(first, d), end)
             for j in range(first, start):
                 out[j] = add * likelihood[j]
             for j in range(start, end):
                 i = j - d
-                belief = (keep_most * same[i] + keep_some * (up[i] + down[i])) * (one - stop[i])
+                belief = (keep_share * same[i] + spread_share * (up[i] + down[i])) * (one - stop[i])
                 out[j] = (belief + again * holding[i] + add) * likelihood[j]
             for j in range(first, end):
                 here[j - first] += out[j]
@@ -296,16 +296,16 @@ def warmup() -> None:
     """Compile (or load from numba's cache) every kernel of this file."""
     n, blocks = 8, np.arange(2)
     moving, other = np.full((3, n), 0.1, np.float32), np.zeros((3, n), np.float32)
-    holding, line, place = np.zeros((3, n), np.float32)
+    holding, line, marginal = np.zeros((3, n), np.float32)
     decaying_maximum(np.ones((3, 2)), 0.5)
     top = scores(np.ones((4, n), np.float32), np.ones(4, np.float32), blocks, 4, line)
     likelihoods(line, top, blocks, 4)
     shift, prior = np.array([0, 1, 2]), np.full(3, 1 / 3, np.float32)
     out = holding.copy()
-    advance(moving, holding, 1.0, shift, 0.01, holding, 1.0, prior, prior, 1e-9, line, blocks, 4, other, out, place)
+    advance(moving, holding, 1.0, shift, 0.01, holding, 1.0, prior, prior, 1e-9, line, blocks, 4, other, out, marginal)
     gather_tempo(moving, 1, 0.1, blocks, 4)
     pool_blocks(moving, 1.0, 2, blocks, 4, np.zeros((3, 4), np.float32))
     spread_blocks(np.ones((3, 4), np.float32), 1.0, 2, blocks, 4, moving)
     blur_blocks(moving, 1, blocks, 4)
-    block_sums(place, 4, np.zeros(2))
-    summarise(moving, holding, place, 1.0, np.ones(3), densest(place, 2), 2, 4)
+    block_sums(marginal, 4, np.zeros(2))
+    summarise(moving, holding, marginal, 1.0, np.ones(3), densest(marginal, 2), 2, 4)

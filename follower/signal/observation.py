@@ -20,7 +20,7 @@ from follower.config import FeatureConfig, JsonConfig, require
 from follower.kernels import tempo_filter as kernels
 
 TINY = 1e-7
-"""Smallest amplitude told apart from digital silence (full scale 1)."""
+"""Smallest amplitude distinguished from digital silence (full scale 1)."""
 PARTS: Final = ("sustain", "onset", "swell", "salience")
 """What an observation consists of, in the order of the rows of `ReferenceObservations.features`."""
 FAINT: Final = np.float32(0.01)
@@ -152,7 +152,7 @@ class PartWeights(JsonConfig):
     salience: float
 
     def of(self, observation: Observation) -> NDArray[np.float32]:
-        """Return (4 * 88,): a hop's log likelihood at each place is its product with the mix's features."""
+        """Return (4 * 88,): a hop's log likelihood at each position is its product with the mix's features."""
         o = observation
         weights = (self.sustain * o.novelty, self.onset, self.swell, self.salience * o.novelty)
         product = (o.parts * np.array(weights, np.float32)[:, None]).ravel()
