@@ -63,6 +63,8 @@ class TempoFilterConfig(JsonConfig):
             tempo of a phrase's last notes says little about what follows.
         rest_after_s: silence after which the orchestra leads.
         rest_gather: share of belief per hop that takes the tempo expected in a rest while the orchestra leads.
+        lead_s: time constant, from `rest_after_s` on, in which the orchestra goes from the pianist's usual ratio to its
+            own tempo.
         silence: presence below which the piano counts as silent.
         mode_reach: half width, in frames, of the window in which belief is summed to find the mode.
         mean_reach: half width, in frames, of the mean round the mode.
@@ -100,6 +102,7 @@ class TempoFilterConfig(JsonConfig):
     silence_gather: float = 0.03
     rest_after_s: float = 4.0
     rest_gather: float = 0.02
+    lead_s: float = 2.0
     silence: float = 0.1
     mode_reach: int = 4
     mean_reach: int = 6
@@ -120,7 +123,7 @@ class TempoFilterConfig(JsonConfig):
         require(0 < self.slowest < 1 < self.fastest, "slowest", self.slowest, "below 1, and fastest above 1")
         require(0 <= self.diffusion < 0.5, "diffusion", self.diffusion, "0..0.5")
         require(0 < self.leak < 1, "leak", self.leak, "between 0 and 1")
-        for name in ("near_s", "jump_log_odds", "settle_s", "seek_spread_s"):
+        for name in ("lead_s", "near_s", "jump_log_odds", "settle_s", "seek_spread_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
         for name in ("silence_gather", "rest_gather"):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0..1")
@@ -286,8 +289,10 @@ class TempoFilter:
         )
 
     def _rest_rate(self) -> float:
-        """Frames of the mix per hop where the piano rests: the orchestra's own tempo, times what this pianist plays."""
-        return float(self._reference.rest_tempo[self._belief.mode]) * self._usual_ratio
+        """Frames of the mix per hop where the piano rests: the orchestra's own tempo, at first times this pianist's."""
+        led_s = max(self._silent_s - self._config.rest_after_s, 0.0)
+        ratio = self._usual_ratio ** math.exp(-led_s / self._config.lead_s)
+        return float(self._reference.rest_tempo[self._belief.mode]) * ratio
 
     def _rest(self) -> Step:
         """The step of a hop in which the orchestra leads: every state moves at its tempo, and takes it over."""
