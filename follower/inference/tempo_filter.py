@@ -291,8 +291,8 @@ class TempoFilter:
     def _rest_rate(self) -> float:
         """Frames of the mix per hop where the piano rests: the orchestra's own tempo, at first times this pianist's."""
         led_s = max(self._silent_s - self._config.rest_after_s, 0.0)
-        ratio = self._usual_ratio ** math.exp(-led_s / self._config.lead_s)
-        return float(self._reference.rest_tempo[self._belief.mode]) * ratio
+        share = math.exp(-led_s / self._config.lead_s)
+        return float(self._reference.rest_tempo[self._belief.mode]) * math.pow(self._usual_ratio, share)
 
     def _rest(self) -> Step:
         """The step of a hop in which the orchestra leads: every state moves at its tempo, and takes it over."""
