@@ -56,9 +56,9 @@ class Coefficients:
 # Fit of 2026-11-24: 43 recordings of 13 works from two starts, 11398 beats, 22 rests, 12 silences called pauses.
 # Cross-validated over works: benchmarks/results/confidence_fit.json.
 FITTED: Final = Coefficients(
-    on_track=(2.797, 0.914, 0.693, -2.031),
-    exact=(-0.872, 0.785, 0.323, 2.012, -0.399),
-    gap_share=0.735,
+    on_track=(2.395, 1.27, 0.621, -1.144),
+    exact=(-0.798, 0.773, 0.332, 2.169, -0.4),
+    gap_share=0.734,
     rest_share=0.74,
     rest_s=133.4,
     pause=(-1.268, 0.503),
