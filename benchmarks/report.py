@@ -69,7 +69,7 @@ DRIFT: Final[Mapping[str, str]] = {
     "largest_error_ms": "largest error ms", "jumps": "jumps",
 }  # fmt: skip
 GRID: Final[Mapping[str, str]] = {
-    "pool": "performances", "constant": "constant", "value": "value", "beats": "beats", "median_ms": "median ms",
+    "pool": "recordings", "constant": "constant", "value": "value", "beats": "beats", "median_ms": "median ms",
     "over_100_ms_pct": ">100", "over_200_ms_pct": ">200", "over_500_ms_pct": ">500 ms, %", "jumps": "jumps",
     "false_jumps": "false",
 }  # fmt: skip
@@ -225,15 +225,12 @@ def confidence_fit() -> str:
     return with_origin(table, result)
 
 
-def filter_grid(start: str) -> str:
+def filter_grid() -> str:
     """The filter with other values of its constants, and how its own do on works that others are chosen without."""
-    result = load(f"filter_grid_{start}")
-
-    def table(name: str, columns: Mapping[str, str]) -> str:
-        rows = result.tables[name]
-        return markdown(list(columns.values()), ([_cell(row, key) for key in columns] for row in rows))
-
-    return with_origin(f"{table('rows', GRID)}\n\n{table('folds', FOLDS)}", result)
+    result = load("filter_grid_unknown")
+    values = markdown(list(GRID.values()), ([_cell(row, key) for key in GRID] for row in result.tables["rows"]))
+    folds = markdown(list(FOLDS.values()), ([number(row[key], 2) for key in FOLDS] for row in result.tables["folds"]))
+    return with_origin(f"{values}\n\n{folds}", result)
 
 
 def summary() -> str:
@@ -289,8 +286,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "peers": lambda: plain("peers"),
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),
-    "filter_grid": lambda: filter_grid("unknown"),
-    "filter_grid_known": lambda: filter_grid("known"),
+    "filter_grid": filter_grid,
     "rests": lambda: plain("rests", columns=RESTS),
     "bleed": lambda: plain("bleed"),
     "map_ablation": lambda: plain("map_ablation", columns=MAP),
