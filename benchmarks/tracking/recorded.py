@@ -30,18 +30,22 @@ class Recorded:
     Attributes:
         scenario: what was played, with its truth.
         piece: prepared.
-        rows: (n, 5), of each hop's belief the position (NaN where unknown), rate, concentration, presence, margin.
+        start_s: where the pianist was known to begin (mix s); None from an unknown start.
+        rows: (n, 6), of each hop's belief the position, rate, concentration, presence, margin and the rate expected in a
+            rest; NaN where it is unknown.
     """
 
     scenario: Scenario
     piece: Piece
+    start_s: float | None
     rows: NDArray[np.float64]
 
     def estimates(self) -> Iterator[tuple[Position, Evidence]]:
         """Follow the beliefs: each position that is known, with what speaks for it."""
-        tracker, hop_samples = _tracker(self.piece), self.piece.feature_config.hop_samples
-        for k, (mix_s, *others) in enumerate(self.rows.tolist()):
-            events = tracker.update(Belief(None if np.isnan(mix_s) else mix_s, *others), (k + 1) * hop_samples)
+        tracker, hop_samples = _tracker(self.piece, self.start_s), self.piece.feature_config.hop_samples
+        for k, (mix_s, *others, rest_rate) in enumerate(self.rows.tolist()):
+            belief = Belief(_known(mix_s), *others, rest_rate=_known(rest_rate))
+            events = tracker.update(belief, (k + 1) * hop_samples)
             for event in events:
                 if isinstance(event, Position) and event.orchestra_time_s is not None:
                     yield event, tracker.evidence
@@ -54,22 +58,29 @@ def record_beliefs(folder: Path, caches: Path, method: str, kept: Path | None) -
     start_s = piece.map.to_mix(float(scenario.truth.orchestra_s[0]))
     frames: list[FeatureFrames] = []
     made = []
-    for known_start in (False, True):
-        path = None if kept is None else kept / f"{scenario.name}.{method}{'.known' if known_start else ''}.npy"
+    for from_s in (None, start_s):
+        path = None if kept is None else kept / f"{scenario.name}.{method}{'' if from_s is None else '.known'}.npy"
         if path is not None and path.exists():
-            made.append(Recorded(scenario, piece, np.load(path)))
+            made.append(Recorded(scenario, piece, from_s, np.load(path)))
             continue
         frames = frames or _frames(scenario, piece)
-        rows = _rows(frames, piece, method, start_s if known_start else None)
+        rows = _rows(frames, piece, method, from_s)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, rows)
-        made.append(Recorded(scenario, piece, rows))
+        made.append(Recorded(scenario, piece, from_s, rows))
     return made
 
 
-def _tracker(piece: Piece) -> Tracker:
-    return Tracker(piece, piece.feature_config.sample_rate_hz)
+def _tracker(piece: Piece, start_s: float | None) -> Tracker:
+    tracker = Tracker(piece, piece.feature_config.sample_rate_hz)
+    if start_s is not None:
+        tracker.move_to(start_s)
+    return tracker
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _frames(scenario: Scenario, piece: Piece) -> list[FeatureFrames]:
@@ -81,7 +92,7 @@ def _frames(scenario: Scenario, piece: Piece) -> list[FeatureFrames]:
 
 
 def _rows(frames: list[FeatureFrames], piece: Piece, method: str, start_s: float | None) -> NDArray[np.float64]:
-    frontier, tracker = create_frontier(method, piece), _tracker(piece)
+    frontier, tracker = create_frontier(method, piece), _tracker(piece, start_s)
     if start_s is not None:
         frontier.seek(start_s)
     rows: list[list[float]] = []
@@ -89,5 +100,6 @@ def _rows(frames: list[FeatureFrames], piece: Piece, method: str, start_s: float
         for pitch, mfcc, rms in zip(part.pitch, part.mfcc, part.rms, strict=True):
             b = frontier.update(Frame(pitch, mfcc, float(rms)), tracker.mix_s)
             tracker.update(b, (len(rows) + 1) * piece.feature_config.hop_samples)
-            rows.append([np.nan if b.mix_s is None else b.mix_s, b.rate, b.concentration, b.presence, b.margin])
+            known = [np.nan if x is None else x for x in (b.mix_s, b.rest_rate)]
+            rows.append([known[0], b.rate, b.concentration, b.presence, b.margin, known[1]])
     return np.array(rows, dtype=np.float64)
