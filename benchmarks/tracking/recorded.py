@@ -31,8 +31,8 @@ class Recorded:
         scenario: what was played, with its truth.
         piece: prepared.
         start_s: where the pianist was known to begin (mix s); None from an unknown start.
-        rows: (n, 6), of each hop's belief the position, rate, concentration, presence, margin and the rate expected in a
-            rest; NaN where it is unknown.
+        rows: (n, 6), of each hop's belief the position, rate, concentration, presence, margin and the rate expected in
+            a rest; NaN where it is unknown.
     """
 
     scenario: Scenario
@@ -43,8 +43,8 @@ class Recorded:
     def estimates(self) -> Iterator[tuple[Position, Evidence]]:
         """Follow the beliefs: each position that is known, with what speaks for it."""
         tracker, hop_samples = _tracker(self.piece, self.start_s), self.piece.feature_config.hop_samples
-        for k, (mix_s, *others, rest_rate) in enumerate(self.rows.tolist()):
-            belief = Belief(_known(mix_s), *others, rest_rate=_known(rest_rate))
+        for k, (mix_s, rate, concentration, presence, margin, rest_rate) in enumerate(self.rows.tolist()):
+            belief = Belief(_known(mix_s), rate, concentration, presence, margin, _known(rest_rate))
             events = tracker.update(belief, (k + 1) * hop_samples)
             for event in events:
                 if isinstance(event, Position) and event.orchestra_time_s is not None:
