@@ -53,15 +53,15 @@ class Coefficients:
 
 
 # fitted: begin
-# Fit of 2026-11-24: 43 recordings of 13 works from two starts, 11398 beats, 22 rests, 12 silences called pauses.
+# Fit of 2026-11-24: 43 recordings of 13 works from two starts, 11414 beats, 22 rests, 12 silences called pauses.
 # Cross-validated over works: benchmarks/results/confidence_fit.json.
 FITTED: Final = Coefficients(
-    on_track=(2.395, 1.27, 0.621, -1.144),
-    exact=(-0.798, 0.773, 0.332, 2.169, -0.4),
-    gap_share=0.734,
-    rest_share=0.74,
-    rest_s=133.4,
-    pause=(-1.268, 0.503),
+    on_track=(2.45, 1.258, 0.626, -2.027),
+    exact=(-0.266, 0.804, 0.321, 2.125, -0.264),
+    gap_share=0.736,
+    rest_share=0.58,
+    rest_s=139.2,
+    pause=(-1.178, 0.843),
 )
 # fitted: end
 
