@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from offline_prep.notebook.librosa_loader import load_librosa
 
 # Test modules import librosa when they are collected, in several processes at once.
 load_librosa()
+
+# Under nohup a hang-up is ignored, and what the tests start would inherit that.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
