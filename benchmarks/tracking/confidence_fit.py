@@ -53,7 +53,7 @@ from follower.tracking.playing_state import StateConfig
 
 MODULE = ROOT / "follower" / "tracking" / "confidence.py"
 SAMPLE = ROOT / "tests" / "data" / "confidence_rows.npz"
-SAMPLE_BEATS = 3000
+SAMPLE_BEATS = 4000
 FOLDS = 6
 COMMAND = "python -m benchmarks.tracking.confidence_fit SCENARIO... --caches DIR"
 RANGES = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 1.0)
