@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -14,6 +15,19 @@ def require(condition: bool, name: str, value: object, expected: str) -> None:
     """Raise `ConfigError` naming the field, its value and what was expected, unless `condition` holds."""
     if not condition:
         raise ConfigError(f"{name} is {value!r}; expected {expected}")
+
+
+def require_spans_and_shares(config: JsonConfig, others: Sequence[str] = ()) -> None:
+    """Check that every field in seconds is more than 0, and every other one but `others` between 0 and 1.
+
+    Raises:
+        ConfigError: a field is out of range.
+    """
+    for name, value in vars(config).items():
+        if name.endswith("_s"):
+            require(value > 0, name, value, "more than 0")
+        elif name not in others:
+            require(0 < value < 1, name, value, "between 0 and 1")
 
 
 def _decode(hint: Any, value: Any, name: str) -> Any:

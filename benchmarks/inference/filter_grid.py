@@ -51,6 +51,8 @@ VALUES: Final[Mapping[str, Sequence[Any]]] = {
     "silence_gather": (0.0, 0.08),
     "near_s": (0.75, 4.0),
     "jump_log_odds": (0.01, 4.0, 12.0),
+    "settle_s": (0.01, 15.0),
+    "lead_s": (0.01, 5.0, 1e9),
     "seek_spread_s": (0.75, 3.0),
 }
 """What is tried beside the present value."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from follower.config import JsonConfig, require
+from follower.config import JsonConfig, require_spans_and_shares
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,7 @@ class ActivityConfig(JsonConfig):
         Raises:
             ConfigError: a field is out of range.
         """
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.name.endswith("_s"):
-                require(value > 0, f.name, value, "more than 0")
-            else:
-                require(0 < value < 1, f.name, value, "between 0 and 1")
+        require_spans_and_shares(self)
 
 
 class PianoActivity:

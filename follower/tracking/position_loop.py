@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from follower.config import JsonConfig, require
+from follower.config import JsonConfig, require, require_spans_and_shares
 from follower.inference.base import Belief
 
 
@@ -60,12 +60,7 @@ class LoopConfig(JsonConfig):
         Raises:
             ConfigError: a field is out of range.
         """
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.name.endswith("_s"):
-                require(value > 0, f.name, value, "more than 0")
-            elif not f.name.endswith("_rate"):
-                require(0 < value < 1, f.name, value, "between 0 and 1")
+        require_spans_and_shares(self, others=("min_lead_rate", "max_lead_rate"))
         require(
             0 < self.min_lead_rate < self.max_lead_rate,
             "min_lead_rate",

@@ -20,18 +20,11 @@ from follower.protocol.address import Address
 from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.protocol.osc_arguments import decode_osc
 from follower.session.controls import Control, ControlQueue, Refused
+from tests.controls import ArrivalQueue
 
 
-class WaitingQueue(ControlQueue):
+class WaitingQueue(ArrivalQueue):
     """Lets a test wait for the next control."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived = threading.Semaphore(0)
-
-    def put(self, control: Control) -> None:
-        super().put(control)
-        self.arrived.release()
 
     def next(self) -> Control:
         assert self.arrived.acquire(timeout=10.0)

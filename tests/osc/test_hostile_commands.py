@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 
 import pytest
 
@@ -12,21 +11,11 @@ from follower.engine import Engine
 from follower.events import AudioBlock, Notice, Position
 from follower.osc.control import OscControl
 from follower.protocol.address import Address
-from follower.session.controls import Control, ControlQueue
 from follower.session.runner import run
 from follower.testing import SOUND_RATE_HZ, ListSink, ScriptedSource, make_piece, make_sound
+from tests.controls import ArrivalQueue
 
 WAIT_S = 20.0
-
-
-class Arrivals(ControlQueue):
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived = threading.Semaphore(0)
-
-    def put(self, control: Control) -> None:
-        super().put(control)
-        self.arrived.release()
 
 
 def playback(time_s: float, rate: float) -> bytes:
@@ -37,7 +26,7 @@ def playback(time_s: float, rate: float) -> bytes:
 def test_it_is_told_and_the_performance_goes_on(dgram: bytes) -> None:
     sound = make_sound(4.0)
     half = len(sound) // 2
-    controls, sink = Arrivals(), ListSink()
+    controls, sink = ArrivalQueue(), ListSink()
     with OscControl(Address("127.0.0.1", 0), controls, lambda: None) as control:
 
         def send() -> None:

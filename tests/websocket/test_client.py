@@ -14,12 +14,13 @@ from follower.protocol.codec import decode_message, to_object
 from follower.protocol.commands import Pause, PlaybackPosition, Resume, Seek, Start, Stop
 from follower.protocol.conversion import message_of, position_of
 from follower.protocol.messages import PositionMessage
-from follower.session.controls import Control, ControlQueue
+from follower.session.controls import ControlQueue
 from follower.session.extrapolation import MAX_EXTRAPOLATION_S, orchestra_time_at
 from follower.testing import SESSION, position
 from follower.websocket.access import Access
 from follower.websocket.client import BACKOFF_S, ClockOffset, FollowerClient
 from follower.websocket.sink import WebSocketSink
+from tests.controls import ArrivalQueue
 
 WAIT_S = 10.0
 AT_20 = Position(0, 0, 44100, 20.0, 21.0, 1.5, 0.9, State.FOLLOWING, 100.0, 3.0)
@@ -121,18 +122,8 @@ def test_it_follows_and_extrapolates_on_its_own_clock() -> None:
             assert client.position is not None and client.position.audio_sample == 0
 
 
-class Controls(ControlQueue):
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived = threading.Semaphore(0)
-
-    def put(self, control: Control) -> None:
-        super().put(control)
-        self.arrived.release()
-
-
 def test_it_sends_every_command() -> None:
-    received, controls = Received(), Controls()
+    received, controls = Received(), ArrivalQueue()
     with WebSocketSink(0, controls) as sink, FollowerClient(url(sink), on_message=received) as client:
         received.wait_for("hello")
         sent = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from follower.events import AudioBlock, Event, State, StateChange
 from follower.piece.manifest import MANIFEST
 from follower.protocol.commands import Pause, Seek
-from follower.session.controls import Control, ControlQueue
 from follower.testing import SESSION, FakeEngine, position
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
@@ -22,22 +20,13 @@ from follower.websocket.limits import Limits
 from follower.websocket.sink import WebSocketSink
 from follower.websocket.thread import ServerThread
 from tests.browser import Page, chromium
+from tests.controls import ArrivalQueue
 from tests.websocket.test_server import Prepared
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="not installed: chromium (Debian: chromium)")
 WAIT_S = 30.0
 TOKEN = "a-token-that-is-long-enough"
 TONE_HZ = 441.0
-
-
-class Controls(ControlQueue):
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived = threading.Semaphore(0)
-
-    def put(self, control: Control) -> None:
-        super().put(control)
-        self.arrived.release()
 
 
 def seek(page: Page, text: str) -> str:
@@ -48,7 +37,7 @@ def seek(page: Page, text: str) -> str:
 
 
 def test_it_shows_the_position_and_commands(tmp_path: Path) -> None:
-    controls = Controls()
+    controls = ArrivalQueue()
     with (
         WebSocketSink(0, controls, Access("127.0.0.1", TOKEN)) as sink,
         Page(f"http://127.0.0.1:{sink.port}/#token={TOKEN}", tmp_path) as page,

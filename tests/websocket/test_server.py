@@ -39,6 +39,7 @@ from follower.websocket.limits import Limits
 from follower.websocket.sessions import SingleSession
 from follower.websocket.sink import WebSocketSink
 from follower.websocket.thread import ServerThread
+from tests.controls import ArrivalQueue
 
 TOKEN = "a-token-that-is-long-enough"
 WAIT_S = 10.0
@@ -105,18 +106,8 @@ def test_unknown_numbers_are_null(sink: WebSocketSink) -> None:
         assert (received["orchestra_time"], received["capture_time"], received["latency_ms"]) == (None, None, None)
 
 
-class Controls(ControlQueue):
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived = threading.Semaphore(0)
-
-    def put(self, control: Any) -> None:
-        super().put(control)
-        self.arrived.release()
-
-
 def test_commands_reach_the_session() -> None:
-    controls = Controls()
+    controls = ArrivalQueue()
     with WebSocketSink(0, controls) as sink, Client(sink.port) as client:
         client.send({"type": "seek", "orchestra_time": 12.5})
         client.send({"type": "pause"})
