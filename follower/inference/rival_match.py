@@ -31,6 +31,7 @@ class RivalMatch:
     Args:
         features: (k, n) float32, n >= 1, of the mix; the product with a hop's weights is its log likelihood.
         hop_s: seconds per hop and frame.
+        pooled: the mean of every `POOL` frames of `features`, where that is known already.
 
     Example:
         >>> match = RivalMatch(np.eye(200, dtype=np.float32), 0.02)
@@ -40,9 +41,9 @@ class RivalMatch:
         True
     """
 
-    def __init__(self, features: NDArray[np.float32], hop_s: float) -> None:
+    def __init__(self, features: NDArray[np.float32], hop_s: float, pooled: NDArray[np.float32] | None = None) -> None:
         self._hop_s = hop_s
-        self._features = pool_mean(features)
+        self._features = pool_mean(features) if pooled is None else pooled
         self._kept = np.float32(math.exp(-POOL * hop_s / MEMORY_S))
         self._blocks = np.zeros(1, np.int64)
         self._match, self._step = np.zeros((2, self._features.shape[1]), np.float32)

@@ -8,13 +8,17 @@ recovery) and is weighed by how well the live piano matches the mix.
 from __future__ import annotations
 
 import math
+import threading
+import weakref
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
+from follower.inference.pooling import pool_mean
 from follower.inference.rival_match import RivalMatch
 from follower.inference.two_level_posterior import Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
@@ -138,30 +142,43 @@ class Reference:
         observations: of the full mix, n frames.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
+        pooled: the observations' features, every `POOL` frames their mean; None to compute it where it is needed.
     """
 
     features: FeatureConfig
     observations: ReferenceObservations
     piano_activity: NDArray[np.float32]
     rest_tempo: NDArray[np.float64]
+    pooled: NDArray[np.float32] | None = None
+
+
+_REFERENCES: Final[weakref.WeakKeyDictionary[Piece, Reference]] = weakref.WeakKeyDictionary()
+_PREPARING: Final = threading.Lock()
 
 
 def create(piece: Piece) -> TempoFilter:
-    """Make the filter for a prepared piece."""
+    """Make the filter for a prepared piece; filters of the same piece share what is computed of it."""
     config = TempoFilterConfig()
+    with _PREPARING:
+        reference = _REFERENCES.get(piece)
+        if reference is None:
+            reference = _REFERENCES[piece] = _reference_of(piece, config)
+    return TempoFilter(reference, config)
+
+
+def _reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
     hop_s = piece.feature_config.hop_s
     pitch = piece.mix.pitch
     frame_s = hop_s * np.arange(1, len(pitch) + 1)
     slope = piece.map.slope_at(frame_s.astype(np.float64))
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
-    return TempoFilter(
-        Reference(
-            piece.feature_config,
-            observe_reference(pitch, hop_s, config.observation),
-            piece.piano_activity.astype(np.float32),
-            np.maximum(rest_tempo, config.slowest),
-        ),
-        config,
+    observations = observe_reference(pitch, hop_s, config.observation)
+    return Reference(
+        piece.feature_config,
+        observations,
+        piece.piano_activity.astype(np.float32),
+        np.maximum(rest_tempo, config.slowest),
+        pool_mean(observations.features),
     )
 
 
@@ -183,8 +200,9 @@ class TempoFilter:
             reference.piano_activity,
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
+            reference.pooled,
         )
-        self._match = RivalMatch(reference.observations.features, self._hop_s)
+        self._match = RivalMatch(reference.observations.features, self._hop_s, reference.pooled)
         self._no_weights = np.zeros(len(reference.observations.features), np.float32)
         self.reset()
 

@@ -173,6 +173,7 @@ class TwoLevelPosterior:
         activity: NDArray[np.float32],
         tempi: NDArray[np.float64],
         tempo_prior: NDArray[np.float32],
+        pooled: NDArray[np.float32] | None = None,
     ) -> None:
         """Start with belief everywhere.
 
@@ -181,12 +182,15 @@ class TwoLevelPosterior:
             activity: (n,) float32, 0..1, whether the mix has piano.
             tempi: (r,) frames of the mix per live frame of each tempo state, ascending.
             tempo_prior: (r,) sums to 1.
+            pooled: the mean of every `POOL` frames of `features`, where that is known already.
         """
         self._tempi = tempi
         self._prior = tempo_prior
         n = features.shape[1]
         self._fine = _Level(features, activity, len(tempi), BLOCK)
-        self._coarse = _Level(pool_mean(features), pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
+        self._coarse = _Level(
+            pool_mean(features) if pooled is None else pooled, pool_mean(activity[None])[0], len(tempi), BLOCK // POOL
+        )
         self._n_blocks = -(-n // BLOCK)
         self._all_blocks = np.arange(self._n_blocks)
         self.expect(np.full(n, 1 / n))
