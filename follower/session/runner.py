@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from follower.engine import Engine
 from follower.errors import FollowerError, InputError
 from follower.events import AudioBlock, Event, Notice, Position, Session
 from follower.protocol.codec import kind_of
 from follower.protocol.commands import Command, Start
 from follower.session.background_writer import writers_among
 from follower.session.controls import ControlQueue, Refused
+from follower.session.engine_port import EnginePort
 from follower.session.recorder import Recorder
 from follower.session.sink import Sink
 from follower.session.source import Source
@@ -41,7 +41,7 @@ class RunSummary:
     dropped: int
 
 
-def session_of(engine: Engine) -> Session:
+def session_of(engine: EnginePort) -> Session:
     """Describe the engine's session for the sinks."""
     return Session(
         program_version(),
@@ -64,7 +64,7 @@ def stamped(event: Event, block: AudioBlock, sample_rate_hz: int, clock: Callabl
 
 def run(
     source: Source,
-    engine: Engine,
+    engine: EnginePort,
     sinks: Sequence[Sink],
     controls: ControlQueue | None = None,
     on_event: Callable[[Event], None] | None = None,
