@@ -228,7 +228,10 @@ class Workers:
             EngineLostError: the process ended while it was made.
         """
         with self._lock:
-            self._processes = [p if p.alive else _Process() for p in self._processes]
+            for n, dead in enumerate(self._processes):
+                if not dead.alive:
+                    dead.close()
+                    self._processes[n] = _Process()
             process = min(self._processes, key=lambda p: p.sessions)
             process.sessions += 1
         order: dict[str, object] = {
