@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import socket
 import threading
@@ -43,7 +42,7 @@ class SoakResult:
         slow_positions: positions received by the slow listener, which takes one message in half a second.
         stalls: how often the stalled listener was dropped, as the healthy one was told.
         latency_p99_ms: 99th percentile of the positions' latency.
-        growth_bytes: growth of the server's memory since it had settled.
+        growth_bytes: growth of the memory of the server and its engines' processes since it had settled.
         descriptors: growth of the server's number of open descriptors since then.
         told: notices and errors, without repetitions.
     """
@@ -171,14 +170,21 @@ class Pianist:
                 connection.recv(timeout=0.2)
 
 
+def family(pid: int) -> list[int]:
+    """A process and those it has started, which follow."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in family(int(child)))]
+
+
 def memory_bytes(pid: int) -> int:
-    """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Memory of a process and its children that is theirs alone."""
+    found = (Path(f"/proc/{p}/smaps_rollup").read_text() for p in family(pid))
+    return sum(1024 * int(size) for text in found for size in re.findall(r"^Private_\w+:\s+(\d+) kB", text, re.M))
 
 
 def descriptors(pid: int) -> int:
-    """Open descriptors of a process."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    """Open descriptors of a process and its children."""
+    return sum(len(list(Path(f"/proc/{p}/fd").iterdir())) for p in family(pid))
 
 
 def soak(
