@@ -209,7 +209,7 @@ def soak(
         url = f"ws://127.0.0.1:{port}/ws"
         pianist, healthy, slow = Pianist(url, ended, piece_s), Listener(url, ended), Listener(url, ended, SLOW_S)
         stalled = Stalled(port, ended, healthy)
-        clients = {"pianist": pianist, "healthy": healthy, "slow": slow, "stalled": stalled}
+        clients: dict[str, Any] = {"pianist": pianist, "healthy": healthy, "slow": slow, "stalled": stalled}
         threads = [threading.Thread(target=who.run, name=name) for name, who in clients.items()]
         try:
             threads[0].start()
