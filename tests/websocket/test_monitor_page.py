@@ -123,7 +123,7 @@ def test_it_sends_the_browsers_microphone(tmp_path: Path, monkeypatch: pytest.Mo
         return engines[-1]
 
     monkeypatch.setattr("follower.websocket.cache_folder.load_piece", Prepared)
-    monkeypatch.setattr("follower.websocket.audio_sessions.Engine", engine)
+    monkeypatch.setattr("follower.engine.Engine", engine)
     caches = CacheFolder(tmp_path / "caches")
     with (
         ServerThread(0, Access("127.0.0.1"), Limits(), lambda _: AudioSessions(caches, 4)) as server,
