@@ -295,6 +295,7 @@ class LiveObserver:
     def reset(self) -> None:
         """Forget everything heard."""
         c, n = self._config, self._n
+        self._level: float = TINY
         self._frames = 0
         self._counted = 0
         self._noise = kernels.Noise(np.zeros(n), np.zeros(n), np.zeros((c.onset_lag, n)))
