@@ -8,7 +8,10 @@ recovery) and is weighed by how well the live piano matches the mix.
 from __future__ import annotations
 
 import math
+import threading
+import weakref
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,30 +149,44 @@ class Reference:
         observations: of the full mix, n frames.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
+        pooled: the observations' features, every `POOL` frames their mean.
     """
 
     features: FeatureConfig
     observations: ReferenceObservations
     piano_activity: NDArray[np.float32]
     rest_tempo: NDArray[np.float64]
+    pooled: NDArray[np.float32]
+
+
+_REFERENCES: Final[weakref.WeakKeyDictionary[Piece, Reference]] = weakref.WeakKeyDictionary()
+_PREPARING: Final = threading.Lock()
 
 
 def create(piece: Piece) -> TempoFilter:
-    """Make the filter for a prepared piece."""
+    """Make the filter for a prepared piece; filters of the same piece share what is computed of it."""
     config = TempoFilterConfig()
+    with _PREPARING:
+        reference = _REFERENCES.get(piece)
+        if reference is None:
+            reference = _REFERENCES[piece] = reference_of(piece, config)
+    return TempoFilter(reference, config)
+
+
+def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
+    """What a filter follows the piano through, computed from a prepared piece."""
     hop_s = piece.feature_config.hop_s
     pitch = piece.mix.pitch
     frame_s = hop_s * np.arange(1, len(pitch) + 1)
     slope = piece.map.slope_at(frame_s.astype(np.float64))
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
-    return TempoFilter(
-        Reference(
-            piece.feature_config,
-            observe_reference(pitch, hop_s, config.observation),
-            piece.piano_activity.astype(np.float32),
-            np.maximum(rest_tempo, config.slowest),
-        ),
-        config,
+    observations = observe_reference(pitch, hop_s, config.observation)
+    return Reference(
+        piece.feature_config,
+        observations,
+        piece.piano_activity.astype(np.float32),
+        np.maximum(rest_tempo, config.slowest),
+        pool_mean(observations.features),
     )
 
 
@@ -186,8 +203,7 @@ class TempoFilter:
         self._start_detector = StartDetector(c.start_detection, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
-        features = reference.observations.features
-        pooled = pool_mean(features)
+        features, pooled = reference.observations.features, reference.pooled
         self._belief = TwoLevelPosterior(
             features,
             pooled,
