@@ -53,7 +53,8 @@ class Parts:
         self.compressed: list[Array] = []
         self.sustained: list[Array] = []
         self.norms: list[list[float]] = [[], [], [], []]
-        self.onset = self.swell = 0.0
+        self.onset: Array = np.zeros(1)
+        self.swell: Array = np.zeros(1)
 
     def observe(self, x: Array, level: float, counts: bool) -> tuple[Array, float]:
         """Return the parts (4, k) and the cosine of `observe`."""
