@@ -1,4 +1,4 @@
 """WebSocket and the monitor page: server, sessions, source, sink and client.
 
-May import: errors, version, events, engine, kernels, inference, piece, protocol, session.
+May import: errors, version, events, engine, inference, kernels, piece, protocol, session.
 """
