@@ -13,8 +13,8 @@ from typing import Final
 
 FOLLOWING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "tempo": ("features", "tempo_filter"),
-        "dense-sparse": ("features", "tempo_filter", "dense_sparse", "gmm"),
+        "tempo": ("features", "observation", "likeness", "tempo_filter"),
+        "dense-sparse": ("features", "observation", "likeness", "tempo_filter", "dense_sparse", "gmm"),
     }
 )
 """Modules whose kernels a session with this method uses."""
