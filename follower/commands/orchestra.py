@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from follower.commands.options.orchestra import PlayOptions, RenderOptions
-from follower.errors import InputError
 from follower.events import Position
 from follower.piece.piece import Piece
 from follower.protocol.commands import PlaybackPosition
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from follower.playback.player import OrchestraPlayer
     from follower.playback.recording import OrchestraRecording
     from follower.playback.render import Course
-
-DURATION_TOLERANCE_S = 0.5
 
 
 def play_sinks(
@@ -104,28 +100,12 @@ def _player(options: PlayOptions, recording: OrchestraRecording) -> OrchestraPla
 
 
 def _recording(options: PlayOptions, piece: Piece) -> OrchestraRecording:
-    """Load what is to be played and check that it is what the cache is about."""
-    from follower.playback.recording import load_orchestra
+    from follower.playback.orchestra_file import load_orchestra_of
+    from follower.practice.companion import kept_recording
 
-    prepared = piece.orchestra_file
-    path = Path(prepared.path) if options.recording is None else options.recording
-    if not path.is_file():
-        raise InputError(f"the orchestra recording {path} is not there; say where it is now with --orchestra FILE")
-    if options.recording is None:
-        with path.open("rb") as f:
-            if hashlib.file_digest(f, "sha256").hexdigest() != prepared.sha256:
-                raise InputError(
-                    f"{path} has changed since the cache was made; make the cache again, or give the recording with "
-                    "--orchestra FILE"
-                )
-    recording = load_orchestra(path)
-    # Another master or format of the same recording will do; another performance will not.
-    if abs(recording.duration_s - prepared.duration_s) > DURATION_TOLERANCE_S:
-        raise InputError(
-            f"{path} lasts {recording.duration_s:.1f} s, the recording the cache was made from "
-            f"{prepared.duration_s:.1f} s; give the same recording"
-        )
-    return recording
+    if options.recording is not None:
+        return load_orchestra_of(piece, options.recording, given=True)
+    return load_orchestra_of(piece, kept_recording(piece.path, "orchestra"), given=False)
 
 
 class _ReportingOutput:

@@ -73,11 +73,13 @@ def options_of(values: argparse.Namespace) -> ServeOptions:
 
 def run(options: ServeOptions) -> int:
     """Carry out the command."""
+    import contextlib
     import threading
 
     from follower import kernels
     from follower.commands.follow import interruptible, low_jitter
     from follower.commands.outputs import access_to
+    from follower.library.library import Library
     from follower.websocket.audio_sessions import AudioSessions
     from follower.websocket.cache_folder import CacheFolder
     from follower.websocket.limits import Limits
@@ -87,6 +89,8 @@ def run(options: ServeOptions) -> int:
     access = access_to(host, options.access)
     limits = Limits(sessions=options.max_sessions)
     caches = CacheFolder(options.caches)
+    library = Library(options.caches)
+    library.open()
     kernels.warmup()
 
     def sessions(_: asyncio.AbstractEventLoop) -> Sessions:
@@ -94,13 +98,14 @@ def run(options: ServeOptions) -> int:
 
     ended = threading.Event()
     with (
-        ServerThread(port, access, limits, sessions, options.certificate) as server,
+        contextlib.closing(library),
+        ServerThread(port, access, limits, sessions, options.certificate, library) as server,
         interruptible(ended.set) as interruption,
         low_jitter(),
     ):
         scheme = "http" if options.certificate is None else "https"
         names = caches.names()
         print(f"{len(names)} caches in {options.caches}: {', '.join(names) or 'none yet'}", file=sys.stderr)
-        print(f"monitor page: {scheme}://{Address(host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
+        print(f"practice room: {scheme}://{Address(host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
         ended.wait()
     return interruption.exit_code

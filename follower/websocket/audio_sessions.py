@@ -10,15 +10,19 @@ import time
 from collections.abc import Callable
 
 from follower.engine import Engine
-from follower.errors import CacheMissingError, CacheVersionError, FollowerError, InputError
+from follower.errors import FollowerError, InputError
 from follower.inference.methods import DEFAULT_METHOD, METHODS
+from follower.library.library import trouble_with
 from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
+from follower.playback.desk import Desk
+from follower.practice.room import PracticeRoom
 from follower.protocol.codec import RefusedError
 from follower.session.controls import ControlQueue
 from follower.session.runner import run
 from follower.websocket.broadcast import Broadcast
 from follower.websocket.cache_folder import CacheFolder
+from follower.websocket.session_sound import SessionSound
 from follower.websocket.sessions import AudioSession
 from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
@@ -31,8 +35,12 @@ def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession
     reason: str | None = None
     try:
         engine = Engine(piece, audio.source.sample_rate_hz, method, start_s)
-        with audio.source as source, audio.broadcast as sink:
-            run(source, engine, [sink], sink.controls)
+        sound = audio.broadcast.sound
+        room = PracticeRoom(piece, audio.source.sample_rate_hz, Desk() if sound is None else sound.desk)
+        if sound is not None:
+            sound.on_tuning = room.take_recording_tuning
+        with audio.source as source, audio.broadcast as sink, contextlib.closing(room):
+            run(source, engine, [sink], sink.controls, partner=room)
     except FollowerError as e:
         reason = str(e)
     except BaseException:
@@ -42,17 +50,6 @@ def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession
         audio.source.stop()
         audio.broadcast.end(reason or audio.source.end_reason)
         on_end()
-
-
-def _trouble(error: FollowerError) -> str:
-    """What is wrong with a cache, without the paths that the error names."""
-    match error:
-        case CacheVersionError():
-            return "was made by another version of the program; it must be built again"
-        case CacheMissingError():
-            return "is not complete; it must be built again"
-        case _:
-            return "is damaged; it must be built again"
 
 
 class AudioSessions:
@@ -105,11 +102,7 @@ class AudioSessions:
             )
         self._opening += 1
         try:
-            loaded = await asyncio.to_thread(self._caches.load, cache)
-        except RefusedError:
-            raise
-        except FollowerError as e:
-            raise RefusedError("failed", f"the cache {cache or 'of this server'} {_trouble(e)}") from e
+            loaded = await self._load(cache)
         finally:
             self._opening -= 1
         if start_s is not None:
@@ -119,11 +112,13 @@ class AudioSessions:
                 raise RefusedError("invalid", str(e)) from e
         loop = asyncio.get_running_loop()
         name = f"s{next(self._numbers)}"
-        audio = AudioSession(Broadcast(name, loop, ControlQueue()), source)
+        audio = AudioSession(Broadcast(name, loop, ControlQueue(), sound=SessionSound(loaded, Desk())), source)
 
         def on_end() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and the table with it
                 loop.call_soon_threadsafe(self._sessions.pop, name, None)
+                if audio.broadcast.sound is not None:
+                    loop.call_soon_threadsafe(audio.broadcast.sound.close)
 
         thread = threading.Thread(
             target=follow,
@@ -134,6 +129,22 @@ class AudioSessions:
         self._sessions[name] = (audio, thread)
         thread.start()
         return audio
+
+    async def piece(self, name: str) -> Piece:
+        """Load a piece by its name.
+
+        Raises:
+            RefusedError: no such piece, or it is damaged.
+        """
+        return await self._load(name)
+
+    async def _load(self, name: str | None) -> Piece:
+        try:
+            return await asyncio.to_thread(self._caches.load, name)
+        except RefusedError:
+            raise
+        except FollowerError as e:
+            raise RefusedError("failed", f"the cache {name or 'of this server'} {trouble_with(e)}") from e
 
     def leave(self, audio: AudioSession) -> None:
         """Keep a session whose connection broke; end it when nobody comes back in time."""
