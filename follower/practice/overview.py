@@ -17,7 +17,8 @@ from follower.protocol.room_messages import MarkerEntry, OverviewMessage, TakeEn
 STEP_S = 0.05
 MAX_STEPS = 60_000
 """Of an hour at `STEP_S`; longer pieces get longer steps."""
-RANGE_DB = 50.0
+SHAPE = 0.6
+"""Power of the amplitude that is drawn: between its own shape, in which soft passages vanish, and decibels, flat."""
 MAX_TAKES = 100
 
 
@@ -69,14 +70,13 @@ def _markers(folder: Path) -> list[MarkerEntry]:
 
 
 def _level(rms: NDArray[np.float32], hop_s: float, step_s: float, n: int) -> NDArray[np.float64]:
-    """Loudest level in each step, 0..1 over `RANGE_DB`; shape (n,)."""
+    """Loudest level in each step, 0..1; shape (n,)."""
     starts = np.minimum((np.arange(n) * step_s / hop_s).astype(int), len(rms) - 1)
     loudest = np.maximum.reduceat(rms, starts)
     top = float(loudest.max()) if len(loudest) else 0.0
     if top <= 0.0:
         return np.zeros(n)
-    decibels = 20.0 * np.log10(np.maximum(loudest / top, 1e-9))
-    shaped: NDArray[np.float64] = np.clip(1.0 + decibels / RANGE_DB, 0.0, 1.0)
+    shaped: NDArray[np.float64] = (loudest / top) ** SHAPE
     return shaped
 
 

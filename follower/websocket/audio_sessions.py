@@ -26,6 +26,8 @@ from follower.websocket.session_sound import SessionSound
 from follower.websocket.sessions import AudioSession
 from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
+SERVER_ENDS = "the server ends"
+"""Why a session ended that its client may want to go on with when the server is back."""
 CLOSE_WITHIN_S = 5.0
 """How long the server's end waits for its engines, all together; one that hangs must not keep the program running."""
 
@@ -175,7 +177,7 @@ class AudioSessions:
         """End every session and wait for the engines, no longer than `CLOSE_WITHIN_S`."""
         sessions = list(self._sessions.values())
         for audio, _ in sessions:
-            audio.source.abandon("the server ends")
+            audio.source.abandon(SERVER_ENDS)
         deadline_s = time.monotonic() + CLOSE_WITHIN_S
         for _, thread in sessions:
             thread.join(max(deadline_s - time.monotonic(), 0.0))

@@ -139,11 +139,11 @@ OSC_REFUSED = (
 )  # fmt: skip
 
 
-def said(item: Session | Event) -> dict[str, str]:
+def said(item: Session | Event) -> dict[str, str | bytes]:
     """One item in every medium."""
     return {
         "jsonl": json.dumps(to_object(message_of(item))),
-        "websocket": Frame.of(message_of(item)).text,
+        "websocket": Frame.of(message_of(item)).content,
         "osc": encode(item).hex(),
         "osc_float": encode(item, TimeType.FLOAT).hex(),
     }

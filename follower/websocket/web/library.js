@@ -204,7 +204,7 @@ export class LibraryView {
       tools.append(makeButton("Rename", () => this.rename(entry.name), "quiet", `Rename ${entry.name}`));
       if (entry.again) {
         tools.append(makeButton("Prepare again", () => this.connection.send({ type: "prepare", piece: entry.name }), "quiet",
-          `Prepare ${entry.name} again`));
+          `Prepare again: ${entry.name}`));
       }
       tools.append(makeButton("Remove", () => this.remove(entry.name), "quiet", `Remove ${entry.name}`));
     }

@@ -18,6 +18,8 @@ const LIST_MS = 3000;
 const SURE = 0.8;
 const UNSURE = 0.5;
 const COUNTDOWN_S = 90;
+const SERVER_ENDS = "the server ends";
+const NO_LIBRARY = "this server has one piece and no library; use follower serve";
 
 const connection = new Connection();
 const player = new Player(connection);
@@ -29,7 +31,8 @@ const timeline = new Timeline(find("overview", HTMLCanvasElement), find("zoom", 
   else input("begin-at").value = clockText(at);
 });
 
-let hasLibrary = false;
+let hasLibrary = false; // whoever follows its own microphone has none
+let askedLibrary = false;
 let chosen = ""; // the piece that is open
 let said = "";
 
@@ -124,7 +127,7 @@ function standUp() {
   player.standUp();
   player.session = null;
   player.position = null;
-  input("level").value = "-60";
+  find("level", HTMLMeterElement).value = -60;
   practice.paused = false;
   practice.showPause();
   timeline.practise(null);
@@ -134,11 +137,11 @@ function standUp() {
 /** @param {HelloMessage} hello */
 function takeHello(hello) {
   if (hello.caches !== undefined) {
-    // Whoever follows its own microphone has no pieces to choose from, and a session at once.
-    const before = hasLibrary;
-    hasLibrary = hello.session === undefined || hello.caches.length > 0;
-    if (hasLibrary) library.showNames(hello.caches);
-    if (hasLibrary && !before) connection.send({ type: "library" });
+    if (hello.caches.length > 0) {
+      hasLibrary = true;
+      library.showNames(hello.caches);
+    }
+    if (!askedLibrary) askedLibrary = connection.send({ type: "library" });
   }
   if (hello.session === undefined) {
     if (document.body.dataset.view === "locked") show(chosen === "" ? "library" : "room");
@@ -175,11 +178,14 @@ function take(message) {
       fill("session", message.sessions.filter((session) => session !== player.session?.session));
       break;
     case "library":
+      hasLibrary = true;
       library.show(message);
+      refresh();
       break;
     case "overview":
       if (chosen !== "" && message.piece !== chosen) break;
       timeline.show(new PieceLooks(message));
+      element("key-cut").hidden = message.cuts.length === 0;
       timeline.mark(message.markers);
       practice.showMarkers(message.markers);
       practice.showTakes(message.takes);
@@ -245,6 +251,7 @@ function takeNotice(text) {
 
 /** @param {string} reason */
 function takeEnd(reason) {
+  if (player.plays && reason === SERVER_ENDS) return; // it may come back, and we go on then
   if (player.plays) {
     player.standUp(true);
     problem(`The session has ended: ${reason}. Sit down again to go on.`);
@@ -256,6 +263,10 @@ function takeEnd(reason) {
 
 /** @param {{ code: string, message: string }} message */
 function takeError(message) {
+  if (!hasLibrary && message.message === NO_LIBRARY) {
+    if (chosen === "") show("room");
+    return;
+  }
   if (message.code === "unknown_session" && player.resuming) {
     player.openAnew();
     return;
@@ -297,7 +308,7 @@ function words(at) {
     const entry = timeline.looks.nextEntry(at);
     const rate = player.position?.rate || 1;
     const left = entry === null ? Infinity : (entry - at) / Math.max(rate, 0.2);
-    if (left < COUNTDOWN_S) next = `you come in in ${Math.ceil(left)} s`;
+    if (left < COUNTDOWN_S) next = `your entry in ${Math.ceil(left)} s`;
   }
   return { state: state ?? "none", words: STATES[state ?? ""] ?? "", next };
 }
@@ -323,7 +334,7 @@ function draw() {
   timeline.draw(nowSeconds(), at, position?.rate ?? 0);
   stage.show({ piece: chosen, state: shown.state, words: shown.words, clock: wholeClockText(at ?? 0), next: shown.next,
     share: (at ?? 0) / duration });
-  announce(shown.words);
+  announce(shown.next === "" ? shown.words : `${shown.words}. ${shown.next.replace(/\d+ s$/, "a moment")}`);
 }
 
 connection.onMessage = take;
@@ -331,7 +342,7 @@ connection.onMessage = take;
 connection.onBytes = (data) => player.sound?.take(data);
 /** @param {"connecting" | "connected" | "broken" | "locked"} state */
 connection.onState = (state) => {
-  element("connection").dataset.state = state;
+  element("connection-dot").dataset.state = state;
   const texts = { connecting: "connecting", connected: "connected", broken: "no connection, trying again",
     locked: "locked" };
   say("connection", texts[state]);
@@ -340,7 +351,7 @@ connection.onState = (state) => {
     input("token").focus();
   }
   if (state === "connected") {
-    hasLibrary = false;
+    askedLibrary = false;
     if (document.body.dataset.view === "locked") show("library");
     player.reconnect();
     if (chosen !== "") connection.send({ type: "overview", piece: chosen });

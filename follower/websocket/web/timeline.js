@@ -74,13 +74,14 @@ function colours() {
 }
 
 /**
- * A canvas with as many pixels as the screen shows.
+ * A canvas with as many pixels as the screen shows, and the size of a point on it: it grows with the page's text.
  * @param {HTMLCanvasElement} canvas
  */
 function fitted(canvas) {
-  const scale = Math.min(globalThis.devicePixelRatio || 1, 2);
-  const width = Math.max(Math.round(canvas.clientWidth * scale), 1);
-  const height = Math.max(Math.round(canvas.clientHeight * scale), 1);
+  const pixels = Math.min(globalThis.devicePixelRatio || 1, 2);
+  const scale = (pixels * parseFloat(getComputedStyle(document.documentElement).fontSize)) / 16;
+  const width = Math.max(Math.round(canvas.clientWidth * pixels), 1);
+  const height = Math.max(Math.round(canvas.clientHeight * pixels), 1);
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
     canvas.height = height;
