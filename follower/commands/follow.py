@@ -6,6 +6,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from follower.commands.live_view import LiveView
 from follower.commands.options.engine import EngineOptions
@@ -20,6 +21,10 @@ from follower.session.controls import ControlQueue
 from follower.session.sink import Sink
 from follower.session.source import Source
 from follower.terminal import clock_text, unblocked
+
+if TYPE_CHECKING:
+    from follower.playback.desk import Desk
+    from follower.practice.room import PracticeRoom
 
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep another from running: sockets must not wait 5 ms (Python's default) for the engine."""
@@ -71,6 +76,12 @@ def interruptible(stop: Callable[[], None]) -> Iterator[Interruption]:
         yield interruption
 
 
+def _close(room: PracticeRoom) -> None:
+    trouble = room.close()
+    if trouble:
+        print(f"warning: {trouble}", file=sys.stderr)
+
+
 def follow(
     piece: Piece,
     source: Source,
@@ -79,6 +90,7 @@ def follow(
     audio_duration_s: float | None = None,
     more_sinks: Sequence[Sink] = (),
     controls: ControlQueue | None = None,
+    desk: Desk | None = None,
 ) -> int:
     """Follow an open source until it ends or Ctrl-C; returns the exit code.
 
@@ -90,9 +102,11 @@ def follow(
         audio_duration_s: length of the piano recording; None for a live stream.
         more_sinks: not yet open, beside those of `outputs`.
         controls: where sinks put what they ask of the engine; None makes one for those of `outputs`.
+        desk: what the orchestra is asked for; None where nothing is practised.
     """
     from follower import kernels
     from follower.engine import Engine
+    from follower.practice.room import PracticeRoom
     from follower.session.runner import run
 
     controls = ControlQueue() if controls is None else controls
@@ -101,7 +115,11 @@ def follow(
         engine = Engine(piece, source.sample_rate_hz, engine_options.method, engine_options.start_s)
         kernels.warmup()
         sinks = [stack.enter_context(sink) for sink in more_sinks]
-        sinks += stack.enter_context(open_outputs(outputs, piece, controls))
+        sinks += stack.enter_context(open_outputs(outputs, piece, controls, desk))
+        room = None
+        if desk is not None:
+            room = PracticeRoom(piece, source.sample_rate_hz, desk)
+            stack.callback(_close, room)
         sinks.append(stack.enter_context(LiveView(unblocked(sys.stderr), piece.orchestra_duration_s, audio_duration_s)))
         interruption = stack.enter_context(interruptible(source.stop))
         stack.enter_context(low_jitter())
@@ -110,7 +128,7 @@ def follow(
             if isinstance(event, Position):
                 last[:] = [event]
 
-        summary = run(source, engine, sinks, controls, on_event=keep)
+        summary = run(source, engine, sinks, controls, on_event=keep, partner=room)
     failed = [f"{s.name} is incomplete: {s.failure}" for s in sinks if isinstance(s, BackgroundSink) and s.failure]
     if failed:
         raise OutputError("; ".join(failed))

@@ -15,19 +15,21 @@ from follower.protocol.commands import PlaybackPosition
 from follower.session.sink import Sink
 
 if TYPE_CHECKING:
+    from follower.playback.desk import Desk
     from follower.playback.player import OrchestraPlayer
     from follower.playback.recording import OrchestraRecording
     from follower.playback.render import Course
 
 
 def play_sinks(
-    options: PlayOptions, piece: Piece, on_playback: Callable[[PlaybackPosition], None] | None = None
+    options: PlayOptions, piece: Piece, desk: Desk, on_playback: Callable[[PlaybackPosition], None] | None = None
 ) -> list[Sink]:
     """Make (not open) the sink that plays, if asked for.
 
     Args:
         options: what plays, and how loud.
         piece: the prepared piece.
+        desk: what the orchestra is asked for.
         on_playback: called with what sounds, where a microphone picks it up; None where none does.
 
     Raises:
@@ -52,10 +54,11 @@ def play_sinks(
     buffer = OutputBuffer(
         _player(options, recording),
         device.gathered(rate_hz, latency_s),
-        options.volume_db,
-        options.balance,
-        limiter,
+        balance=options.balance,
+        limiter=limiter,
     )
+    desk.take_recording(recording)
+    desk.attach(buffer.followed)
     print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
     return [_ReportingOutput(device.OrchestraOutput(buffer, device.opener(output, rate_hz, latency_s), on_playback))]
 

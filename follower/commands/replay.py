@@ -102,12 +102,25 @@ def run(options: ReplayOptions) -> int:
     from follower.commands.orchestra import play_sinks, render_sinks
     from follower.files.source import FileSource
     from follower.piece.reading import load_piece
+    from follower.playback.desk import Desk
+    from follower.playback.wishes import Wishes
 
     piece = load_piece(options.cache)
     replayed = FileSource(options.piano, options.block_samples, options.speed)
+    desk = Desk(Wishes(volume_db=options.play.volume_db))
     more_sinks = [
-        *play_sinks(options.play, piece),
+        *play_sinks(options.play, piece, desk),
         *render_sinks(options.render, options.play, piece, options.piano, lambda: replayed.heard_s),
     ]
     with replayed as source:
-        return follow(piece, source, options.engine, options.outputs, source.duration_s, more_sinks)
+        # Nobody can ask for anything where nobody hears it, and files then hold what they always held.
+        practises = options.play.play or options.outputs.websocket is not None or options.outputs.osc_in is not None
+        return follow(
+            piece,
+            source,
+            options.engine,
+            options.outputs,
+            source.duration_s,
+            more_sinks,
+            desk=desk if practises else None,
+        )

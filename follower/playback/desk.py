@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from follower.events import Position, StateChange
 from follower.playback.followed_player import SILENCE, FollowedPlayer
+from follower.playback.recording import OrchestraRecording
 from follower.playback.wishes import Prelude, Wishes
 from follower.protocol.commands import PlaybackPosition
+from follower.signal.tuning import Tuning, tuning_of
 
 Tap = Callable[[float, NDArray[np.float32], int], None]
 """Called with a block's instant (monotonic s), its mono sound (n,) and its sample rate."""
@@ -23,6 +25,9 @@ class Desk:
 
     Args:
         wishes: at the beginning.
+
+    Attributes:
+        recording_tuning: tuning of the orchestra recording; None until it is known.
     """
 
     def __init__(self, wishes: Wishes | None = None) -> None:
@@ -31,6 +36,7 @@ class Desk:
         self._players: list[FollowedPlayer] = []
         self._streams: list[FollowedPlayer] = []
         self._tap: Tap | None = None
+        self.recording_tuning: Tuning | None = None
 
     @property
     def wishes(self) -> Wishes:
@@ -80,6 +86,11 @@ class Desk:
     def shift_cents(self) -> float:
         """By how much the orchestra sounds higher than recorded."""
         return next((p.player.shift_cents for p in list(self._players)), self._wishes.shift_cents)
+
+    def take_recording(self, recording: OrchestraRecording) -> None:
+        """Find out how the orchestra recording is tuned; takes a part of a second, any thread."""
+        if self.recording_tuning is None:
+            self.recording_tuning = tuning_of(recording.samples.mean(axis=0), recording.sample_rate_hz)
 
     def tap(self, tap: Tap | None) -> None:
         """Give the first output's sound to somebody who records it, or to nobody."""

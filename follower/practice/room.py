@@ -37,7 +37,7 @@ from follower.protocol.practice_commands import (
     Volume,
 )
 from follower.session.extrapolation import MOVING
-from follower.signal.tuning import Tuning, TuningEstimator
+from follower.signal.tuning import TuningEstimator
 
 SHORTEST_LOOP_S = 1.0
 TELL_EVERY_S = 1.0
@@ -55,7 +55,6 @@ class PracticeRoom:
         piece: what is practised.
         sample_rate_hz: of the live piano.
         desk: the outputs.
-        first: how to begin: the fields of `Practice` that a person chose.
         stamp: names a recording; a new one every time it is called.
     """
 
@@ -64,11 +63,9 @@ class PracticeRoom:
         piece: Piece,
         sample_rate_hz: int,
         desk: Desk,
-        first: Practice | None = None,
         stamp: Callable[[], str] = lambda: time.strftime("%Y-%m-%d %H.%M.%S"),
     ) -> None:
         self.desk = desk
-        self._recording_tuning: Tuning | None = None
         self._duration_s = piece.orchestra_duration_s
         self._folder = companion_of(piece.path)
         self._rate_hz = sample_rate_hz
@@ -79,7 +76,7 @@ class PracticeRoom:
         except InputError as e:  # a damaged file of markers must not keep anybody from playing
             self._markers_trouble = str(e)
             self._markers = marker_files.Markers(self._folder / f"new-{MARKERS}", self._duration_s)
-        self._state = Practice(0, sample_rate_hz) if first is None else first
+        self._state = Practice(0, sample_rate_hz, volume_db=desk.wishes.volume_db)
         self._told = self._state
         self._tell_from = 0
         self._tuning = TuningEstimator(sample_rate_hz)
@@ -93,10 +90,6 @@ class PracticeRoom:
     def folder(self) -> Path:
         """Where markers and recordings are."""
         return self._folder
-
-    def take_recording_tuning(self, tuning: Tuning | None) -> None:
-        """The tuning of the orchestra recording is known; any thread."""
-        self._recording_tuning = tuning
 
     # What the session's loop calls.
 
@@ -224,7 +217,7 @@ class PracticeRoom:
         return min(at_s, self._duration_s)
 
     def _tune(self) -> None:
-        found, own = self._tuning.estimate, self._recording_tuning
+        found, own = self._tuning.estimate, self.desk.recording_tuning
         state = replace(
             self._state,
             piano_cents=None if found is None else found.cents,

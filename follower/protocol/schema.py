@@ -77,7 +77,4 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
-    from follower.protocol.typescript import TYPES, typescript_text
-
     COMMITTED.write_text(schema_text(), encoding="utf-8")
-    TYPES.write_text(typescript_text(), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The messages and requests as TypeScript types, for the checks of the page's scripts; generated from the schema.
 
-`python -m follower.protocol.schema` writes the committed file anew.
+`python -m follower.protocol.typescript` writes the committed file anew.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def typescript_text() -> str:
     """Return the types as they are committed."""
     definitions = dict(schema()["$defs"])
     unions = {side: definitions.pop(side) for side in ("client", "server")}
-    lines = ["// Generated from follower/protocol by `python -m follower.protocol.schema`.", ""]
+    lines = ["// Generated from follower/protocol by `python -m follower.protocol.typescript`.", ""]
     for name, definition in sorted(definitions.items()):
         if "properties" not in definition:
             lines += [f"export type {name} = {_type(definition)};", ""]
@@ -51,3 +51,7 @@ def typescript_text() -> str:
     for name, side in (("Request", "client"), ("Message", "server")):
         lines.append(f"export type {name} = {' | '.join(_type(p) for p in unions[side]['oneOf'])};")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TYPES.write_text(typescript_text(), encoding="utf-8")

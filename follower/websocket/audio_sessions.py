@@ -39,8 +39,6 @@ def follow(piece: Piece, method: str, start_s: float | None, audio: AudioSession
         engine = Engine(piece, audio.source.sample_rate_hz, method, start_s)
         sound = audio.broadcast.sound
         room = PracticeRoom(piece, audio.source.sample_rate_hz, Desk() if sound is None else sound.desk)
-        if sound is not None:
-            sound.on_tuning = room.take_recording_tuning
         with audio.source as source, audio.broadcast as sink, contextlib.closing(room):
             run(source, engine, [sink], sink.controls, partner=room)
     except FollowerError as e:

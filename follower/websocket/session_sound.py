@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable
 
 from follower.piece.piece import Piece
 from follower.playback.desk import Desk
 from follower.playback.followed_player import FollowedPlayer
 from follower.playback.orchestra_file import RecordingShelf
 from follower.playback.player import OrchestraPlayer
-from follower.playback.recording import OrchestraRecording
 from follower.playback.streamed import FIRST_LEAD_S, Stamp, StreamedOutput
 from follower.playback.stretchers import DEFAULT_STRETCHER, make_stretcher
 from follower.practice.companion import kept_recording
 from follower.protocol.messages import Message
 from follower.protocol.room_messages import QuietMessage, SoundMessage
 from follower.protocol.room_requests import Heard
-from follower.signal.tuning import Tuning, tuning_of
 from follower.websocket.broadcast import Frame, Listener
 
 SHELF = RecordingShelf()
@@ -32,15 +29,11 @@ class SessionSound:
     Args:
         piece: what is played.
         desk: what the session's outputs are asked for.
-        on_tuning: called with the recording's tuning once it is known, by any thread.
     """
 
-    def __init__(
-        self, piece: Piece, desk: Desk, on_tuning: Callable[[Tuning | None], None] = lambda tuning: None
-    ) -> None:
+    def __init__(self, piece: Piece, desk: Desk) -> None:
         self.piece = piece
         self.desk = desk
-        self.on_tuning = on_tuning
         self._listener: Listener | None = None
         self._output: StreamedOutput | None = None
 
@@ -89,13 +82,9 @@ class SessionSound:
 
     def _make_player(self, sample_rate_hz: int) -> OrchestraPlayer:
         recording = SHELF.load(self.piece, kept_recording(self.piece.path, "orchestra"), sample_rate_hz)
-        self.on_tuning(_tuning(recording))
+        self.desk.take_recording(recording)
         return OrchestraPlayer(recording, lambda: make_stretcher(DEFAULT_STRETCHER, recording))
 
     @staticmethod
     def _offer(listener: Listener, message: Message) -> None:
         listener.offer(Frame.of(message))
-
-
-def _tuning(recording: OrchestraRecording) -> Tuning | None:
-    return tuning_of(recording.samples.mean(axis=0), recording.sample_rate_hz)

@@ -30,6 +30,7 @@ from follower.piece.manifest import MANIFEST, read_manifest, sign_manifest
 from follower.piece.reading import load_piece
 from follower.piece.writing import write_piece
 from follower.protocol.address import Address
+from follower.protocol.commands import Command
 from follower.session.controls import Control, ControlQueue
 from follower.testing import RATE_HZ, FakeEngine, FakePiece, make_piece
 from follower.websocket.access import Access
@@ -222,7 +223,7 @@ def osc(folder: Path) -> Iterator[Target]:
             udp.send(b"/follower/seek\0\0,d\0\0" + struct.pack(">d", 123.25))
             assert controls.marks.acquire(timeout=WAIT_S), "it does not listen any more"
             for waiting in controls.take():
-                if not hasattr(waiting, "message"):
+                if isinstance(waiting, Command):
                     with contextlib.suppress(Exception):
                         engine.command(waiting)
 

@@ -68,7 +68,7 @@ def test_the_committed_schema_is_the_structs() -> None:
 
 
 def test_the_committed_types_of_the_page_are_the_structs() -> None:
-    assert TYPES.read_text(encoding="utf-8") == typescript_text(), "run: python -m follower.protocol.schema"
+    assert TYPES.read_text(encoding="utf-8") == typescript_text(), "run: python -m follower.protocol.typescript"
 
 
 def test_every_error_code_field_and_state_is_in_the_document() -> None:
