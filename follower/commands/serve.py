@@ -1,4 +1,4 @@
-"""`follower serve`: sessions over WebSocket, and the monitor page."""
+"""`follower serve`: sessions over WebSocket, and the practice room."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from follower.commands.options.access import AccessOptions
 from follower.commands.options.values import address, whole_number
+from follower.errors import OutputError
 from follower.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Serve follower sessions: a client sends the piano's audio and gets positions back. "
-    "The same port serves the monitor page, which can send a browser's microphone. Protocol: docs/protocol.md."
+    "The same port serves the practice room, which can send a browser's microphone. Protocol: docs/protocol.md."
 )
 DEFAULT_ADDRESS = Address("127.0.0.1", 8765)
 
@@ -45,7 +46,9 @@ class ServeOptions:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what can be written on the command line."""
-    parser.add_argument("--caches", type=Path, required=True, metavar="DIR", help="folder that holds the caches")
+    parser.add_argument(
+        "--caches", type=Path, metavar="DIR", help="folder that holds the pieces (default: one of your data folders)"
+    )
     parser.add_argument(
         "--ws",
         type=address,
@@ -68,7 +71,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def options_of(values: argparse.Namespace) -> ServeOptions:
     """Take what was parsed."""
     certificate = None if values.certificate is None else (values.certificate[0], values.certificate[1])
-    return ServeOptions(values.caches, values.ws, AccessOptions.of(values), values.sessions, certificate)
+    return ServeOptions(
+        values.caches or _own_pieces(), values.ws, AccessOptions.of(values), values.sessions, certificate
+    )
+
+
+def _own_pieces() -> Path:
+    """The pieces of whoever names no folder; made when it is used first."""
+    from follower.files.user_folders import user_pieces_folder
+
+    folder = user_pieces_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise OutputError(f"cannot make the folder {folder}: {e.strerror or e}; name another with --caches") from e
+    return folder
 
 
 def run(options: ServeOptions) -> int:

@@ -75,6 +75,18 @@ class ReportGap(RequestStruct, frozen=True, tag="gap"):
     lost_samples: Annotated[int, Meta(ge=1, le=10**9)]
 
 
+class Captured(RequestStruct, frozen=True, tag="captured"):
+    """When samples of the binary frames were captured: without it, their arrival counts. Sent now and then.
+
+    Attributes:
+        sample: how many samples (per channel) were sent or reported lost before this instant.
+        at_s: the server's clock (by `ping`) when the last of them was captured (s).
+    """
+
+    sample: Annotated[int, Meta(ge=0, le=2**53)]
+    at_s: ClockSeconds
+
+
 class EndAudio(RequestStruct, frozen=True, tag="end"):
     """The audio is over; answered by `ended`."""
 
@@ -124,7 +136,17 @@ Command: TypeAlias = Start | Stop | Pause | Resume | Seek | PlaybackPosition
 SessionCommand: TypeAlias = Command | PracticeCommand
 """What can be asked of a running session."""
 Request: TypeAlias = (
-    AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | EndAudio | Command | PracticeCommand | RoomRequest
+    AskHello
+    | Ping
+    | AskList
+    | Watch
+    | OpenAudio
+    | ReportGap
+    | Captured
+    | EndAudio
+    | Command
+    | PracticeCommand
+    | RoomRequest
 )
 """Everything a WebSocket client may send."""
 OscRequest: TypeAlias = Command | AskHello | PracticeCommand

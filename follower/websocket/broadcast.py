@@ -5,47 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from follower.events import Event, Markers, Notice, Practice, Session
-from follower.protocol.codec import encode
 from follower.protocol.conversion import message_of
-from follower.protocol.messages import EndedMessage, HelloMessage, Message, PositionMessage
+from follower.protocol.messages import EndedMessage, HelloMessage
 from follower.session.controls import ControlQueue
+from follower.websocket.frames import Frame, Listener
 from follower.websocket.queue import LatestWinsQueue
 
 if TYPE_CHECKING:
     from follower.websocket.session_sound import SessionSound
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame, encoded once for all listeners: text, or bytes of sound."""
-
-    content: str | bytes
-    is_position: bool
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether it is a block of sound."""
-        return isinstance(self.content, bytes)
-
-    @classmethod
-    def of(cls, message: Message) -> Frame:
-        """Encode a message."""
-        return cls(encode(message), isinstance(message, PositionMessage))
-
-
-class Listener(Protocol):
-    """Takes frames on the server's loop; never waits."""
-
-    def offer(self, frame: Frame) -> None:
-        """Queue a frame for this listener."""
-        ...
 
 
 def frame_queue() -> LatestWinsQueue[Frame]:

@@ -17,6 +17,7 @@ from follower.protocol.codec import RefusedError, decode_request, kind_of
 from follower.protocol.commands import (
     AskHello,
     AskList,
+    Captured,
     EndAudio,
     OpenAudio,
     Ping,
@@ -36,7 +37,8 @@ from follower.protocol.messages import (
 )
 from follower.protocol.room_requests import LibraryRequest, PieceRequest, SoundRequest
 from follower.version import program_version
-from follower.websocket.broadcast import Broadcast, Frame, frame_queue
+from follower.websocket.broadcast import Broadcast, frame_queue
+from follower.websocket.frames import Frame
 from follower.websocket.library_requests import LibraryRequests
 from follower.websocket.limits import Limits, TokenBucket
 from follower.websocket.piece_requests import PieceRequests
@@ -231,7 +233,7 @@ class ClientConnection:
             await self._handle_session(request)
 
     async def _handle_session(
-        self, request: AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | EndAudio | SessionCommand
+        self, request: AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | SessionCommand
     ) -> None:
         match request:
             case AskHello():
@@ -249,6 +251,8 @@ class ClientConnection:
                 await self._open_audio(request)
             case ReportGap(lost_samples=lost_samples):
                 self._audio_source().lost(lost_samples)
+            case Captured(sample=sample, at_s=at_s):
+                self._audio_source().stamp(sample, float(at_s))
             case EndAudio():
                 self._audio_source().stop()
                 self._audio = None

@@ -14,7 +14,8 @@ from follower.protocol.codec import RefusedError
 from follower.protocol.messages import Message
 from follower.protocol.room_messages import FetchedMessage
 from follower.protocol.room_requests import AskOverview, Fetch, Heard, Listen, PieceRequest, SoundRequest, Unlisten
-from follower.websocket.broadcast import Broadcast, Listener
+from follower.websocket.broadcast import Broadcast
+from follower.websocket.frames import Listener
 from follower.websocket.sessions import Sessions
 
 PART_BYTES = 1 << 16

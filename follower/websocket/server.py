@@ -1,4 +1,4 @@
-"""The server: one port for the monitor page (HTTP GET) and the protocol (WebSocket)."""
+"""The server: one port for the practice room's page (HTTP GET) and the protocol (WebSocket)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from follower.practice.companion import kept_recording
 from follower.protocol.messages import Message
 from follower.protocol.room_messages import QuietMessage, SoundMessage
 from follower.protocol.room_requests import Heard
-from follower.websocket.broadcast import Frame, Listener
+from follower.websocket.frames import Frame, Listener
 
 SHELF = RecordingShelf()
 _NUMBERS = itertools.count(1)

@@ -21,7 +21,7 @@ LIVE = "live"
 
 
 class WebSocketSink:
-    """Serve one session's positions, and the monitor page, on a port of this process.
+    """Serve one session's positions, and the practice room's page, on a port of this process.
 
     Args:
         port: to listen on; 0 picks a free one.

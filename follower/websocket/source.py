@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from follower.errors import ProtocolError
 from follower.events import AudioBlock, Notice
+from follower.playback.clock import ClockModel
 
 SampleFormat: TypeAlias = Literal["f32le", "s16le"]
 DTYPES: dict[str, str] = {"f32le": "<f4", "s16le": "<i2"}
@@ -24,6 +25,8 @@ AUDIO_OVER = "the audio is over"
 """Why a session ended whose client said `end`."""
 CLIENT_LEFT = "its client has left"
 """Why a session ended whose client is gone."""
+MAX_DELAY_S = 2.0
+"""A client whose samples are said to be older than this on arrival has another clock than it thinks."""
 IDLE_S = 0.25
 """Without audio for so long an empty block is yielded, so that commands are taken."""
 
@@ -94,6 +97,8 @@ class WebSocketSource:
         self._held_back = False
         self._captured_s = 0.0
         self._missed_since_s: float | None = None
+        self._capture_clock = ClockModel(sample_rate_hz)
+        self._counted_from = 0
 
     @property
     def sample_rate_hz(self) -> int:
@@ -138,13 +143,26 @@ class WebSocketSource:
             if self._missed_since_s is not None:
                 self._next_sample += max(round((arrived_s - self._missed_since_s) * self._sample_rate_hz) - n, 0)
                 self._missed_since_s = None
+                self._counted_from = self._next_sample
             next_s = self._captured_s + n / self._sample_rate_hz
-            self._captured_s = min(arrived_s, next_s) if self._held_back else arrived_s
+            self._captured_s = self._stamped_s(n, arrived_s, min(arrived_s, next_s) if self._held_back else arrived_s)
             self._waiting.append(AudioBlock(self._next_sample, samples, self._captured_s))
             self._waiting_samples += n
             self._next_sample += n
             self._ready.notify()
         return True
+
+    def stamp(self, sample: int, at_s: float) -> None:
+        """The client says when the first `sample` samples of its stream had been captured, on our clock."""
+        with self._ready:
+            self._capture_clock.stamp(sample, at_s)
+
+    def _stamped_s(self, n: int, arrived_s: float, otherwise_s: float) -> float:
+        """When the next `n` samples were captured, by what the client says where that can be."""
+        if not self._capture_clock.known:
+            return otherwise_s
+        said_s = self._capture_clock.time_s(self._next_sample - self._counted_from + n)
+        return said_s if 0.0 <= arrived_s - said_s <= MAX_DELAY_S else otherwise_s
 
     @property
     def stopped(self) -> bool:
@@ -164,6 +182,7 @@ class WebSocketSource:
         """The client is back after a break: what it missed sending, by our clock, is lost."""
         with self._ready:
             self._missed_since_s = self._captured_s if self._next_sample > 0 else None
+            self._capture_clock = ClockModel(self._sample_rate_hz)  # the client's count begins anew
 
     def stop(self) -> None:
         """The audio is over; what waits is still yielded."""

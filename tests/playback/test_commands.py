@@ -155,7 +155,7 @@ def options(*words: str) -> ReplayOptions:
 
 def cache_of(path: Path, sha256: str, duration_s: float) -> Any:
     prepared = SimpleNamespace(path=str(path), sha256=sha256, duration_s=duration_s)
-    return SimpleNamespace(orchestra_file=prepared)
+    return SimpleNamespace(orchestra_file=prepared, path=path.with_name("cache"))
 
 
 def test_only_the_recording_the_cache_is_about_is_played(orchestra: Path, piano: Path, tmp_path: Path) -> None:

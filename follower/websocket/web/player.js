@@ -75,7 +75,7 @@ export class Player {
       this.onMicrophoneGone();
     };
     const level = (/** @type {number} */ db) => this.onLevel(db);
-    this.microphone = await Microphone.open(context, () => this.connection.socket, level, onGone);
+    this.microphone = await Microphone.open(context, this.connection, level, onGone);
     this.piece = piece;
     this.open(start, resume);
   }
@@ -111,7 +111,7 @@ export class Player {
     this.session = hello;
     if (restarted) this.position = null;
     if (this.microphone !== null) {
-      this.microphone.sending = true; // not before the engine is ready: what waits is late
+      if (!this.microphone.sending) this.microphone.begin(); // not before the engine is ready: what waits is late
       this.resuming = false;
     }
     this.keep();

@@ -1,4 +1,4 @@
-// Generated from follower/protocol by `python -m follower.protocol.schema`.
+// Generated from follower/protocol by `python -m follower.protocol.typescript`.
 
 export interface Again {
   type: "again";
@@ -34,6 +34,12 @@ export interface BeginAt {
 export interface Cancel {
   type: "cancel";
   piece: string;
+}
+
+export interface Captured {
+  type: "captured";
+  sample: number;
+  at: number;
 }
 
 export interface CountIn {
@@ -382,5 +388,5 @@ export interface Watch {
   session: string;
 }
 
-export type Request = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | EndAudio | Start | Stop | Pause | Resume | Seek | PlaybackPosition | Begin | BeginAt | Again | Loop | EndLoop | LeadIn | CountIn | Volume | Tempo | Tune | Record | EndRecord | Mark | Unmark | Listen | Heard | Unlisten | AskLibrary | Upload | Prepare | Cancel | Rename | Delete | AskOverview | Fetch;
+export type Request = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | Start | Stop | Pause | Resume | Seek | PlaybackPosition | Begin | BeginAt | Again | Loop | EndLoop | LeadIn | CountIn | Volume | Tempo | Tune | Record | EndRecord | Mark | Unmark | Listen | Heard | Unlisten | AskLibrary | Upload | Prepare | Cancel | Rename | Delete | AskOverview | Fetch;
 export type Message = HelloMessage | PositionMessage | StateMessage | JumpMessage | GapMessage | NoticeMessage | PracticeMessage | MarkersMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage | SoundMessage | QuietMessage | LibraryMessage | UploadedMessage | FetchedMessage | OverviewMessage;
