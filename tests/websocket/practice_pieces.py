@@ -17,7 +17,10 @@ from follower.testing import SOUND_RATE_HZ, make_piece, make_sound
 
 
 def put_piece(folder: Path, name: str, seconds: float = 20.0, orchestra: NDArray[np.float32] | None = None) -> Piece:
-    """Write a piece whose full mix is `make_sound(seconds)`; its orchestra recording is that too unless given."""
+    """Write a piece whose full mix is `make_sound(seconds)`; its orchestra recording is that too unless given.
+
+    A given one has no sound among the piano's notes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     sound = make_sound(seconds) if orchestra is None else orchestra
     recording = folder / f".{name}.o.wav"
@@ -25,6 +28,9 @@ def put_piece(folder: Path, name: str, seconds: float = 20.0, orchestra: NDArray
     digest = hashlib.sha256(recording.read_bytes()).hexdigest()
     file = InputFile(str(recording), digest, len(sound) / SOUND_RATE_HZ, SOUND_RATE_HZ)
     made = make_piece(seconds)
+    if orchestra is not None:
+        silent = replace(made.orchestra, pitch=0 * made.orchestra.pitch, rms=0 * made.orchestra.rms)
+        made = replace(made, orchestra=silent)
     manifest = replace(made.manifest, inputs={**made.manifest.inputs, "orchestra": file})
     piece = replace(made, path=folder / name, manifest=manifest)
     write_piece(piece)
