@@ -6,6 +6,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from follower.commands.live_view import LiveView
@@ -16,13 +17,16 @@ from follower.errors import OutputError
 from follower.events import Event, Position
 from follower.piece.piece import Piece
 from follower.process import exit_code, handling, takes_text
-from follower.session.background_sink import BackgroundSink
+from follower.session.background_writer import writers_among
 from follower.session.controls import ControlQueue
+from follower.session.recorder import Recorder
 from follower.session.sink import Sink
 from follower.session.source import Source
 from follower.terminal import clock_text, unblocked
 
 if TYPE_CHECKING:
+    from follower.engine import Engine
+    from follower.files.blackbox import Blackbox
     from follower.playback.desk import Desk
     from follower.practice.room import PracticeRoom
 
@@ -91,6 +95,7 @@ def follow(
     more_sinks: Sequence[Sink] = (),
     controls: ControlQueue | None = None,
     desk: Desk | None = None,
+    recorder: Recorder | None = None,
 ) -> int:
     """Follow an open source until it ends or Ctrl-C; returns the exit code.
 
@@ -103,6 +108,7 @@ def follow(
         more_sinks: not yet open, beside those of `outputs`.
         controls: where sinks put what they ask of the engine; None makes one for those of `outputs`.
         desk: what the orchestra is asked for; None where nothing is practised.
+        recorder: is told what the engine takes; None makes the blackbox of `outputs`, if that is asked for.
     """
     from follower import kernels
     from follower.engine import Engine
@@ -114,6 +120,8 @@ def follow(
     with contextlib.ExitStack() as stack:
         engine = Engine(piece, source.sample_rate_hz, engine_options.method, engine_options.start_s)
         kernels.warmup()
+        if recorder is None and outputs.blackbox is not None:
+            recorder = stack.enter_context(_blackbox(outputs.blackbox, outputs.blackbox_minutes, engine))
         sinks = [stack.enter_context(sink) for sink in more_sinks]
         sinks += stack.enter_context(open_outputs(outputs, piece, controls, desk))
         room = None
@@ -128,8 +136,8 @@ def follow(
             if isinstance(event, Position):
                 last[:] = [event]
 
-        summary = run(source, engine, sinks, controls, on_event=keep, partner=room)
-    failed = [f"{s.name} is incomplete: {s.failure}" for s in sinks if isinstance(s, BackgroundSink) and s.failure]
+        summary = run(source, engine, sinks, controls, on_event=keep, partner=room, recorder=recorder)
+    failed = [f"{w.name} is incomplete: {w.failure}" for w in writers_among((*sinks, recorder)) if w.failure]
     if failed:
         raise OutputError("; ".join(failed))
     where = last[0] if last else None
@@ -145,3 +153,9 @@ def follow(
     if summary.dropped:
         print(f"{summary.dropped} events could not be delivered", file=sys.stderr)
     return interruption.exit_code
+
+
+def _blackbox(path: Path, minutes: float, engine: Engine) -> Blackbox:
+    from follower.files.blackbox import Blackbox
+
+    return Blackbox(path, engine.piece.path, engine.method, engine.start_s, engine.sample_rate_hz, minutes)

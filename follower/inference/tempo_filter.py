@@ -8,13 +8,18 @@ recovery) and is weighed by how well the live piano matches the mix.
 from __future__ import annotations
 
 import math
+import threading
+import weakref
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
+from follower.inference.likeness import Likeness
+from follower.inference.pooling import pool_mean
 from follower.inference.rival_match import RivalMatch
 from follower.inference.two_level_posterior import Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
@@ -74,6 +79,9 @@ class TempoFilterConfig(JsonConfig):
             it is reported: continuity is the rule, and the same music elsewhere is no reason to leave.
         settle_s: seconds of playing from an unknown start in which `jump_log_odds` rises from nothing: a first estimate
             is a guess, not a course to keep.
+        misfit_s: time constant, of playing, of the mean by which the newest moments fit another position better.
+        misfit_above: that mean (nats) above which the estimate may go elsewhere.
+        alike_above: likeness of two positions above which the estimate does not go from one to the other.
         window_lag_s: effective delay of the analysis windows; matters when the tempo differs from the mix's.
         seek_spread_s: standard deviation of the position after a seek (mix s).
     """
@@ -95,7 +103,7 @@ class TempoFilterConfig(JsonConfig):
     reentry_share: float = 0.1
     max_reentry_s: float = 1.0
     start_detection: StartDetectorConfig = field(default_factory=StartDetectorConfig)
-    leak: float = 1e-12
+    leak: float = 1e-7
     tempo_break: float = 5e-3
     stop_per_hop: float = 0.02
     stop_within_s: float = 3.5
@@ -109,7 +117,10 @@ class TempoFilterConfig(JsonConfig):
     concentration_s: float = 0.5
     near_s: float = 1.5
     jump_log_odds: float = 8.0
-    settle_s: float = 5.0
+    settle_s: float = 10.0
+    misfit_s: float = 1.0
+    misfit_above: float = 2.0
+    alike_above: float = 0.62
     window_lag_s: float = 0.075
     seek_spread_s: float = 1.5
 
@@ -138,30 +149,44 @@ class Reference:
         observations: of the full mix, n frames.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
+        pooled: the observations' features, every `POOL` frames their mean.
     """
 
     features: FeatureConfig
     observations: ReferenceObservations
     piano_activity: NDArray[np.float32]
     rest_tempo: NDArray[np.float64]
+    pooled: NDArray[np.float32]
+
+
+_REFERENCES: Final[weakref.WeakKeyDictionary[Piece, Reference]] = weakref.WeakKeyDictionary()
+_PREPARING: Final = threading.Lock()
 
 
 def create(piece: Piece) -> TempoFilter:
-    """Make the filter for a prepared piece."""
+    """Make the filter for a prepared piece; filters of the same piece share what is computed of it."""
     config = TempoFilterConfig()
+    with _PREPARING:
+        reference = _REFERENCES.get(piece)
+        if reference is None:
+            reference = _REFERENCES[piece] = reference_of(piece, config)
+    return TempoFilter(reference, config)
+
+
+def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
+    """What a filter follows the piano through, computed from a prepared piece."""
     hop_s = piece.feature_config.hop_s
     pitch = piece.mix.pitch
     frame_s = hop_s * np.arange(1, len(pitch) + 1)
     slope = piece.map.slope_at(frame_s.astype(np.float64))
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
-    return TempoFilter(
-        Reference(
-            piece.feature_config,
-            observe_reference(pitch, hop_s, config.observation),
-            piece.piano_activity.astype(np.float32),
-            np.maximum(rest_tempo, config.slowest),
-        ),
-        config,
+    observations = observe_reference(pitch, hop_s, config.observation)
+    return Reference(
+        piece.feature_config,
+        observations,
+        piece.piano_activity.astype(np.float32),
+        np.maximum(rest_tempo, config.slowest),
+        pool_mean(observations.features),
     )
 
 
@@ -178,14 +203,17 @@ class TempoFilter:
         self._start_detector = StartDetector(c.start_detection, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
+        features, pooled = reference.observations.features, reference.pooled
         self._belief = TwoLevelPosterior(
-            reference.observations.features,
+            features,
+            pooled,
             reference.piano_activity,
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
-        self._match = RivalMatch(reference.observations.features, self._hop_s)
-        self._no_weights = np.zeros(len(reference.observations.features), np.float32)
+        self._match = RivalMatch(pooled, self._hop_s)
+        self._likeness = Likeness(pooled, c.weights.spread())
+        self._no_weights = np.zeros(len(features), np.float32)
         self.reset()
 
     @property
@@ -213,6 +241,7 @@ class TempoFilter:
             near = np.exp(-0.5 * ((frame_s - self._sought_s) / self._config.seek_spread_s) ** 2) + 1e-12
         self._belief.expect(near / near.sum())
         self._match.reset()
+        self._misfit = 0.0
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on and its tempo spreads."""
@@ -254,6 +283,7 @@ class TempoFilter:
         belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
         belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
+        self._misfit -= self._hop_s / c.misfit_s * o.presence * (belief.margin + self._misfit)
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)
         if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
@@ -313,6 +343,16 @@ class TempoFilter:
             leak=0.0,
         )
 
+    def _limit(self, at: int, frame: int) -> float:
+        """The log odds that belief at another frame of the mix may have over that at the estimate; inf: it may win.
+
+        Where both sound alike, what is played does not decide between them.
+        """
+        c = self._config
+        if self._likeness.between(at, frame) > c.alike_above:
+            return 0.0
+        return math.inf if self._misfit > c.misfit_above else c.jump_log_odds
+
     def _summary(self, presence: float, near_s: float | None) -> Belief:
         """The belief in figures; it stays near `near_s` (mix s) unless it is clearly elsewhere."""
         c = self._config
@@ -320,8 +360,16 @@ class TempoFilter:
         near = None
         if near_s is not None:
             settled = 1.0 if self._sought_s is not None else min(self._played_s / c.settle_s, 1.0)
-            near = Near(round(near_s / self._hop_s) - 1, round(c.near_s / self._hop_s), settled * c.jump_log_odds)
+            at = round(near_s / self._hop_s) - 1
+            near = Near(
+                at,
+                round(c.near_s / self._hop_s),
+                settled * c.jump_log_odds,
+                lambda frame: self._limit(at, frame) if settled == 1 else math.inf,
+            )
         e = self._belief.estimate(reaches, near)
+        if near is not None and abs(self._belief.mode - near.frame) > near.reach:
+            self._misfit = 0.0
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
         return Belief(max(mix_s, 0.0), rate, e.concentration, presence, rest_rate=self._rest_rate())

@@ -8,6 +8,7 @@ back positions that the fine level has left: a repeat, a skip, the unknown start
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ BLOCK = 128
 """Frames of the mix that become active or cold together (3 s)."""
 MAX_ACTIVE_BLOCKS = 24
 """At most this many blocks are active: 71 s of the mix. Shorter pieces start with everything fine."""
-MIN_ACTIVE_SHARE = 1e-8
+MIN_ACTIVE_SHARE = 1e-5
 """A block holding less than this share of the belief cools down."""
 
 
@@ -82,12 +83,18 @@ class Near:
         frame: of the mix.
         reach: frames to both sides that are still near it.
         jump_log_odds: log odds by which the belief elsewhere has to outweigh all the belief that is near.
+        limit: the log odds that belief round another frame may have over what is near; inf: it may win.
     """
 
     frame: int
     reach: int
     jump_log_odds: float
+    limit: Callable[[int], float]
 
+
+TINY = 1e-30
+MAX_GAIN = 1e6
+"""Largest factor in a hop, so that 32 bits do not overflow."""
 
 WIDE_BLOCK = 512
 """Positions per block where all positions are scored: a row of it fits the processor's first cache."""
@@ -155,6 +162,13 @@ class _Level:
         self.holding, self._next_holding = self._next_holding, self.holding
         return log_scale
 
+    def amplify(self, first: int, end: int, gain: float) -> None:
+        """Multiply the belief from `first` to before `end`."""
+        before = float(np.sum(self.marginal[first:end]))
+        for a in (self.moving, self.holding, self.marginal[None]):
+            a[:, first:end] *= np.float32(gain)
+        self.total += float(np.sum(self.marginal[first:end])) - before
+
     def zero(self, blocks: NDArray[np.int64]) -> None:
         """Empty the blocks named, in both buffers."""
         for b in blocks:
@@ -170,6 +184,7 @@ class TwoLevelPosterior:
     def __init__(
         self,
         features: NDArray[np.float32],
+        pooled: NDArray[np.float32],
         activity: NDArray[np.float32],
         tempi: NDArray[np.float64],
         tempo_prior: NDArray[np.float32],
@@ -178,6 +193,7 @@ class TwoLevelPosterior:
 
         Args:
             features: (k, n) float32, n >= 1, of the mix.
+            pooled: their `pool_mean`.
             activity: (n,) float32, 0..1, whether the mix has piano.
             tempi: (r,) frames of the mix per live frame of each tempo state, ascending.
             tempo_prior: (r,) sums to 1.
@@ -186,7 +202,7 @@ class TwoLevelPosterior:
         self._prior = tempo_prior
         n = features.shape[1]
         self._fine = _Level(features, activity, len(tempi), BLOCK)
-        self._coarse = _Level(pool_mean(features), pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
+        self._coarse = _Level(pooled, pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
         self._n_blocks = -(-n // BLOCK)
         self._all_blocks = np.arange(self._n_blocks)
         self.expect(np.full(n, 1 / n))
@@ -309,10 +325,19 @@ class TwoLevelPosterior:
         )
 
     def _stay(self, reaches: Reaches, near: Near) -> None:
-        """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs all that is near."""
-        marginal = self._fine.marginal
-        first = min(max(near.frame - near.reach, 0), len(marginal) - 1)
-        here = marginal[first : max(near.frame + near.reach, first) + 1]
-        there = marginal[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]
-        if float(np.sum(there)) < float(np.sum(here)) * math.exp(near.jump_log_odds):
-            self.mode = first + kernels.densest(here, reaches.mode)
+        """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs it and may.
+
+        Belief elsewhere that may not win is kept from winning by ever more: what is near gains what it lacks.
+        """
+        first = min(max(near.frame - near.reach, 0), self.n_frames - 1)
+        end = min(max(near.frame + near.reach, first) + 1, self.n_frames)
+        here = float(np.sum(self._fine.marginal[first:end]))
+        there = float(np.sum(self._fine.marginal[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]))
+        limit = near.limit(self.mode) if there > here else math.inf
+        if there >= here * math.exp(near.jump_log_odds) and limit == math.inf:
+            return
+        self.mode = first + kernels.densest(self._fine.marginal[first:end], reaches.mode)
+        if there > here * math.exp(limit):
+            gain = min(there / max(here * math.exp(limit), TINY), MAX_GAIN)
+            self._fine.amplify(first, end, gain)
+            self._coarse.amplify(first // POOL, -(-end // POOL), gain)

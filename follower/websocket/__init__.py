@@ -1,5 +1,5 @@
 """WebSocket and the practice room's page: server, sessions, source, sink and client.
 
-May import: errors, version, events, engine, files, inference, piece, playback, practice, library, protocol, session,
-signal.
+May import: errors, version, events, engine, files, inference, kernels, piece, playback, practice, library, protocol,
+session, signal.
 """

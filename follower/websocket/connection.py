@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 
 from follower.errors import ProtocolError
@@ -92,6 +92,10 @@ class ClientConnection:
     def offer(self, frame: Frame) -> None:
         """Queue a frame; a waiting position gives way to a newer one."""
         if self._gone:
+            return
+        if self._idle.is_set() and self._connection.transport.get_write_buffer_size() == 0:
+            # Who keeps up is written to at once: waking a task for each of many listeners takes several times as long.
+            broadcast((self._connection,), frame.content)
             return
         self._queue.put(frame)
         self._idle.clear()

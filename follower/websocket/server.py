@@ -129,9 +129,11 @@ class Server:
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer plain HTTP with a page, refuse who may not come in, let the rest upgrade."""
         path, _ = path_and_query(request.path)
-        upgrades = any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))
-        if not upgrades and path != ACCESS:
-            return page(path)
+        status = None
+        if not any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
+            status = (HTTPStatus.OK, b"you may connect\n") if path == ACCESS else self._sessions.status(path)
+            if status is None:
+                return page(path)
         refusal = self._access.refusal(
             request.path,
             request.headers.get_all("Host"),
@@ -140,8 +142,8 @@ class Server:
         )
         if refusal is not None:
             return answer(HTTPStatus.FORBIDDEN, f"{refusal}\n".encode())
-        if not upgrades:
-            return answer(HTTPStatus.OK, b"you may connect\n")
+        if status is not None:
+            return answer(*status)
         if path not in ("/", "/ws"):
             return answer(HTTPStatus.NOT_FOUND, b"connect to /ws\n")
         if len(self._clients) >= self._limits.clients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
 from follower.piece.piece import Piece
@@ -41,6 +42,10 @@ class Sessions(Protocol):
 
     def default_broadcast(self) -> Broadcast | None:
         """The session every client watches from the start, or None."""
+        ...
+
+    def status(self, path: str) -> tuple[HTTPStatus, bytes, str] | None:
+        """A page for machines: status, content and its type; None where there is none of that path."""
         ...
 
     async def open(
@@ -103,6 +108,10 @@ class SingleSession:
     def default_broadcast(self) -> Broadcast | None:
         """The one."""
         return self._broadcast
+
+    def status(self, path: str) -> tuple[HTTPStatus, bytes, str] | None:
+        """None: whoever runs the session sees how it is."""
+        return None
 
     async def open(
         self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource
