@@ -28,6 +28,8 @@ from follower.terminal import clock_text, unblocked
 if TYPE_CHECKING:
     from follower.engine import Engine
     from follower.files.blackbox import Blackbox
+    from follower.playback.desk import Desk
+    from follower.practice.room import PracticeRoom
 
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep another from running: sockets must not wait 5 ms (Python's default) for the engine."""
@@ -98,6 +100,12 @@ def interruptible(stop: Callable[[], None]) -> Iterator[Interruption]:
         yield interruption
 
 
+def _close(room: PracticeRoom) -> None:
+    trouble = room.close()
+    if trouble:
+        print(f"warning: {trouble}", file=sys.stderr)
+
+
 def follow(
     piece: Piece,
     source: Source,
@@ -106,6 +114,7 @@ def follow(
     audio_duration_s: float | None = None,
     more_sinks: Sequence[Sink] = (),
     controls: ControlQueue | None = None,
+    desk: Desk | None = None,
     recorder: Recorder | None = None,
 ) -> int:
     """Follow an open source until it ends or Ctrl-C; returns the exit code.
@@ -118,9 +127,11 @@ def follow(
         audio_duration_s: length of the piano recording; None for a live stream.
         more_sinks: not yet open, beside those of `outputs`.
         controls: where sinks put what they ask of the engine; None makes one for those of `outputs`.
+        desk: what the orchestra is asked for; None where nothing is practised.
         recorder: is told what the engine takes; None makes the blackbox of `outputs`, if that is asked for.
     """
     from follower.engine import Engine
+    from follower.practice.room import PracticeRoom
     from follower.session.runner import run
 
     controls = ControlQueue() if controls is None else controls
@@ -131,7 +142,11 @@ def follow(
         if recorder is None and outputs.blackbox is not None:
             recorder = stack.enter_context(_blackbox(outputs.blackbox, outputs.blackbox_minutes, engine))
         sinks = [stack.enter_context(sink) for sink in more_sinks]
-        sinks += stack.enter_context(open_outputs(outputs, piece, controls))
+        sinks += stack.enter_context(open_outputs(outputs, piece, controls, desk))
+        room = None
+        if desk is not None:
+            room = PracticeRoom(piece, source.sample_rate_hz, desk)
+            stack.callback(_close, room)
         sinks.append(stack.enter_context(LiveView(unblocked(sys.stderr), piece.orchestra_duration_s, audio_duration_s)))
         interruption = stack.enter_context(interruptible(source.stop))
         stack.enter_context(low_jitter())
@@ -140,7 +155,7 @@ def follow(
             if isinstance(event, Position):
                 last[:] = [event]
 
-        summary = run(source, engine, sinks, controls, on_event=keep, recorder=recorder)
+        summary = run(source, engine, sinks, controls, on_event=keep, partner=room, recorder=recorder)
     failed = [f"{w.name} is incomplete: {w.failure}" for w in writers_among((*sinks, recorder)) if w.failure]
     if failed:
         raise OutputError("; ".join(failed))

@@ -120,6 +120,8 @@ def run(options: ReplayOptions) -> int:
     from follower.files.blackbox_format import is_blackbox
     from follower.files.source import FileSource
     from follower.piece.reading import load_piece
+    from follower.playback.desk import Desk
+    from follower.playback.wishes import Wishes
 
     if is_blackbox(options.piano):
         return _run_blackbox(options)
@@ -129,12 +131,23 @@ def run(options: ReplayOptions) -> int:
         )
     piece = load_piece(options.cache)
     replayed = FileSource(options.piano, options.block_samples, options.speed)
+    desk = Desk(Wishes(volume_db=options.play.volume_db))
     more_sinks = [
-        *play_sinks(options.play, piece),
+        *play_sinks(options.play, piece, desk),
         *render_sinks(options.render, options.play, piece, options.piano, lambda: replayed.heard_s),
     ]
     with replayed as source:
-        return follow(piece, source, options.engine, options.outputs, source.duration_s, more_sinks)
+        # Nobody can ask for anything where nobody hears it, and files then hold what they always held.
+        practises = options.play.play or options.outputs.websocket is not None or options.outputs.osc_in is not None
+        return follow(
+            piece,
+            source,
+            options.engine,
+            options.outputs,
+            source.duration_s,
+            more_sinks,
+            desk=desk if practises else None,
+        )
 
 
 def _run_blackbox(options: ReplayOptions) -> int:
@@ -144,6 +157,8 @@ def _run_blackbox(options: ReplayOptions) -> int:
     from follower.files.blackbox_source import COMMANDS, BlackboxSource, read_head
     from follower.piece.manifest import manifest_sha256
     from follower.piece.reading import load_piece
+    from follower.playback.desk import Desk
+    from follower.playback.wishes import Wishes
     from follower.session.controls import ControlQueue
     from follower.session.recorder import EventDigest
 
@@ -172,7 +187,7 @@ def _run_blackbox(options: ReplayOptions) -> int:
             source,
             engine,
             options.outputs,
-            more_sinks=play_sinks(options.play, piece),
+            more_sinks=play_sinks(options.play, piece, Desk(Wishes(volume_db=options.play.volume_db))),
             controls=controls,
             recorder=digest,
         )

@@ -1,4 +1,4 @@
-"""`follower serve`: sessions over WebSocket, and the monitor page."""
+"""`follower serve`: sessions over WebSocket, and the practice room."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Serve follower sessions: a client sends the piano's audio and gets positions back. "
-    "The same port serves the monitor page, which can send a browser's microphone. Protocol: docs/protocol.md."
+    "The same port serves the practice room, which can send a browser's microphone. Protocol: docs/protocol.md."
 )
 KEPT_BLACKBOXES = 32
 SERVED_BLACKBOX_MINUTES = 30.0
@@ -71,7 +71,9 @@ class ServeOptions:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what can be written on the command line."""
-    parser.add_argument("--caches", type=Path, required=True, metavar="DIR", help="folder that holds the caches")
+    parser.add_argument(
+        "--caches", type=Path, metavar="DIR", help="folder that holds the pieces (default: one of your data folders)"
+    )
     parser.add_argument(
         "--ws",
         type=address,
@@ -123,7 +125,7 @@ def options_of(values: argparse.Namespace) -> ServeOptions:
     """Take what was parsed."""
     certificate = None if values.certificate is None else (values.certificate[0], values.certificate[1])
     return ServeOptions(
-        values.caches,
+        values.caches or _own_pieces(),
         values.ws,
         AccessOptions.of(values),
         values.sessions,
@@ -143,10 +145,23 @@ def _default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _own_pieces() -> Path:
+    """The pieces of whoever names no folder; made when it is used first."""
+    from follower.files.user_folders import user_pieces_folder
+
+    folder = user_pieces_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise OutputError(f"cannot make the folder {folder}: {e.strerror or e}; name another with --caches") from e
+    return folder
+
+
 def run(options: ServeOptions) -> int:
     """Carry out the command."""
     from follower.commands.follow import interruptible, low_jitter
     from follower.commands.outputs import access_to
+    from follower.library.library import Library
     from follower.websocket.audio_sessions import AudioSessions
     from follower.websocket.cache_folder import CacheFolder
     from follower.websocket.limits import Limits
@@ -162,6 +177,9 @@ def run(options: ServeOptions) -> int:
     ended = threading.Event()
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(interruptible(ended.set))
+        library = Library(options.caches)
+        library.open()
+        stack.callback(library.close)
         setup, what_follows = _setup(options, stack)
 
         def sessions(_: asyncio.AbstractEventLoop) -> Sessions:
@@ -170,13 +188,13 @@ def run(options: ServeOptions) -> int:
                 setup.metrics.gauge("sessions", "Audio sessions that are open", lambda: len(made.names()))
             return made
 
-        server = stack.enter_context(ServerThread(port, access, limits, sessions, options.certificate))
+        server = stack.enter_context(ServerThread(port, access, limits, sessions, options.certificate, library))
         stack.enter_context(low_jitter())
         scheme = "http" if options.certificate is None else "https"
         names = caches.names()
         print(f"{len(names)} caches in {options.caches}: {', '.join(names) or 'none yet'}", file=sys.stderr)
         print(what_follows, file=sys.stderr)
-        print(f"monitor page: {scheme}://{Address(host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
+        print(f"practice room: {scheme}://{Address(host, server.port)}/  (Ctrl-C ends)", file=sys.stderr)
         ended.wait()
     return interruption.exit_code
 

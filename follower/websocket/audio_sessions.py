@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 
-from follower.errors import CacheMissingError, CacheVersionError, FollowerError, InputError
+from follower.errors import FollowerError, InputError
 from follower.events import Event, Notice, StateChange
 from follower.inference.methods import DEFAULT_METHOD, METHODS
+from follower.library.library import trouble_with
 from follower.piece.bounds import require_in_orchestra
 from follower.piece.piece import Piece
+from follower.playback.desk import Desk
+from follower.practice.room import PracticeRoom
 from follower.protocol.codec import RefusedError
 from follower.session.controls import ControlQueue
 from follower.session.engine_port import EnginePort
@@ -23,9 +26,12 @@ from follower.session.runner import run
 from follower.websocket.broadcast import Broadcast
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.session_setup import SessionSetup
+from follower.websocket.session_sound import SessionSound
 from follower.websocket.sessions import AudioSession
 from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
+SERVER_ENDS = "the server ends"
+"""Why a session ended that its client may want to go on with when the server is back."""
 LOG = logging.getLogger("follower.serve")
 LOG.addHandler(logging.NullHandler())
 PLAIN = "text/plain; charset=utf-8"
@@ -74,13 +80,16 @@ def follow(
             log("notice", {"session": name, "message": event.message})
 
     try:
+        sound = audio.broadcast.sound
+        room = PracticeRoom(piece, audio.source.sample_rate_hz, Desk() if sound is None else sound.desk)
         with (
             engines.engine(piece, audio.source.sample_rate_hz, method, start_s) as engine,
             setup.recorder(name, engine, start_s) as recorder,
             audio.source as source,
             audio.broadcast as sink,
+            contextlib.closing(room),
         ):
-            run(source, engine, [sink], sink.controls, on_event, recorder=recorder)
+            run(source, engine, [sink], sink.controls, on_event, partner=room, recorder=recorder)
     except FollowerError as e:
         reason = str(e)
     except BaseException:
@@ -92,17 +101,6 @@ def follow(
         log("ended", {"session": name, "reason": reason})
         audio.broadcast.end(reason)
         on_end()
-
-
-def _trouble(error: FollowerError) -> str:
-    """What is wrong with a cache, without the paths that the error names."""
-    match error:
-        case CacheVersionError():
-            return "was made by another version of the program; it must be built again"
-        case CacheMissingError():
-            return "is not complete; it must be built again"
-        case _:
-            return "is damaged; it must be built again"
 
 
 class AudioSessions:
@@ -197,13 +195,9 @@ class AudioSessions:
             raise RefusedError("too_many", why)
         self._opening += 1
         try:
-            loaded = await asyncio.to_thread(self._caches.load, cache)
+            loaded = await self._load(cache)
             if not await asyncio.to_thread(self._setup.ready):
                 raise RefusedError("failed", "the engines of this server did not start; its log says why")
-        except RefusedError:
-            raise
-        except FollowerError as e:
-            raise RefusedError("failed", f"the cache {cache or 'of this server'} {_trouble(e)}") from e
         finally:
             self._opening -= 1
         if start_s is not None:
@@ -213,11 +207,13 @@ class AudioSessions:
                 raise RefusedError("invalid", str(e)) from e
         loop = asyncio.get_running_loop()
         name = f"s{next(self._numbers)}"
-        audio = AudioSession(Broadcast(name, loop, ControlQueue()), source)
+        audio = AudioSession(Broadcast(name, loop, ControlQueue(), sound=SessionSound(loaded, Desk())), source)
 
         def on_end() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and the table with it
                 loop.call_soon_threadsafe(self._sessions.pop, name, None)
+                if audio.broadcast.sound is not None:
+                    loop.call_soon_threadsafe(audio.broadcast.sound.close)
 
         thread = threading.Thread(
             target=follow,
@@ -228,6 +224,22 @@ class AudioSessions:
         self._sessions[name] = (audio, thread)
         thread.start()
         return audio
+
+    async def piece(self, name: str) -> Piece:
+        """Load a piece by its name.
+
+        Raises:
+            RefusedError: no such piece, or it is damaged.
+        """
+        return await self._load(name)
+
+    async def _load(self, name: str | None) -> Piece:
+        try:
+            return await asyncio.to_thread(self._caches.load, name)
+        except RefusedError:
+            raise
+        except FollowerError as e:
+            raise RefusedError("failed", f"the cache {name or 'of this server'} {trouble_with(e)}") from e
 
     def leave(self, audio: AudioSession) -> None:
         """Keep a session whose connection broke; end it when nobody comes back in time."""
@@ -260,7 +272,7 @@ class AudioSessions:
         """End every session and wait for the engines, no longer than `CLOSE_WITHIN_S`."""
         sessions = list(self._sessions.values())
         for audio, _ in sessions:
-            audio.source.abandon("the server ends")
+            audio.source.abandon(SERVER_ENDS)
         deadline_s = time.monotonic() + CLOSE_WITHIN_S
         for _, thread in sessions:
             thread.join(max(deadline_s - time.monotonic(), 0.0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
+from follower.piece.piece import Piece
 from follower.protocol.codec import RefusedError
 from follower.websocket.broadcast import Broadcast
 from follower.websocket.source import WebSocketSource
@@ -54,6 +55,14 @@ class Sessions(Protocol):
 
         Raises:
             RefusedError: it cannot be opened.
+        """
+        ...
+
+    async def piece(self, name: str) -> Piece:
+        """Load a piece that clients can choose.
+
+        Raises:
+            RefusedError: no such piece, or it is damaged.
         """
         ...
 
@@ -111,6 +120,13 @@ class SingleSession:
         raise RefusedError(
             "unexpected", "this server follows its own microphone or file and takes no audio; use follower serve"
         )
+
+    async def piece(self, name: str) -> Piece:
+        """The one that is followed, by its name."""
+        sound = self._broadcast.sound
+        if sound is None or sound.piece.name != name:
+            raise RefusedError("unknown_cache", f"no piece {name[:60]!r} here")
+        return sound.piece
 
     def leave(self, audio: AudioSession) -> None:
         """Nothing to keep: there are no audio sessions."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from follower.errors import ProtocolError
 from follower.events import AudioBlock, Notice
+from follower.playback.clock import ClockModel
 from follower.websocket.capture_clock import CaptureClock
 
 SampleFormat: TypeAlias = Literal["f32le", "s16le"]
@@ -25,6 +26,8 @@ AUDIO_OVER = "the audio is over"
 """Why a session ended whose client said `end`."""
 CLIENT_LEFT = "its client has left"
 """Why a session ended whose client is gone."""
+MAX_DELAY_S = 2.0
+"""A client whose samples are said to be older than this on arrival has another clock than it thinks."""
 MAX_WAIT_S = 0.7
 """Live audio that waits longer for its engine is given up."""
 KEPT_S = 0.2
@@ -110,6 +113,8 @@ class WebSocketSource:
         self._told_s = -math.inf
         self._captured_s = 0.0
         self._missed_since_s: float | None = None
+        self._said_clock = ClockModel(sample_rate_hz)
+        self._counted_from = 0
 
     @property
     def sample_rate_hz(self) -> int:
@@ -154,18 +159,31 @@ class WebSocketSource:
             if self._missed_since_s is not None:
                 self._next_sample += max(round((arrived_s - self._missed_since_s) * self._sample_rate_hz) - n, 0)
                 self._missed_since_s = None
+                self._counted_from = self._next_sample
             if self._begun_s is None:
                 self._begun_s = arrived_s - n / self._sample_rate_hz
             if self._is_overdue(n):
                 self._leave_out_oldest()
             played_s = (self._next_sample + n) / self._sample_rate_hz
-            self._captured_s = self._capture_clock.captured_s(played_s, arrived_s)
+            self._captured_s = self._said_s(n, arrived_s, self._capture_clock.captured_s(played_s, arrived_s))
             self._waiting.append(AudioBlock(self._next_sample, samples, self._captured_s))
             self._arrived.append(arrived_s)
             self._waiting_samples += n
             self._next_sample += n
             self._ready.notify()
         return True
+
+    def stamp(self, sample: int, at_s: float) -> None:
+        """The client says when the first `sample` samples of its stream had been captured, on our clock."""
+        with self._ready:
+            self._said_clock.stamp(sample, at_s)
+
+    def _said_s(self, n: int, arrived_s: float, otherwise_s: float) -> float:
+        """When the next `n` samples were captured, by what the client says where that can be."""
+        if not self._said_clock.known:
+            return otherwise_s
+        said_s = self._said_clock.time_s(self._next_sample - self._counted_from + n)
+        return said_s if 0.0 <= arrived_s - said_s <= MAX_DELAY_S else otherwise_s
 
     def _is_overdue(self, n: int) -> bool:
         """Whether the engine does not keep up with a client that, with n samples more, sends no more than it plays."""
@@ -200,6 +218,7 @@ class WebSocketSource:
         """The client is back after a break: what it missed sending, by our clock, is lost."""
         with self._ready:
             self._missed_since_s = self._captured_s if self._next_sample > 0 else None
+            self._said_clock = ClockModel(self._sample_rate_hz)  # the client's count begins anew
 
     def stop(self) -> None:
         """The audio is over; what waits is still yielded."""

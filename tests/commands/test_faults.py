@@ -239,7 +239,7 @@ def test_a_signal_while_following_completes_the_files(stage: Stage, tmp_path: Pa
 def test_a_signal_ends_the_server(stage: Stage, number: int) -> None:
     with program(["serve", "--caches", str(stage.cache.parent), "--ws", "127.0.0.1:0"]) as process:
         assert process.stderr is not None
-        assert any("monitor page" in line for line in process.stderr)
+        assert any("practice room" in line for line in process.stderr)
         process.send_signal(number)
         assert process.wait(WAIT_S) == 128 + number
         assert process.stderr.read() == ""

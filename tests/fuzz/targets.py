@@ -228,7 +228,7 @@ def osc(folder: Path) -> Iterator[Target]:
             udp.send(b"/follower/seek\0\0,d\0\0" + struct.pack(">d", 123.25))
             assert controls.marks.acquire(timeout=WAIT_S), "it does not listen any more"
             for waiting in controls.take():
-                if not hasattr(waiting, "message"):
+                if isinstance(waiting, Command):
                     with contextlib.suppress(Exception):
                         engine.command(waiting)
 

@@ -37,7 +37,7 @@ class OutputOptions:
         osc: where OSC is sent.
         osc_float: send times as 32-bit floats.
         osc_in: where OSC commands are taken; None for nowhere.
-        websocket: where WebSocket clients and the monitor page are served; None for nowhere.
+        websocket: where WebSocket clients and the practice room's page are served; None for nowhere.
         access: who may connect there.
         sinks: plug-ins, each MODULE:CLASS[=ARG].
         blackbox: file that keeps what the engine takes, for `follower replay` to have it again; None for none.
@@ -87,7 +87,7 @@ class OutputOptions:
             help="let --osc-in have an address that other machines reach: whoever reaches it commands the follower",
         )
         network.add_argument(
-            "--ws", type=address, metavar="[HOST:]PORT", help="serve WebSocket clients and the monitor page"
+            "--ws", type=address, metavar="[HOST:]PORT", help="serve WebSocket clients and the practice room"
         )
         AccessOptions.add_arguments(network)
         parser.add_argument(
