@@ -114,6 +114,13 @@ def test_every_test_that_a_promise_names_exists(document: str) -> None:
         assert re.search(rf"^def {name}\(", source, re.M), f"{path}::{name}"
 
 
+def test_every_promise_names_a_test() -> None:
+    text = (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8").partition("## Promises")[2].partition("\nLimits")[0]
+    promises = re.split(r"^- ", text, flags=re.M)[1:]
+    assert len(promises) >= 12
+    assert [p for p in promises if not CLAIM.search(p)] == []
+
+
 def test_every_row_of_the_fault_table_names_a_test_and_says_a_promise() -> None:
     text = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8").partition("## Faults")[2]
     rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| fault")]
