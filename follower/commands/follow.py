@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep another from running: sockets must not wait 5 ms (Python's default) for the engine."""
 
+SAY_AFTER_S = 2.0
+"""Kernels that are not ready after so long are being compiled."""
+
 
 @contextlib.contextmanager
 def low_jitter() -> Iterator[None]:
@@ -49,6 +53,22 @@ def low_jitter() -> Iterator[None]:
     finally:
         gc.unfreeze()
         sys.setswitchinterval(before_s)
+
+
+def warm_up(method: str, playing: bool = False) -> None:
+    """Have the kernels that a session needs ready; say so where they have to be compiled, which takes a while once."""
+    from follower import kernels
+
+    def tell() -> None:
+        print("compiling what computes; the next start takes a second", file=sys.stderr)
+
+    timer = threading.Timer(SAY_AFTER_S, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        kernels.warmup((*kernels.FOLLOWING[method], *(kernels.PLAYING if playing else ())))
+    finally:
+        timer.cancel()
 
 
 class Interruption:
@@ -110,7 +130,6 @@ def follow(
         desk: what the orchestra is asked for; None where nothing is practised.
         recorder: is told what the engine takes; None makes the blackbox of `outputs`, if that is asked for.
     """
-    from follower import kernels
     from follower.engine import Engine
     from follower.practice.room import PracticeRoom
     from follower.session.runner import run
@@ -119,7 +138,7 @@ def follow(
     last: list[Position] = []
     with contextlib.ExitStack() as stack:
         engine = Engine(piece, source.sample_rate_hz, engine_options.method, engine_options.start_s)
-        kernels.warmup()
+        warm_up(engine_options.method)
         if recorder is None and outputs.blackbox is not None:
             recorder = stack.enter_context(_blackbox(outputs.blackbox, outputs.blackbox_minutes, engine))
         sinks = [stack.enter_context(sink) for sink in more_sinks]

@@ -89,8 +89,7 @@ def options_of(values: argparse.Namespace) -> LiveOptions:
 
 def run(options: LiveOptions) -> int:
     """Carry out the command."""
-    from follower import kernels
-    from follower.commands.follow import follow
+    from follower.commands.follow import follow, warm_up
     from follower.commands.orchestra import play_sinks
     from follower.piece.reading import load_piece
     from follower.playback.desk import Desk
@@ -99,7 +98,8 @@ def run(options: LiveOptions) -> int:
 
     piece = load_piece(options.cache)
     engine = options.engine if options.resume is None else _resumed(options.engine, options.resume, piece)
-    kernels.warmup()  # before the microphone is open: what comes in meanwhile would be late
+    # Before the microphone is open: what comes in meanwhile would be late.
+    warm_up(engine.method, options.play.play)
     with _source(options) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
         controls = ControlQueue()

@@ -18,6 +18,7 @@ from follower.commands.options.access import AccessOptions
 from follower.commands.options.outputs import add_blackbox_minutes
 from follower.commands.options.values import address, whole_number
 from follower.errors import OutputError
+from follower.inference.methods import DEFAULT_METHOD
 from follower.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ def run(options: ServeOptions) -> int:
 
 def _setup(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[SessionSetup, str]:
     """What sessions are made with, and a line that says what follows."""
+    from follower.commands.follow import warm_up
     from follower.websocket.load import LoadMeter
     from follower.websocket.metrics import Metrics
     from follower.websocket.session_setup import SessionSetup
@@ -208,9 +210,7 @@ def _setup(options: ServeOptions, stack: contextlib.ExitStack) -> tuple[SessionS
     recorder = _recorders(options.blackbox, options.blackbox_minutes) if options.blackbox is not None else None
     kept = SessionSetup(metrics=metrics) if recorder is None else SessionSetup(metrics=metrics, recorder=recorder)
     if options.workers == 0:
-        from follower import kernels
-
-        kernels.warmup()
+        warm_up(DEFAULT_METHOD)
         return kept, "following in this process"
     from follower.websocket.workers import Workers
 

@@ -54,10 +54,17 @@ class TempoFilterConfig(JsonConfig):
         usual_tempo_s: time constant of the usual tempo (s of playing).
         first_tempo_s: time constant of the usual tempo at the beginning (s of playing), short so that somebody who
             plays at half or double tempo is soon believed.
-        sure_above: concentration above which the tempo found counts towards the usual tempo.
+        sure_above: share of the belief near the mode that has to be within `concentration_s` of it for the tempo found
+            to count towards the usual tempo. The same music elsewhere may hold as much: it says the same of the tempo.
         reentry_after_s: a silence at least this long makes the position of the next note uncertain.
         reentry_share: uncertainty of the next note's position, to both sides, as a share of the silence before it.
         max_reentry_s: largest uncertainty of the next note's position, to both sides (mix s).
+        least_return: least share of the belief that goes, when the pianist plays again, to where he fell silent: what
+            looked like a rest may have been a stop. It is the mean piano activity of the mix since then.
+        most_return: largest such share.
+        return_log_odds: log odds by which the belief there has to outweigh that at the estimate.
+        return_spread_s: standard deviation of the position there (mix s).
+        return_s: seconds of playing in which the estimate may go back there as soon as it is more likely.
         start_detection: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         leak: belief spread over all states per hop while the piano sounds.
         tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
@@ -102,6 +109,11 @@ class TempoFilterConfig(JsonConfig):
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
     max_reentry_s: float = 1.0
+    least_return: float = 0.02
+    most_return: float = 0.5
+    return_spread_s: float = 0.15
+    return_s: float = 2.0
+    return_log_odds: float = 2.0
     start_detection: StartDetectorConfig = field(default_factory=StartDetectorConfig)
     leak: float = 1e-7
     tempo_break: float = 5e-3
@@ -235,6 +247,10 @@ class TempoFilter:
         """Expect the piano to begin: anywhere, or where it was sought."""
         self._silent_s = 0.0
         self._played_s = 0.0
+        self._stop_s: float | None = None
+        self._missed_s = 0.0
+        self._returning_s = 0.0
+        self._local = 0.0
         frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
         near = np.ones(len(frame_s))
         if self._sought_s is not None:
@@ -265,10 +281,13 @@ class TempoFilter:
             return Belief(None, 1.0, 0.0, 0.0)
         c = self._config
         if o.presence < c.silence:
+            if self._silent_s == 0:
+                self._stop_s, self._missed_s = estimate_s, 0.0
             self._silent_s += self._hop_s
+            self._missed_s += self._hop_s * float(self._reference.piano_activity[self._belief.mode])
         else:
             if self._silent_s > c.reentry_after_s:
-                self._loosen(self._silent_s)
+                self._reenter()
             self._silent_s = 0.0
         progress = self._start_detector.update(o.attack, self._silent_s)
         if progress is Progress.FORGET:
@@ -280,13 +299,14 @@ class TempoFilter:
         step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
         self._belief.advance(step)
         self._played_s += self._hop_s * o.presence
+        self._returning_s = max(self._returning_s - self._hop_s * o.presence, 0.0)
         belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
         belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
         self._misfit -= self._hop_s / c.misfit_s * o.presence * (belief.margin + self._misfit)
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)
-        if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
+        if self._local > c.sure_above and belief.rate > 0 and o.presence > 0.5:
             self._sure_s += self._hop_s
             span_s = min(c.first_tempo_s + self._sure_s, c.usual_tempo_s)
             self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / span_s)
@@ -294,10 +314,18 @@ class TempoFilter:
             self._usual_ratio *= (ratio / self._usual_ratio) ** (self._hop_s / span_s)
         return belief
 
-    def _loosen(self, silent_s: float) -> None:
-        """After a silence the pianist may come in early or late."""
+    def _reenter(self) -> None:
+        """After a silence the pianist may come in early or late; or where he stopped, whatever has been led since."""
         c = self._config
-        self._belief.blur(int(min(c.reentry_share * silent_s, c.max_reentry_s) / self._hop_s))
+        self._belief.blur(int(min(c.reentry_share * self._silent_s, c.max_reentry_s) / self._hop_s))
+        if self._stop_s is not None:
+            away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
+            tempi = np.exp(-0.5 * away**2)
+            frame = min(max(round(self._stop_s / self._hop_s) - 1, 0), self._belief.n_frames - 1)
+            share = min(max(self._missed_s / self._silent_s, c.least_return), c.most_return)
+            reach = max(round(c.return_spread_s / self._hop_s), 1)
+            self._belief.insert(frame, reach, share, tempi / tempi.sum())
+            self._returning_s = c.return_s
 
     def _play(self, o: Observation) -> Step:
         """The step of a hop with the piano, or in a silence too short to be a rest."""
@@ -343,15 +371,18 @@ class TempoFilter:
             leak=0.0,
         )
 
-    def _limit(self, at: int, frame: int) -> float:
+    def _limit(self, at: int, frame: int, settled: float) -> float:
         """The log odds that belief at another frame of the mix may have over that at the estimate; inf: it may win.
 
-        Where both sound alike, what is played does not decide between them.
+        Where both sound alike, what is played does not decide between them. Where the pianist stopped, it does at once.
         """
         c = self._config
+        if self._returning_s > 0:
+            stop_s = self._stop_s or 0.0
+            return math.inf if abs(frame * self._hop_s - stop_s) < c.near_s else c.jump_log_odds
         if self._likeness.between(at, frame) > c.alike_above:
             return 0.0
-        return math.inf if self._misfit > c.misfit_above else c.jump_log_odds
+        return math.inf if self._misfit > settled * c.misfit_above else c.jump_log_odds
 
     def _summary(self, presence: float, near_s: float | None) -> Belief:
         """The belief in figures; it stays near `near_s` (mix s) unless it is clearly elsewhere."""
@@ -364,12 +395,13 @@ class TempoFilter:
             near = Near(
                 at,
                 round(c.near_s / self._hop_s),
-                settled * c.jump_log_odds,
-                lambda frame: self._limit(at, frame) if settled == 1 else math.inf,
+                c.return_log_odds if self._returning_s > 0 else settled * c.jump_log_odds,
+                lambda frame: self._limit(at, frame, settled),
             )
         e = self._belief.estimate(reaches, near)
         if near is not None and abs(self._belief.mode - near.frame) > near.reach:
             self._misfit = 0.0
+        self._local = e.local
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
         return Belief(max(mix_s, 0.0), rate, e.concentration, presence, rest_rate=self._rest_rate())

@@ -52,12 +52,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Summary of the belief round its mode: frame (fractional), tempo, concentration and share standing still."""
+    """Summary of the belief round its mode.
+
+    Attributes:
+        frame: mean position, in fractions of a frame.
+        tempo: mean tempo of what moves; 0 where nothing does.
+        concentration: share of all belief within the wide reach.
+        held: share that stands still.
+        local: share of the belief within three wide reaches that is within one; 0 without any.
+    """
 
     frame: float
     tempo: float
     concentration: float
     held: float
+    local: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +256,19 @@ class TwoLevelPosterior:
         kernels.blur_blocks(self._fine.moving, reach, self._active, BLOCK)
         kernels.blur_blocks(self._fine.holding, reach, self._active, BLOCK)
 
+    def insert(self, frame: int, reach: int, share: float, tempi: NDArray[np.float64]) -> None:
+        """Put `share` of all belief round a frame, in a bell of standard deviation `reach`, at `tempi` (r,), sum 1."""
+        first, end = max(frame - 3 * reach, 0), min(frame + 3 * reach + 1, self.n_frames)
+        blocks = np.arange(first // BLOCK, -(-end // BLOCK))
+        self._heat(np.setdiff1d(blocks, self._active))
+        self._active = np.union1d(self._active, blocks)
+        bell = np.exp(-0.5 * ((np.arange(first, end) - frame) / reach) ** 2)
+        mass = self._fine.total * share / (1 - share)
+        added = (mass * tempi[:, None] * (bell / bell.sum())).astype(np.float32)
+        self._fine.moving[:, first:end] += added
+        self._fine.marginal[first:end] += added.sum(axis=0)
+        self._fine.total += mass
+
     def advance(self, step: Step) -> None:
         """Take one hop."""
         log_scale = self._fine.advance(step, None, self._prior, self._active)
@@ -295,12 +317,16 @@ class TwoLevelPosterior:
         cooled, heated = np.setdiff1d(self._active, active), np.setdiff1d(active, self._active)
         fine.total *= coarse.total
         fine.zero(cooled)
-        kernels.spread_blocks(coarse.moving, fine.total / coarse.total, POOL, heated, BLOCK, fine.moving)
-        kernels.spread_blocks(coarse.holding, fine.total / coarse.total, POOL, heated, BLOCK, fine.holding)
-        kernels.spread_blocks(
-            coarse.marginal[None], fine.total / coarse.total, POOL, heated, BLOCK, fine.marginal[None]
-        )
+        self._heat(heated)
         self._active = active
+
+    def _heat(self, blocks: NDArray[np.int64]) -> None:
+        """Begin the fine level in these blocks with what the coarse one has there."""
+        fine, coarse = self._fine, self._coarse
+        scale = fine.total / coarse.total
+        kernels.spread_blocks(coarse.moving, scale, POOL, blocks, BLOCK, fine.moving)
+        kernels.spread_blocks(coarse.holding, scale, POOL, blocks, BLOCK, fine.holding)
+        kernels.spread_blocks(coarse.marginal[None], scale, POOL, blocks, BLOCK, fine.marginal[None])
 
     def estimate(self, reaches: Reaches, near: Near | None = None) -> Estimate:
         """Find the mode and summarise the belief round it.
@@ -311,18 +337,19 @@ class TwoLevelPosterior:
         self.mode = kernels.densest(fine.marginal, reaches.mode)
         if near is not None and abs(self.mode - near.frame) > near.reach:
             self._stay(reaches, near)
-        return Estimate(
-            *kernels.summarise(
-                fine.moving,
-                fine.holding[0],
-                fine.marginal,
-                fine.total,
-                self._tempi,
-                self.mode,
-                reaches.mean,
-                reaches.wide,
-            )
+        around = fine.marginal[max(self.mode - 3 * reaches.wide, 0) : self.mode + 3 * reaches.wide + 1]
+        share = float(np.sum(around)) / fine.total
+        frame, tempo, concentration, held = kernels.summarise(
+            fine.moving,
+            fine.holding[0],
+            fine.marginal,
+            fine.total,
+            self._tempi,
+            self.mode,
+            reaches.mean,
+            reaches.wide,
         )
+        return Estimate(frame, tempo, concentration, held, min(concentration / share, 1.0) if share > 0 else 0.0)
 
     def _stay(self, reaches: Reaches, near: Near) -> None:
         """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs it and may.

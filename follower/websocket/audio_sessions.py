@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 
-from follower.engine import Engine
 from follower.errors import FollowerError, InputError
 from follower.events import Event, Notice, StateChange
 from follower.inference.methods import DEFAULT_METHOD, METHODS
@@ -49,6 +48,8 @@ class LocalEngines:
         self, piece: Piece, sample_rate_hz: int, method: str, start_s: float | None = None
     ) -> Iterator[EnginePort]:
         """Make an engine."""
+        from follower.engine import Engine  # a server whose engines are in other processes need not load it
+
         yield Engine(piece, sample_rate_hz, method, start_s)
 
 

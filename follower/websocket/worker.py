@@ -24,6 +24,7 @@ from typing import Any, Final
 from follower import kernels
 from follower.engine import Engine
 from follower.errors import FollowerError, InputError
+from follower.inference.methods import DEFAULT_METHOD
 from follower.piece.piece import Piece
 from follower.piece.reading import map_piece
 from follower.protocol.codec import decode_request
@@ -141,7 +142,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
-    kernels.warmup()
+    kernels.warmup(kernels.FOLLOWING[DEFAULT_METHOD])
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()

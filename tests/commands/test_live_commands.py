@@ -50,7 +50,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
 
     monkeypatch.setattr("follower.piece.reading.load_piece", cache)
     monkeypatch.setattr("follower.engine.Engine", engine)
-    monkeypatch.setattr("follower.kernels.warmup", lambda: None)
+    monkeypatch.setattr("follower.kernels.warmup", lambda names: None)
     return made
 
 

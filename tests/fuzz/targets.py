@@ -76,7 +76,7 @@ def serving(folder: Path) -> Iterator[ServerThread]:
     )  # fmt: skip
     caches = CacheFolder(folder / "caches")
     with (
-        mock.patch("follower.websocket.audio_sessions.Engine", lambda piece, rate, method, start: FakeEngine(rate)),
+        mock.patch("follower.engine.Engine", lambda piece, rate, method, start: FakeEngine(rate)),
         mock.patch("follower.websocket.cache_folder.load_piece", lambda path: FakePiece()),
         ServerThread(0, Access("127.0.0.1"), limits, lambda _: AudioSessions(caches, 8)) as server,
     ):

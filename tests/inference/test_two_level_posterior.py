@@ -229,3 +229,14 @@ def test_an_estimate_beyond_the_mix_holds_nothing(frame: int) -> None:
     assert (
         abs(belief.estimate(REACHES, Near(frame=frame, reach=60, jump_log_odds=50.0, limit=_free)).frame - 200) < POOL
     )
+
+
+def test_inserted_belief_is_the_share_asked_for_wherever_it_is() -> None:
+    belief = _at_two_positions(1e-9)  # at frame 700 it is only coarse
+    tempi = np.array([0.0, 0.5, 0.5, 0.0, 0.0])
+    belief.insert(700, 5, 0.25, tempi)
+    found = belief.estimate(REACHES, Near(frame=700, reach=60, jump_log_odds=50.0, limit=_free))
+    assert found.concentration == pytest.approx(0.25, abs=0.01)
+    assert abs(found.frame - 700) < 1
+    assert found.tempo == pytest.approx(0.875, rel=1e-3)
+    assert belief.estimate(REACHES).concentration == pytest.approx(0.75, abs=0.01)

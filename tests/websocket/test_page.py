@@ -137,7 +137,7 @@ def serving(folder: Path, monkeypatch: pytest.MonkeyPatch, token: str | None = N
     for name in ("bach", "rach"):
         put_piece(folder, name)
     server = Serving(folder)
-    monkeypatch.setattr("follower.websocket.audio_sessions.Engine", server.engine)
+    monkeypatch.setattr("follower.engine.Engine", server.engine)
     server.begin(token)
     try:
         yield server

@@ -24,6 +24,7 @@ from follower.websocket.limits import Limits
 from follower.websocket.metrics import Metrics
 from follower.websocket.session_setup import SessionSetup
 from follower.websocket.thread import ServerThread
+from tests.processes import until
 
 WAIT_S = 20.0
 TOKEN = "a-token-that-is-long-enough"
@@ -75,6 +76,7 @@ def test_a_session_is_logged_from_its_beginning_to_its_end(
     monkeypatch.setattr("follower.websocket.cache_folder.load_piece", lambda path: make_piece(4.0))
     with caplog.at_level(logging.DEBUG, "follower.serve"), serving(tmp_path, SessionSetup()) as server:
         assert ask_for_audio(server.port)["session"] == "s1"
+        until(lambda: "ended" in [r.getMessage() for r in caplog.records])
     fields = {r.getMessage(): r.__dict__["fields"] for r in caplog.records if r.name == "follower.serve"}
     assert fields["opened"]["session"] == "s1" and fields["opened"]["sample_rate_hz"] == SOUND_RATE_HZ
     assert fields["ended"] == {"session": "s1", "reason": "its client has left"}
