@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -50,13 +48,12 @@ def test_how_it_is_cut_does_not_matter() -> None:
 @pytest.mark.parametrize("sound", ["silence", "noise", "too short"])
 def test_where_there_is_no_tuning_none_is_given(sound: str) -> None:
     rng = np.random.default_rng(2)
-    samples: NDArray[Any] = {
-        "silence": np.zeros(8 * RATE_HZ),
-        "noise": 0.1 * rng.standard_normal(8 * RATE_HZ),
-        "too short": notes(0.6, 440.0),
-    }[sound]
+    if sound == "too short":
+        samples = notes(0.6, 440.0)
+    else:
+        samples = (0.1 * (sound == "noise") * rng.standard_normal(8 * RATE_HZ)).astype(np.float32)
     estimator = TuningEstimator(RATE_HZ)
-    estimator.push(samples.astype(np.float32))
+    estimator.push(samples)
     assert estimator.estimate is None
 
 
