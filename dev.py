@@ -3,7 +3,7 @@
 
 python3 dev.py demo     make .venv where there is none, install, run the demo (prep, follow, table, plot)
 python3 dev.py check    the same with the development tools, then every check: ruff, mypy --strict, the documents'
-                        tables, every test with its coverage
+                        tables, eslint and tsc on the page's scripts (where node is), every test with its coverage
 python3 dev.py matrix   the tests under the oldest and the newest Python that is found, with the oldest and the newest
                         versions of what we depend on; `--all` every Python, `--quick` a selection of the tests
 python3 dev.py sbom     what a release brings with it, by CycloneDX: dist/concerto-follower-VERSION.cdx.json
@@ -70,6 +70,7 @@ def check() -> None:
     run(python, "-m", "ruff", "format", "--check", ".")
     run(python, "-m", "mypy")
     run(python, "-m", "benchmarks.report", "--check")
+    check_page()
     pytest = (python, "-m", "pytest", "-q", "--cov")
     run(
         *pytest, "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15", "--doctest-modules",
@@ -78,6 +79,22 @@ def check() -> None:
     # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do. Only now has
     # every line had its chance, so only here is the coverage bound of pyproject.toml held.
     run(*pytest, "--cov-append", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+
+
+def check_page() -> None:
+    """Lint the page's scripts and check their types, where node is installed; its packages are locked."""
+    npm = shutil.which("npm")
+    if npm is None:
+        print("NOT CHECKED: the page's scripts need node and npm (Debian: nodejs npm) to be linted and type-checked")
+        return
+    lock = ROOT / "package-lock.json"
+    stamp = ROOT / "node_modules" / ".installed"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        run(npm, "ci", "--no-audit", "--no-fund", "--silent")
+        stamp.write_text(digest)
+    run(npm, "run", "--silent", "lint")
+    run(npm, "run", "--silent", "types")
 
 
 def find_pythons() -> dict[str, str]:

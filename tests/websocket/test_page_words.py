@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from follower.protocol.codec import MESSAGE_OF, REQUEST_OF, RefusedError
 from follower.protocol.messages import PROTOCOL_VERSION
-from follower.protocol.room_requests import AskLibrary
+from follower.protocol.room_requests import AskLibrary, AskOverview
 from follower.session.extrapolation import MAX_EXTRAPOLATION_S, MOVING
 from follower.websocket.audio_sessions import SERVER_ENDS
 from follower.websocket.library_requests import LibraryRequests
 from follower.websocket.pages import PAGES, page
+from follower.websocket.piece_requests import PieceRequests
 
 SCRIPTS = {name: page(name).body.decode() for name in PAGES if name.endswith(".js")}
 MAIN, PLAYER = SCRIPTS["/main.js"], SCRIPTS["/player.js"]
@@ -36,6 +38,14 @@ def test_it_knows_the_sentence_that_says_there_is_no_library() -> None:
     with pytest.raises(RefusedError) as refused:
         asyncio.run(LibraryRequests(None, lambda message: None).handle(AskLibrary()))
     assert f'"{refused.value}"' in MAIN
+
+
+def test_it_knows_what_is_said_of_a_session_without_a_picture() -> None:
+    requests = PieceRequests(SimpleNamespace(), SimpleNamespace(), lambda message: None, None)  # type: ignore[arg-type]
+    with pytest.raises(RefusedError) as refused:
+        asyncio.run(requests.handle(AskOverview()))
+    (known,) = re.findall(r'NO_PICTURE = "(.*)"', MAIN)
+    assert str(refused.value).startswith(known)
 
 
 def test_it_knows_the_words_in_which_the_server_ends() -> None:

@@ -18,6 +18,7 @@ const LIST_MS = 3000;
 const SURE = 0.8;
 const UNSURE = 0.5;
 const COUNTDOWN_S = 90;
+const NO_PICTURE = "no session is watched";
 const SERVER_ENDS = "the server ends";
 const NO_LIBRARY = "this server has one piece and no library; use follower serve";
 
@@ -106,6 +107,7 @@ function refresh() {
   if (mayGoOn) button("go-on").textContent = kept.position === null ? "Go on" : `Go on at ${clockText(kept.position)}`;
   button("sit").classList.toggle("main-action", !mayGoOn);
   button("end").hidden = !hasLibrary;
+  element("level-box").hidden = !hasLibrary; // another device's microphone is not seen from here
   button("end").disabled = !plays;
   input("listen").disabled = !here;
 }
@@ -267,6 +269,7 @@ function takeError(message) {
     if (chosen === "") show("room");
     return;
   }
+  if (message.message.startsWith(NO_PICTURE)) return; // a session without a prepared piece has none
   if (message.code === "unknown_session" && player.resuming) {
     player.openAnew();
     return;
