@@ -21,7 +21,7 @@ from follower.inference.base import Belief, Frame
 from follower.inference.likeness import Likeness
 from follower.inference.pooling import pool_mean
 from follower.inference.rival_match import RivalMatch
-from follower.inference.two_level_posterior import Near, Reaches, Step, TwoLevelPosterior
+from follower.inference.two_level_posterior import Hold, Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
 from follower.signal.observation import (
     LiveObserver,
@@ -371,18 +371,18 @@ class TempoFilter:
             leak=0.0,
         )
 
-    def _limit(self, at: int, frame: int, settled: float) -> float:
-        """The log odds that belief at another frame of the mix may have over that at the estimate; inf: it may win.
+    def _hold(self, at: int, frame: int, settled: float) -> Hold:
+        """How frame `at` of the mix is held against belief at another.
 
-        Where both sound alike, what is played does not decide between them. Where the pianist stopped, it does at once.
+        Where both sound alike, what is played does not decide between them; and one that fits well enough is not left.
         """
         c = self._config
-        if self._returning_s > 0:
-            stop_s = self._stop_s or 0.0
-            return math.inf if abs(frame * self._hop_s - stop_s) < c.near_s else c.jump_log_odds
+        if self._returning_s > 0 and abs((frame + 1) * self._hop_s - (self._stop_s or 0.0)) < c.near_s:
+            return Hold(c.return_log_odds)
+        log_odds = settled * c.jump_log_odds
         if self._likeness.between(at, frame) > c.alike_above:
-            return 0.0
-        return math.inf if self._misfit > settled * c.misfit_above else c.jump_log_odds
+            return Hold(log_odds, 0.0)
+        return Hold(log_odds, math.inf if self._misfit > settled * c.misfit_above else c.jump_log_odds)
 
     def _summary(self, presence: float, near_s: float | None) -> Belief:
         """The belief in figures; it stays near `near_s` (mix s) unless it is clearly elsewhere."""
@@ -392,12 +392,7 @@ class TempoFilter:
         if near_s is not None:
             settled = 1.0 if self._sought_s is not None else min(self._played_s / c.settle_s, 1.0)
             at = round(near_s / self._hop_s) - 1
-            near = Near(
-                at,
-                round(c.near_s / self._hop_s),
-                c.return_log_odds if self._returning_s > 0 else settled * c.jump_log_odds,
-                lambda frame: self._limit(at, frame, settled),
-            )
+            near = Near(at, round(c.near_s / self._hop_s), lambda frame: self._hold(at, frame, settled))
         e = self._belief.estimate(reaches, near)
         if near is not None and abs(self._belief.mode - near.frame) > near.reach:
             self._misfit = 0.0

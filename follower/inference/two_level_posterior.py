@@ -85,20 +85,31 @@ class Reaches:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """How the estimate is held against belief elsewhere.
+
+    Attributes:
+        jump_log_odds: log odds by which that belief has to outweigh all that is near, to be followed.
+        limit: log odds that it may have at most; inf: any, so that it may be followed.
+    """
+
+    jump_log_odds: float
+    limit: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Near:
     """Where the estimate has been until now.
 
     Attributes:
         frame: of the mix.
         reach: frames to both sides that are still near it.
-        jump_log_odds: log odds by which the belief elsewhere has to outweigh all the belief that is near.
-        limit: the log odds that belief round another frame may have over what is near; inf: it may win.
+        hold: how the estimate is held against belief round another frame.
     """
 
     frame: int
     reach: int
-    jump_log_odds: float
-    limit: Callable[[int], float]
+    hold: Callable[[int], Hold]
 
 
 TINY = 1e-30
@@ -360,11 +371,13 @@ class TwoLevelPosterior:
         end = min(max(near.frame + near.reach, first) + 1, self.n_frames)
         here = float(np.sum(self._fine.marginal[first:end]))
         there = float(np.sum(self._fine.marginal[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]))
-        limit = near.limit(self.mode) if there > here else math.inf
-        if there >= here * math.exp(near.jump_log_odds) and limit == math.inf:
+        elsewhere, self.mode = self.mode, first + kernels.densest(self._fine.marginal[first:end], reaches.mode)
+        if there <= here:
             return
-        self.mode = first + kernels.densest(self._fine.marginal[first:end], reaches.mode)
-        if there > here * math.exp(limit):
-            gain = min(there / max(here * math.exp(limit), TINY), MAX_GAIN)
+        hold = near.hold(elsewhere)
+        if hold.limit == math.inf and there >= here * math.exp(hold.jump_log_odds):
+            self.mode = elsewhere
+        elif there > here * math.exp(hold.limit):
+            gain = min(there / max(here * math.exp(hold.limit), TINY), MAX_GAIN)
             self._fine.amplify(first, end, gain)
             self._coarse.amplify(first // POOL, -(-end // POOL), gain)
