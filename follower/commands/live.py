@@ -94,7 +94,7 @@ def run(options: LiveOptions) -> int:
     from follower.piece.reading import load_piece
     from follower.playback.desk import Desk
     from follower.playback.wishes import Wishes
-    from follower.session.controls import ControlQueue
+    from follower.session.controls import ControlQueue, Refused
 
     piece = load_piece(options.cache)
     engine = options.engine if options.resume is None else _resumed(options.engine, options.resume, piece)
@@ -104,7 +104,7 @@ def run(options: LiveOptions) -> int:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
         controls = ControlQueue()
         desk = Desk(Wishes(volume_db=options.play.volume_db))
-        more_sinks = play_sinks(options.play, piece, desk, controls.put)
+        more_sinks = play_sinks(options.play, piece, desk, controls.put, lambda text: controls.put(Refused(text)))
         for command in options.practice.commands(engine.start_s):
             controls.put(command)
         return follow(piece, source, engine, options.outputs, more_sinks=more_sinks, controls=controls, desk=desk)

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 def play_sinks(
-    options: PlayOptions, piece: Piece, desk: Desk, on_playback: Callable[[PlaybackPosition], None] | None = None
+    options: PlayOptions,
+    piece: Piece,
+    desk: Desk,
+    on_playback: Callable[[PlaybackPosition], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[Sink]:
     """Make (not open) the sink that plays, if asked for.
 
@@ -31,6 +35,7 @@ def play_sinks(
         piece: the prepared piece.
         desk: what the orchestra is asked for.
         on_playback: called with what sounds, where a microphone picks it up; None where none does.
+        tell: called with a sentence for people while something is wrong with the output.
 
     Raises:
         InputError: the orchestra recording is missing or another one.
@@ -60,7 +65,8 @@ def play_sinks(
     desk.take_recording(recording)
     desk.attach(buffer.followed)
     print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
-    return [_ReportingOutput(device.OrchestraOutput(buffer, device.opener(output, rate_hz, latency_s), on_playback))]
+    opened = device.opener(output, rate_hz, latency_s)
+    return [_ReportingOutput(device.OrchestraOutput(buffer, opened, on_playback, tell=tell))]
 
 
 def render_sinks(

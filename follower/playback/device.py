@@ -28,6 +28,8 @@ GONE_AFTER_S = 1.5
 """A device that asks for nothing for this long counts as lost."""
 FIRST_CALLBACK_S = 5.0
 """Time a device just opened may take until its first callback."""
+TELL_AGAIN_S = 5.0
+"""Drop-outs are told at most this often."""
 RETRY_S = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts to reopen a lost device; the last one repeats for as long as the session lasts."""
 
@@ -110,6 +112,7 @@ class OrchestraOutput:
         report: called with what sounded when the audio of each position was captured, so that the follower can discount
             it; None where no microphone picks up the loudspeakers.
         clock: monotonic seconds, the same as of the positions' capture times.
+        tell: called with a sentence for people while something is wrong, by the thread that makes the sound.
     """
 
     def __init__(
@@ -118,7 +121,11 @@ class OrchestraOutput:
         open_stream: StreamOpener,
         report: Callable[[PlaybackPosition], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
+        self._tell = tell
+        self._told_drop_outs = 0
+        self._told_at_s = -TELL_AGAIN_S
         self.buffer = buffer
         self._open_stream = open_stream
         self._report = report
@@ -215,11 +222,20 @@ class OrchestraOutput:
         except Exception as e:  # the follower goes on without the orchestra
             self._failure = e
 
+    def _tell_drop_outs(self) -> None:
+        new = self.buffer.drop_outs - self._told_drop_outs
+        if self._tell is None or new <= 0 or self._clock() - self._told_at_s < TELL_AGAIN_S:
+            return
+        self._told_drop_outs, self._told_at_s = self.buffer.drop_outs, self._clock()
+        ready_ms = 1e3 * self.buffer.kept_ready / self.buffer.player.sample_rate_hz
+        self._tell(f"the orchestra dropped out ({new} times): {ready_ms:.0f} ms of sound are kept ready now")
+
     def _turn(self) -> None:
         """Keep the ring filled, or try to get a lost device back."""
         if self._stream is not None:
             if self._clock() - self._asked_s < self._patience_s:
                 self.buffer.produce()
+                self._tell_drop_outs()
                 return
             self._release()
             self.losses += 1

@@ -21,6 +21,10 @@ from follower.protocol.commands import PlaybackPosition
 OUTPUT_CHANNELS = 2
 FILL_S = 0.040
 """Sound kept ready for the callback: bridges a producer that is late by so much."""
+GROWTH = 1.5
+"""More is kept ready after a drop-out by this factor, up to twice what was kept at first."""
+CALM_S = 60.0
+"""After so long without a drop-out as much is kept ready as at first."""
 MAX_STAMPS = 64
 """Stamps that may wait; the oldest go."""
 
@@ -93,7 +97,10 @@ class OutputBuffer:
         self._limiter = limiter
         gain = 10.0 ** (volume_db / 20.0)
         self._gains = gain * np.array([min(1.0, 1.0 - balance), min(1.0, 1.0 + balance)], np.float32)
-        self._target = max_request + max(round(FILL_S * player.sample_rate_hz), player.block_samples)
+        self._target: int = max_request + max(round(FILL_S * player.sample_rate_hz), player.block_samples)
+        self._least: int = self._target
+        self._seen_drop_outs = 0
+        self._calm_from = 0
         self._ring = SampleRing(2 * (self._target + player.block_samples), OUTPUT_CHANNELS)
         self._write_silence()
         # Silence the callback put in counts as output too: the output clock runs on.
@@ -142,6 +149,7 @@ class OutputBuffer:
         while self._stamps:
             self._output_clock.stamp(*self._stamps.popleft())
         self.followed.take_events()
+        self._adapt()
         late = 0 if self._limiter is None else self._limiter.latency_samples
         while self._ring.filled < self._target:
             if self._output_clock.known:
@@ -151,6 +159,19 @@ class OutputBuffer:
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
             self._ring.write(stereo if self._limiter is None else self._limiter.process(stereo))
+
+    @property
+    def kept_ready(self) -> int:
+        """Frames that are kept ready for the callback: more after drop-outs, as many as at first when all is well."""
+        return self._target
+
+    def _adapt(self) -> None:
+        if self.drop_outs > self._seen_drop_outs:
+            self._seen_drop_outs = self.drop_outs
+            self._target = min(round(GROWTH * self._target), 2 * self._least)
+            self._calm_from = self._ring.written
+        elif self._ring.written - self._calm_from > CALM_S * self.player.sample_rate_hz:
+            self._target = self._least
 
     def _write_silence(self) -> None:
         self._ring.write(np.zeros((self._target, OUTPUT_CHANNELS), np.float32))

@@ -142,9 +142,9 @@ def test_the_player_reports_to_the_engine_what_sounds(
     monkeypatch.syspath_prepend(EXAMPLES)
 
     def play_sinks(
-        options: PlayOptions, cache: object, desk: object, on_playback: Callable[[PlaybackPosition], None]
+        options: PlayOptions, cache: object, desk: object, on_playback: Callable[[PlaybackPosition], None], tell: object
     ) -> list[Sink]:
-        del cache, desk
+        del cache, desk, tell
         assert options.play
         return [Reporting(on_playback)]
 

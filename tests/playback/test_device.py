@@ -378,3 +378,19 @@ def test_a_real_sound_server_plays_the_orchestra(sound_server: dict[str, str]) -
     assert float(np.sqrt(np.mean(sound**2))) == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
     assert report["entries"] == 1
     assert report["jumps"] == 0
+
+
+def test_drop_outs_are_told_while_they_happen_and_not_all_the_time() -> None:
+    buffer = OutputBuffer(position_player(silent_recording(10.0, RATE_HZ)), 256)
+    told: list[str] = []
+    now_s = 0.0
+    output = OrchestraOutput(buffer, lambda callback: pytest.fail("not opened"), None, lambda: now_s, told.append)
+    output._tell_drop_outs()
+    assert told == []
+    for drop_outs in (2, 3):
+        buffer.drop_outs = drop_outs
+        output._tell_drop_outs()
+    assert len(told) == 1 and "dropped out (2 times)" in told[0]
+    now_s = device.TELL_AGAIN_S
+    output._tell_drop_outs()
+    assert len(told) == 2 and "(1 times)" in told[1]

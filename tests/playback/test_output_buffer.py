@@ -97,6 +97,29 @@ def test_a_late_producer_is_a_counted_drop_out_and_the_position_is_right_again_a
     assert np.abs(errors_s[-500:]).max() < 0.01
 
 
+def test_after_a_drop_out_more_is_kept_ready_and_when_all_is_well_as_much_as_at_first() -> None:
+    buffer = OutputBuffer(position_player(silent_recording(60.0, RATE_HZ)), REQUEST)
+    at_first = buffer.kept_ready
+    out = np.empty((REQUEST, 2), np.float32)
+
+    def run(begin: int, blocks: int, stalls: bool) -> int:
+        for k in range(begin, begin + blocks):
+            buffer.consume(out, k * REQUEST / RATE_HZ)
+            if not stalls or k % 8 == 0:
+                buffer.produce()
+        return begin + blocks
+
+    n = run(0, 100, False)
+    assert (buffer.drop_outs, buffer.kept_ready) == (0, at_first)
+    n = run(n, 40, True)
+    assert buffer.drop_outs > 0 and buffer.kept_ready == 2 * at_first
+    before = buffer.drop_outs
+    n = run(n, round(50 * RATE_HZ / REQUEST), False)
+    assert (buffer.drop_outs, buffer.kept_ready) == (before, 2 * at_first)
+    run(n, round(20 * RATE_HZ / REQUEST), False)
+    assert buffer.kept_ready == at_first
+
+
 def test_a_slow_sound_card_is_played_faster_by_as_much() -> None:
     player = position_player(silent_recording(60.0, RATE_HZ))
     player.clock_stretch = 1.02
