@@ -53,15 +53,15 @@ class Coefficients:
 
 
 # fitted: begin
-# Fit of 2026-11-24: 43 recordings of 13 works from two starts, 11414 beats, 22 rests, 12 silences called pauses.
+# Fit of 2026-11-27: 48 recordings of 14 works from two starts, 12438 beats, 23 rests, 14 silences called pauses.
 # Cross-validated over works: benchmarks/results/confidence_fit.json.
 FITTED: Final = Coefficients(
-    on_track=(2.45, 1.258, 0.626, -2.027),
-    exact=(-0.266, 0.804, 0.321, 2.125, -0.264),
-    gap_share=0.736,
-    rest_share=0.58,
-    rest_s=139.2,
-    pause=(-1.178, 0.843),
+    on_track=(1.546, 1.451, 0.407, -2.121),
+    exact=(-0.309, 0.641, 0.284, 2.058, -0.347),
+    gap_share=0.682,
+    rest_share=0.64,
+    rest_s=137.2,
+    pause=(-1.939, 1.201),
 )
 # fitted: end
 

@@ -86,9 +86,9 @@ class StateConfig(JsonConfig):
         max_return_s: seconds of playing that end a pause, however doubtful the position.
     """
 
-    lost_below: float = 1.5
+    lost_below: float = 0.75
     lost_after_s: float = 0.2
-    found_above: float = 2.0
+    found_above: float = 1.25
     found_after_s: float = 0.1
     decide_after_s: float = 0.7
     breath_s: float = 5.0
