@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_prep.alignment.features import LOWEST_MIDI, N_PITCHES
+from offline_prep.alignment.config import AlignConfig
+from offline_prep.alignment.features import LOWEST_MIDI, N_PITCHES, shape_features
 from training.render import GAMMA
 
 Array = NDArray[np.float32]
 
+PRECISE = AlignConfig().precise
 SEGMENT = 43
 """Frames of the mix between two nodes of the precise pass."""
 SEGMENTS = 9
@@ -46,6 +48,7 @@ class Window:
         column: for each row, the frame of `orchestra` that belongs to it, context counted; (ROWS,) float32.
         onsets: for mix and orchestra, bells round the beginnings of notes of the orchestra and of the piano;
             (frames, 72, 2) each, without context.
+        plain: harmony and rises of mix and orchestra, (frames, 144) each, without context.
         weight: for each of the SEGMENTS + 1 nodes, how much it counts: little where the orchestra is silent.
     """
 
@@ -53,6 +56,7 @@ class Window:
     orchestra: Array
     column: Array
     onsets: tuple[Array, Array]
+    plain: tuple[Array, Array]
     weight: Array
 
 
@@ -103,12 +107,20 @@ class Pairs:
         node = np.arange(SEGMENTS + 1) * SEGMENT
         busy = np.searchsorted(played, node + SEGMENT) - np.searchsorted(played, node - SEGMENT)
         weight = np.where(busy > 0, 1.0, 0.1).astype(np.float32)
-        return Window(mix, orchestra, (at - begin).astype(np.float32), onsets, weight)
+        plain = plain_features(mix, 0.0), plain_features(orchestra, PRECISE.softness)
+        return Window(mix, orchestra, (at - begin).astype(np.float32), onsets, plain, weight)
 
     def _there(self, index: int) -> Path:
         while not self.files[index].exists() and self.coming():
             time.sleep(POLL_S)
         return self.files[index]
+
+
+def plain_features(level: Array, softness: float) -> Array:
+    """What the precise pass compares besides the network, without context: harmony and rises side by side."""
+    gram = np.expm1(level) / np.float32(GAMMA)
+    features = shape_features(gram, PRECISE.shape, softness)
+    return np.concatenate([features.harmony, features.onset], axis=1)[CONTEXT:-CONTEXT]
 
 
 def about(file: Path) -> dict[str, str]:

@@ -47,6 +47,7 @@ class Ear(nn.Module):
         self.notes = nn.Linear(THIRD, 2)
         self.log_scale = nn.Parameter(torch.full((CHANNELS,), -1.2))
         self.log_size_cost = nn.Parameter(torch.tensor(-1.0))
+        self.log_plain = nn.Parameter(torch.tensor([-3.0, -1.5]))
         nn.init.zeros_(self.time_whole.weight)
         with torch.no_grad():
             self.attack.bias.fill_(-1.5)
@@ -76,6 +77,11 @@ class Ear(nn.Module):
         cost = torch.sigmoid(self.log_size_cost)
         half = 0.5 * cost * mix.square().sum(-1, keepdim=True), 0.5 * cost * orchestra.square().sum(-1)[:, None]
         return mix @ orchestra.transpose(1, 2) - half[0] - half[1]
+
+    def plain_similarity(self, mix: Tensor, orchestra: Tensor) -> Tensor:
+        """What harmony and rises add, (batch, rows, columns)."""
+        weight = softplus(self.log_plain).repeat_interleave(N_PITCHES)
+        return (mix * weight) @ orchestra.transpose(1, 2)
 
 
 def straightened(similarity: Tensor, column: Tensor) -> Tensor:
@@ -144,12 +150,13 @@ def alignment_loss(log_posterior: Tensor, column: Tensor, weight: Tensor) -> Ten
 
 def losses(net: Ear, batch: tuple[Tensor, ...], kernel: Tensor) -> tuple[Tensor, Tensor]:
     """Loss of the alignment, and of the beginnings of notes; `batch` is from `train.collated`."""
-    mix, orchestra, column, weight, mix_onsets, orchestra_onsets = batch
+    mix, orchestra, column, weight, mix_onsets, orchestra_onsets, mix_plain, orchestra_plain = batch
     compared = torch.arange(0, orchestra.shape[1] - 2 * CONTEXT, STEP)
     left, mix_odds = net(mix, USED)
     right, orchestra_odds = net(orchestra, compared)
     at = column - CONTEXT
-    posterior = node_log_posterior(straightened(net.similarity(left, right), at), at, kernel)
+    similarity = net.similarity(left, right) + net.plain_similarity(mix_plain[:, USED], orchestra_plain[:, compared])
+    posterior = node_log_posterior(straightened(similarity, at), at, kernel)
     notes = notes_loss(mix_odds, mix_onsets[:, USED]) + notes_loss(orchestra_odds, orchestra_onsets[:, compared])
     return alignment_loss(posterior, at, weight), notes
 
@@ -174,6 +181,7 @@ def exported(net: Ear) -> dict[str, np.ndarray]:
         "attack": named["attack.weight"].T,
         "attack_bias": named["attack.bias"],
         "scale": np.log1p(np.exp(named["log_scale"])),
+        "plain": np.log1p(np.exp(named["log_plain"])),
         "size_cost": 1.0 / (1.0 + np.exp(-named["log_size_cost"])),
     }
     return {k: np.array(v, dtype=np.float32, order="C") for k, v in out.items()}

@@ -12,7 +12,7 @@ from offline_prep.alignment.attack_delay import correct
 from offline_prep.alignment.coarse import Chain, coarse_path
 from offline_prep.alignment.config import AlignConfig
 from offline_prep.alignment.ear import Ear
-from offline_prep.alignment.features import HOP_S, Comparison, compare, shape_features
+from offline_prep.alignment.features import HOP_S, compare, shape_features
 from offline_prep.alignment.fine import refine, settle
 from training.render import GAMMA
 
@@ -39,7 +39,13 @@ def map_error_s(file: Path, net: Ear | None, delay: bool) -> NDArray[np.float64]
     fine = shape_features(mix, config.fine.shape, 0.0), shape_features(orchestra, config.fine.shape, 0.0)
     compared = compare(*fine, config.fine.harmony, config.fine.onset)
     refined = tuple(refine(c, compared, config) for c in chains)
-    precise = net.compare(mix, orchestra) if net is not None else _plain(mix, orchestra, config)
+    features = [
+        shape_features(g, config.precise.shape, s) for g, s in ((mix, 0.0), (orchestra, config.precise.softness))
+    ]
+    if net is not None:
+        precise = net.compare((mix, features[0]), (orchestra, features[1]))
+    else:
+        precise = compare(features[0], features[1], config.precise.harmony, config.precise.onset)
     settled = tuple(settle(c, precise, config) for c in refined)
     if delay:
         settled = correct(settled, mix, orchestra, config.attack_delay)
@@ -50,14 +56,10 @@ def map_error_s(file: Path, net: Ear | None, delay: bool) -> NDArray[np.float64]
     return np.asarray(_mapped(settled, at * HOP_S) - truth_s, dtype=np.float64)
 
 
-def _plain(mix: NDArray[np.float32], orchestra: NDArray[np.float32], config: AlignConfig) -> Comparison:
-    stage = config.precise
-    features = shape_features(mix, stage.shape, 0.0), shape_features(orchestra, stage.shape, stage.softness)
-    return compare(*features, stage.harmony, stage.onset)
-
-
 def _mapped(chains: tuple[Chain, ...], mix_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.interp(mix_s, np.concatenate([c.mix_s for c in chains]), np.concatenate([c.orchestra_s for c in chains]))
+    mix = np.concatenate([c.mix_s for c in chains])
+    orchestra = np.concatenate([c.orchestra_s for c in chains])
+    return np.asarray(np.interp(mix_s, mix, orchestra), dtype=np.float64)
 
 
 def summary(errors_s: Sequence[NDArray[np.float64]]) -> dict[str, float]:

@@ -41,6 +41,10 @@ class Plan:
     pairs: int = 30
     steps_per_pair: int = 15
 
+    def rate_at(self, step: int) -> float:
+        """Step size; a plain float, or the checkpoint could not be read without pickle."""
+        return float(self.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / self.steps)))
+
     def drawn_from(self, step: int) -> int:
         """How many pairs a step draws from."""
         return self.pairs + step // self.steps_per_pair
@@ -74,13 +78,13 @@ def train(files: Sequence[Path], plan: Plan, folder: Path, coming: Callable[[], 
     for step in range(done, plan.steps):
         share = step / plan.steps
         for group in optimiser.param_groups:
-            group["lr"] = plan.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * share))
+            group["lr"] = plan.rate_at(step)
         rng = np.random.default_rng([plan.seed, step])
         batch = collated([pairs.draw(rng, among=min(plan.drawn_from(step), len(files))) for _ in range(plan.batch)])
         alignment, notes = losses(net, batch, kernel)
         loss = alignment + plan.notes * max(0.1, 1.0 - 1.8 * share) * notes
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         recent.append((alignment.item(), notes.item()))
@@ -97,7 +101,7 @@ def train(files: Sequence[Path], plan: Plan, folder: Path, coming: Callable[[], 
 
 
 def collated(windows: list[Window]) -> tuple[Tensor, ...]:
-    """Mix, orchestra, column, weight, onsets of the mix, onsets of the orchestra recording."""
+    """Mix, orchestra, column, weight, onsets of mix and orchestra, plain features of mix and orchestra."""
     columns = (
         [w.mix for w in windows],
         [w.orchestra for w in windows],
@@ -105,6 +109,8 @@ def collated(windows: list[Window]) -> tuple[Tensor, ...]:
         [w.weight for w in windows],
         [w.onsets[0] for w in windows],
         [w.onsets[1] for w in windows],
+        [w.plain[0] for w in windows],
+        [w.plain[1] for w in windows],
     )
     return tuple(torch.from_numpy(np.stack(c)) for c in columns)
 

@@ -29,6 +29,7 @@ from offline_prep.alignment.features import (
     N_PITCHES,
     SAMPLE_RATE_HZ,
     Comparison,
+    Features,
     compress,
 )
 
@@ -71,6 +72,7 @@ class Ear:
         attack_bias: bias of the last layer, (K,).
         scale: factor of each channel after the logistic function, (K,).
         size_cost: share of half of an embedding's squared length that counts against every similarity, ().
+        plain: weights of harmony and of plain rises, which are compared beside the embeddings, (2,).
     """
 
     time: Array
@@ -85,6 +87,7 @@ class Ear:
     attack_bias: Array
     scale: Array
     size_cost: Array
+    plain: Array
 
     def __post_init__(self) -> None:
         first, second, third, last = len(self.time_bias), self.register.shape[-1], len(self.mixed_bias), len(self.scale)
@@ -98,6 +101,7 @@ class Ear:
             "attack": (third, last),
             "attack_bias": (last,),
             "size_cost": (),
+            "plain": (2,),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -156,13 +160,23 @@ class Ear:
             begin += count
         return out
 
-    def compare(self, mix: Array, orchestra: Array) -> Comparison:
-        """Two pitchgrams, each (frames, 72), ready for the precise pass."""
-        left, right = (self.embed(compress(gram, GAMMA)) for gram in (mix, orchestra))
+    def compare(self, mix: tuple[Array, Features], orchestra: tuple[Array, Features]) -> Comparison:
+        """Ready for the precise pass.
+
+        Args:
+            mix: pitchgram (frames, 72) of the mix, and its features of the precise stage.
+            orchestra: pitchgram (frames, 72) of the orchestra recording, and its features of the precise stage.
+        """
+        harmony, rises = self.plain
         half = np.float32(0.5) * self.size_cost
-        cost = [-half * np.einsum("ij,ij->i", e, e)[:, None] for e in (left, right)]
-        left = np.concatenate([left, cost[0], np.ones_like(cost[0])], axis=1)
-        right = np.concatenate([right, np.ones_like(cost[1]), cost[1]], axis=1)
+        sides = []
+        for side, (gram, features) in enumerate((mix, orchestra)):
+            embedding = self.embed(compress(gram, GAMMA))
+            cost = -half * np.einsum("ij,ij->i", embedding, embedding)[:, None]
+            lengths = [cost, np.ones_like(cost)]
+            plain = [np.sqrt(harmony) * features.harmony, np.sqrt(rises) * features.onset]
+            sides.append(np.concatenate([embedding, lengths[side], lengths[1 - side], *plain], axis=1))
+        left, right = sides
         rng = np.random.default_rng(0)
         i, j = rng.integers(0, len(left), TYPICAL_PAIRS), rng.integers(0, len(right), TYPICAL_PAIRS)
         typical = float(np.median(np.einsum("nd,nd->n", left[i], right[j])))

@@ -56,7 +56,8 @@ def embedding(net: Ear, level: Array, frame: int) -> list[float]:
     return out
 
 
-def similarity(net: Ear, mix: list[float], orchestra: list[float]) -> float:
-    """Log odds of two embeddings, but for a constant."""
+def similarity(net: Ear, mix: list[float], orchestra: list[float], harmony: float, rises: float) -> float:
+    """Log odds of two embeddings, and of inner products of harmony and rises, but for a constant."""
     inner = sum(a * b for a, b in zip(mix, orchestra, strict=True))
-    return inner - 0.5 * float(net.size_cost) * sum(a * a for a in (*mix, *orchestra))
+    inner -= 0.5 * float(net.size_cost) * sum(a * a for a in (*mix, *orchestra))
+    return inner + float(net.plain[0]) * harmony + float(net.plain[1]) * rises

@@ -10,8 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.errors import ConfigError
+from offline_prep.alignment.config import AlignConfig
 from offline_prep.alignment.ear import CHUNK_FRAMES, GAMMA, N_BINS, OFFSETS, READING, WEIGHTS_FILE, Ear, binned, ear
-from offline_prep.alignment.features import HOP_SAMPLES, N_PITCHES, SAMPLE_RATE_HZ, compress, pitchgram
+from offline_prep.alignment.features import (
+    HOP_SAMPLES,
+    N_PITCHES,
+    SAMPLE_RATE_HZ,
+    Features,
+    compress,
+    pitchgram,
+    shape_features,
+)
 from tests.naive import ear as naive
 from tests.paths import REPOSITORY
 
@@ -38,11 +47,16 @@ def _net(seed: int = 0) -> Ear:
         attack_bias=drawn(CHANNELS),
         scale=np.abs(drawn(CHANNELS)),
         size_cost=np.array(0.3, dtype=np.float32),
+        plain=np.array([0.2, 0.7], dtype=np.float32),
     )
 
 
 def _level(frames: int, seed: int = 1) -> Array:
     return np.random.default_rng(seed).random((frames, N_PITCHES)).astype(np.float32) * np.float32(7.0)
+
+
+def _measured(gram: Array) -> tuple[Array, Features]:
+    return gram, shape_features(gram, AlignConfig().precise.shape, 0.0)
 
 
 def _tone(seconds: float, start_s: float, hz: float, attack_s: float = 0.01) -> Array:
@@ -65,12 +79,17 @@ def test_inference_is_the_plain_loop(frames: int) -> None:
 def test_the_comparison_is_the_similarity() -> None:
     """Costs of the precise pass are the negative log odds, but for one constant, in which the median is 0."""
     net = _net()
-    mix, orchestra = np.expm1(_level(40, 1)), np.expm1(_level(50, 2))
-    compared = net.compare(mix, orchestra)
+    (mix, mix_plain), (orchestra, orchestra_plain) = (
+        _measured(np.expm1(_level(40, 1))),
+        _measured(np.expm1(_level(50, 2))),
+    )
+    compared = net.compare((mix, mix_plain), (orchestra, orchestra_plain))
     left, right = (net.embed(compress(g, GAMMA)).tolist() for g in (mix, orchestra))
     inner = compared.mix @ compared.orchestra.T
     for i, j in ((0, 0), (39, 49), (7, 31)):
-        assert inner[i, j] == pytest.approx(naive.similarity(net, left[i], right[j]), abs=1e-4)
+        harmony = float(mix_plain.harmony[i] @ orchestra_plain.harmony[j])
+        rises = float(mix_plain.onset[i] @ orchestra_plain.onset[j])
+        assert inner[i, j] == pytest.approx(naive.similarity(net, left[i], right[j], harmony, rises), abs=1e-4)
     assert compared.offset == pytest.approx(float(np.median(inner)), abs=0.05 * float(np.ptp(inner)))
     assert compared.hop_s == HOP_SAMPLES / SAMPLE_RATE_HZ
 
@@ -87,7 +106,7 @@ def test_tones_that_begin_together_are_matched(attacks_s: tuple[float, float]) -
         sum((_tone(5.0, 1.5 + k, hz, attack) for k, hz in enumerate((440.0, 554.4, 659.3))), np.zeros(1, np.float32))
         for attack in attacks_s
     ]
-    compared = ear().compare(*(pitchgram(s, 0.0) for s in sounds))
+    compared = ear().compare(*(_measured(pitchgram(s, 0.0)) for s in sounds))
     rate = SAMPLE_RATE_HZ / HOP_SAMPLES
     shifts = np.arange(-40, 41)
     rows = np.arange(round(1.2 * rate), round(4.2 * rate))
