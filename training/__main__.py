@@ -1,10 +1,10 @@
 """From MIDI files to weights: render pairs, train on them meanwhile, write the weights, judge them on pairs kept apart.
 
-    python -m training CORPUS --work FOLDER --out offline_prep/alignment/ear.npz
+    python -m training CORPUS --work FOLDER --out FILE.npz
 
 CORPUS holds `index.csv` (columns file, composer, kind) and the folder `midi`.  Everything that takes time is kept in
-FOLDER; the same command goes on where it was stopped.  With the defaults it takes about an hour on two cores, 2 GB of
-memory and 0.3 GB of disk.
+FOLDER; the same command goes on where it was stopped.  A step takes 0.4 s of one core, a pair 6 to 10 s of another and
+1.3 MB of disk; 3000 steps and 230 pairs are about half an hour on two idle cores.
 """
 
 from __future__ import annotations
@@ -17,20 +17,12 @@ from pathlib import Path
 
 import torch
 
-from offline_prep.alignment.ear import Ear
-from training.folds import Pool, pools
+from training.ear import Ear
+from training.folds import pools, render_pools
 from training.model import exported
-from training.render import make_pair, read_index
+from training.render import read_index
 from training.report import report
 from training.train import Plan, train
-
-
-def render(corpus: Path, made: tuple[Pool, ...], folder: Path) -> None:
-    """Every pair that is not there yet, those to train on first."""
-    for pool in made:
-        for number in pool.numbers:
-            make_pair(corpus, pool.works, pool.fonts_of(number), number, folder)
-        print(f"{len(pool.numbers)} pairs of the pool {pool.name} are there", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -46,7 +38,7 @@ def main() -> None:
     plan = Plan(steps=args.steps)
     made = pools(read_index(args.corpus), plan.drawn_from(plan.steps), args.judged_pairs)
     folder = args.work / "pairs"
-    renderer = multiprocessing.get_context("spawn").Process(target=render, args=(args.corpus, made, folder))
+    renderer = multiprocessing.get_context("spawn").Process(target=render_pools, args=(args.corpus, made, folder))
     renderer.start()
     files = {pool.name: [folder / f"{n:05d}.npz" for n in pool.numbers] for pool in made}
     net = Ear(**exported(train(files.pop("train"), plan, args.work / "training", renderer.is_alive)))

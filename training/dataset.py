@@ -123,10 +123,10 @@ def plain_features(level: Array, softness: float) -> Array:
     return np.concatenate([features.harmony, features.onset], axis=1)[CONTEXT:-CONTEXT]
 
 
-def about(file: Path) -> dict[str, str]:
+def about(file: Path) -> dict[str, object]:
     """How a pair was made, see `render.About`."""
     with np.load(file, allow_pickle=False) as pair:
-        found: dict[str, str] = json.loads(str(pair["about"]))
+        found: dict[str, object] = json.loads(str(pair["about"]))
     return found
 
 

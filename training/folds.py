@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from training.render import Work
+from training.render import Work, make_pair
 from training.sound import FONTS
 
 LEFT_OUT_COMPOSERS = frozenset({"brahms", "chopin", "haydn", "rachmaninov", "schumann"})
@@ -52,3 +54,11 @@ def pools(works: Sequence[Work], train_pairs: int, judged_pairs: int) -> tuple[P
 def is_known(work: Work) -> bool:
     """May be trained on."""
     return work.composer not in LEFT_OUT_COMPOSERS and not any(w in work.file.lower() for w in LEFT_OUT_WORKS)
+
+
+def render_pools(corpus: Path, made: Sequence[Pool], folder: Path) -> None:
+    """Every pair that is not there yet, those to train on first."""
+    for pool in made:
+        for number in pool.numbers:
+            make_pair(corpus, pool.works, pool.fonts_of(number), number, folder)
+        print(f"{len(pool.numbers)} pairs of the pool {pool.name} are there", file=sys.stderr, flush=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from offline_prep.alignment.attack_delay import correct
 from offline_prep.alignment.coarse import Chain, coarse_path
 from offline_prep.alignment.config import AlignConfig
-from offline_prep.alignment.ear import Ear
 from offline_prep.alignment.features import HOP_S, compare, shape_features
 from offline_prep.alignment.fine import refine, settle
+from training.ear import Ear
 from training.render import GAMMA
 
 TOGETHER_S = 0.03

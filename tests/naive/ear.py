@@ -1,4 +1,4 @@
-"""Slow oracle of offline_prep.alignment.ear: one frame at a time, every level looked up."""
+"""Slow oracle of training.ear: one frame at a time, every level looked up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_prep.alignment.ear import BIN_EDGES, OFFSETS, Ear
 from offline_prep.alignment.features import N_PITCHES
+from training.ear import BIN_EDGES, OFFSETS, Ear
 
 Array = NDArray[np.float32]
 

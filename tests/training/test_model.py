@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from offline_prep.alignment import ear
+from training import ear
 
 torch = pytest.importorskip("torch", reason="PyTorch (extra `train`) is not installed: the training is NOT tested")
 

@@ -1,4 +1,4 @@
-"""offline_prep.alignment.ear: the network computes what it was trained to, and hears attacks."""
+"""training.ear: the network with NumPy, and its file."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 
 from follower.errors import ConfigError
 from offline_prep.alignment.config import AlignConfig
-from offline_prep.alignment.ear import CHUNK_FRAMES, GAMMA, N_BINS, OFFSETS, READING, WEIGHTS_FILE, Ear, binned, ear
 from offline_prep.alignment.features import (
     HOP_SAMPLES,
     N_PITCHES,
     SAMPLE_RATE_HZ,
     Features,
     compress,
-    pitchgram,
     shape_features,
 )
 from tests.naive import ear as naive
-from tests.paths import REPOSITORY
+from training.ear import CHUNK_FRAMES, GAMMA, N_BINS, OFFSETS, READING, Ear, binned
 
 Array = NDArray[np.float32]
 FIRST, SECOND, THIRD, CHANNELS = 5, 4, 3, 2
@@ -59,13 +57,6 @@ def _measured(gram: Array) -> tuple[Array, Features]:
     return gram, shape_features(gram, AlignConfig().precise.shape, 0.0)
 
 
-def _tone(seconds: float, start_s: float, hz: float, attack_s: float = 0.01) -> Array:
-    """A tone that begins within `attack_s` and is held."""
-    t = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    tone = 0.3 * np.sin(2 * np.pi * hz * t) * np.clip((t - start_s) / attack_s, 0.0, 1.0)
-    return np.asarray(tone + 1e-4 * np.random.default_rng(0).standard_normal(len(t)), dtype=np.float32)
-
-
 @pytest.mark.parametrize("frames", [1, 9, CHUNK_FRAMES, 2 * CHUNK_FRAMES + 3])
 def test_inference_is_the_plain_loop(frames: int) -> None:
     net, level = _net(), _level(frames)
@@ -97,21 +88,6 @@ def test_the_comparison_is_the_similarity() -> None:
 def test_inputs_come_in_bounded_chunks() -> None:
     sizes = [len(c) for c in binned(_level(2 * CHUNK_FRAMES + 3))]
     assert sizes == [CHUNK_FRAMES, CHUNK_FRAMES, 3]
-
-
-@pytest.mark.parametrize("attacks_s", [(0.01, 0.01), (0.01, 0.15), (0.15, 0.01)])
-def test_tones_that_begin_together_are_matched(attacks_s: tuple[float, float]) -> None:
-    """Three tones in turn: summed round each beginning the true shift is most similar, also with unequal attacks."""
-    sounds = [
-        sum((_tone(5.0, 1.5 + k, hz, attack) for k, hz in enumerate((440.0, 554.4, 659.3))), np.zeros(1, np.float32))
-        for attack in attacks_s
-    ]
-    compared = ear().compare(*(_measured(pitchgram(s, 0.0)) for s in sounds))
-    rate = SAMPLE_RATE_HZ / HOP_SAMPLES
-    shifts = np.arange(-40, 41)
-    rows = np.arange(round(1.2 * rate), round(4.2 * rate))
-    total = [np.einsum("ij,ij->", compared.mix[rows], compared.orchestra[rows + s]) for s in shifts]
-    assert abs(int(shifts[int(np.argmax(total))])) <= 3
 
 
 def test_stored_weights_are_read_back(tmp_path: Path) -> None:
@@ -147,10 +123,3 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(ConfigError, match="holds no network"):
         Ear.load(file)
-
-
-def test_the_weights_are_small_and_no_pickle() -> None:
-    file = REPOSITORY / "offline_prep" / "alignment" / WEIGHTS_FILE
-    assert file.stat().st_size < 2_000_000
-    with np.load(file, allow_pickle=False) as stored:
-        assert {stored[k].dtype.kind for k in stored.files} == {"f"}

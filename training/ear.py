@@ -1,10 +1,9 @@
-"""What the precise pass of the PO-O map compares: both recordings as a small network hears them.
+"""The network with NumPy alone: what the precise pass of the PO-O map would compare with it.
 
-Plain rises of level are struck by piano figuration as much as by the orchestra, and a slow attack is seen late.  Here a
-network looks at the level of every pitch during a second round a moment, with neighbours, octaves and twelfths and the
-whole, and gives `CHANNELS` numbers per pitch, the embedding of the moment.  The same network reads both recordings.  It
-was trained on rendered concertos (`training/`) so that similarities, summed along the precise pass's chains of straight
-segments, are log odds of the true path against all others near it; docs/model-card.md says on what, and how well.
+It looks at the level of every pitch during a second round a moment, with neighbours, octaves and twelfths and the
+whole, and gives some numbers per pitch, the embedding of the moment.  The same network reads both recordings.
+`offline_prep` does not use it: alone it is not better than the onset network there (docs/research-log.md, "A network
+trained on rendered concertos").
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Self
 
@@ -33,7 +30,6 @@ from offline_prep.alignment.features import (
     compress,
 )
 
-WEIGHTS_FILE = "ear.npz"
 GAMMA = 1000.0
 """Log compression of the levels the network reads."""
 CONTEXT = 43
@@ -119,7 +115,7 @@ class Ear:
                 reading = np.asarray(stored["reading"])
                 arrays = {f.name: np.asarray(stored[f.name], dtype=np.float32) for f in fields(cls)}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
-            raise ConfigError(f"{file} holds no network of the map ({e}); install the package anew") from e
+            raise ConfigError(f"{file} holds no network of the map ({e}); train it with python -m training") from e
         if not np.array_equal(reading, READING):
             raise ConfigError(
                 f"{file} was trained on other features ({reading.tolist()}) than this version computes "
@@ -197,10 +193,3 @@ def binned(level: Array) -> Iterator[Array]:
         at = begin + CONTEXT + np.arange(count)[:, None] + edges
         mean = np.diff(total[at], axis=1) / np.diff(edges)[:, None]
         yield np.ascontiguousarray(mean.transpose(0, 2, 1), dtype=np.float32) * np.float32(0.5) - np.float32(1.0)
-
-
-@cache
-def ear() -> Ear:
-    """The network that comes with the package, read once."""
-    with resources.as_file(resources.files("offline_prep.alignment") / WEIGHTS_FILE) as file:
-        return Ear.load(file)
