@@ -3,14 +3,17 @@
 
 python3 dev.py demo     make .venv where there is none, install, run the demo (prep, follow, table, plot)
 python3 dev.py check    the same with the development tools, then every check: ruff, mypy --strict, the documents'
-                        tables, every test with its coverage
+                        tables, eslint and tsc on the page's scripts (where node is), every test with its coverage
 python3 dev.py matrix   the tests under the oldest and the newest Python that is found, with the oldest and the newest
                         versions of what we depend on; `--all` every Python, `--quick` a selection of the tests
+python3 dev.py sbom     what a release brings with it, by CycloneDX: dist/concerto-follower-VERSION.cdx.json
+python3 dev.py audit    the same packages against the known vulnerabilities (pip-audit; needs pypi.org or api.osv.dev)
 python3 dev.py readme   the shell lines of README.md as printed, in a fresh clone; those that need hardware are left out
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -20,13 +23,13 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("CONCERTO_FOLLOWER_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-EXTRAS = {"demo": "", "check": "[dev]", "matrix": "[dev]", "readme": "[dev]"}
+EXTRAS = {"demo": "", "check": "[dev]", "matrix": "[dev]", "readme": "[dev]", "sbom": "[release]", "audit": "[release]"}
 PYTHONS = ("3.11", "3.12", "3.13")
 QUICK = (
     "tests/test_testing.py", "tests/test_config.py", "tests/piece", "tests/files", "tests/osc", "tests/session",
@@ -67,6 +70,7 @@ def check() -> None:
     run(python, "-m", "ruff", "format", "--check", ".")
     run(python, "-m", "mypy")
     run(python, "-m", "benchmarks.report", "--check")
+    check_page()
     pytest = (python, "-m", "pytest", "-q", "--cov")
     run(
         *pytest, "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15", "--doctest-modules",
@@ -75,6 +79,22 @@ def check() -> None:
     # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do. Only now has
     # every line had its chance, so only here is the coverage bound of pyproject.toml held.
     run(*pytest, "--cov-append", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+
+
+def check_page() -> None:
+    """Lint the page's scripts and check their types, where node is installed; its packages are locked."""
+    npm = shutil.which("npm")
+    if npm is None:
+        print("NOT CHECKED: the page's scripts need node and npm (Debian: nodejs npm) to be linted and type-checked")
+        return
+    lock = ROOT / "package-lock.json"
+    stamp = ROOT / "node_modules" / ".installed"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        run(npm, "ci", "--no-audit", "--no-fund", "--silent")
+        stamp.write_text(digest)
+    run(npm, "run", "--silent", "lint")
+    run(npm, "run", "--silent", "types")
 
 
 def find_pythons() -> dict[str, str]:
@@ -113,6 +133,44 @@ def matrix(options: Sequence[str]) -> None:
             run(*pytest, "-W", "default", *tests, NUMBA_CACHE_DIR=f"{scratch}/numba")
 
 
+@contextlib.contextmanager
+def released() -> Iterator[Path]:
+    """An environment as a user has it: the project, not editable, with live audio, nothing that develops or tests."""
+    with tempfile.TemporaryDirectory(prefix="released-") as scratch:
+        python = Path(scratch) / BIN.name / "python"
+        run(str(BIN / "uv"), "venv", "--quiet", scratch, "--allow-existing")
+        run(str(BIN / "uv"), "pip", "install", "--quiet", "--python", str(python), ".[live]")
+        yield python
+
+
+def sbom() -> None:
+    """Write the bill of materials of what a release brings with it, the same bytes for the same versions."""
+    import tomllib  # a Python that is too old for it is told so
+
+    with (ROOT / "pyproject.toml").open("rb") as f:
+        project = tomllib.load(f)["project"]
+    (ROOT / "dist").mkdir(exist_ok=True)
+    target = ROOT / "dist" / f"{project['name']}-{project['version']}.cdx.json"
+    with released() as python:
+        run(
+            str(BIN / "cyclonedx-py"), "environment", str(python), "--pyproject", "pyproject.toml",
+            "--output-reproducible", "--validate", "--of", "JSON", "-o", str(target),
+        )  # fmt: skip
+
+
+def audit() -> None:
+    """Compare what a release brings with it with the known vulnerabilities.
+
+    Strict: without it pip-audit finds no known vulnerabilities where it cannot ask for them.
+    """
+    with released() as python:
+        listed = python.with_name("requirements.txt")
+        command = [str(BIN / "uv"), "pip", "freeze", "--python", str(python)]
+        frozen = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        listed.write_text("".join(line for line in frozen.splitlines(keepends=True) if "==" in line))
+        run(str(BIN / "pip-audit"), "--strict", "--no-deps", "--disable-pip", "-r", str(listed))
+
+
 def readme_lines(text: str) -> list[str]:
     """The shell lines of README.md that need no hardware, without `dev.py check`."""
     blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
@@ -130,6 +188,9 @@ def readme() -> None:
         run("bash", "-euxc", "\n".join(lines), cwd=clone, **environment)
 
 
+COMMANDS = {"check": check, "readme": readme, "sbom": sbom, "audit": audit}
+
+
 def main() -> None:
     """Run the command named on the command line."""
     if sys.version_info < (3, 11):  # noqa: UP036  (this file runs before anything checks the version)
@@ -138,12 +199,10 @@ def main() -> None:
         sys.exit(__doc__)
     command, options = sys.argv[1], sys.argv[2:]
     install(EXTRAS[command])
-    if command == "check":
-        check()
-    elif command == "matrix":
+    if command == "matrix":
         matrix(options)
-    elif command == "readme":
-        readme()
+    elif command in COMMANDS:
+        COMMANDS[command]()
     else:
         run(str(BIN / "follower"), "demo", *options)
 

@@ -23,7 +23,7 @@ COMMANDS = {
     "replay": "replay a recording of the piano as a simulated live stream",
     "live": "follow the piano at a microphone",
     "devices": "list audio devices, or show an input's level",
-    "serve": "serve follower sessions over WebSocket, and the monitor page",
+    "serve": "serve follower sessions over WebSocket, and the practice room's page",
     "evaluate": "measure followers on annotated scenarios",
     "inspect": "show what is in a cache and how well its recordings were aligned",
     "latency": "measure compute, delivery and musical delay",

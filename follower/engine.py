@@ -54,7 +54,7 @@ class Engine:
         self.piece = piece
         self.method = method
         self.sample_rate_hz = sample_rate_hz
-        self._start_s = start_s
+        self.start_s = start_s
         self._hop_s = piece.feature_config.hop_s
         self._max_coast_hops = round(MAX_COAST_S / self._hop_s)
         self._framer = Framer(INPUT_BLOCK_SAMPLES, INPUT_BLOCK_SAMPLES)
@@ -82,8 +82,8 @@ class Engine:
         self._heard_hops = 0
         self._suspended = False
         self._stopped = False
-        if self._start_s is not None:
-            mix_s = self.piece.map.to_mix(self._start_s)
+        if self.start_s is not None:
+            mix_s = self.piece.map.to_mix(self.start_s)
             self._frontier.seek(mix_s)
             self._tracker.move_to(mix_s)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +120,63 @@ class Notice:
     message: str
 
 
-Event: TypeAlias = Position | StateChange | Jump | Gap | Notice
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """How the session is practised, whenever something of it changes.
+
+    Attributes:
+        audio_sample: live samples consumed so far.
+        sample_rate_hz: rate of the live stream.
+        start_s: where the pianist last began (s of the orchestra recording); None where nothing was chosen.
+        loop_begin_s: where the loop begins (s); None without one.
+        loop_end_s: where the loop ends (s); None without one.
+        volume_db: level of the orchestra.
+        slowest: rate the orchestra does not fall below.
+        fastest: rate the orchestra does not exceed.
+        lead_in_s: orchestra before every begin (s).
+        count_in: clicks before every begin.
+        beats_per_minute: tempo of the clicks.
+        tune_to: whose pitch the orchestra is played at, "piano" or "recording".
+        piano_cents: tuning of the live piano, cents above A = 440 Hz; None while unknown.
+        piano_cents_error: standard error of it (cents); None while unknown.
+        recording_cents: tuning of the orchestra recording; None while unknown.
+        shift_cents: by how much the orchestra is played higher than recorded.
+        sounding: what stands in front of the pianist's first note: "", "count_in" or "lead_in".
+        recorded_s: length of the running recording (s); None without one.
+        take: name of the recording that runs, or was completed last; "" for none.
+    """
+
+    audio_sample: int
+    sample_rate_hz: int
+    start_s: float | None = None
+    loop_begin_s: float | None = None
+    loop_end_s: float | None = None
+    volume_db: float = 0.0
+    slowest: float = 0.4
+    fastest: float = 2.5
+    lead_in_s: float = 0.0
+    count_in: int = 0
+    beats_per_minute: float = 60.0
+    tune_to: Literal["piano", "recording"] = "recording"
+    piano_cents: float | None = None
+    piano_cents_error: float | None = None
+    recording_cents: float | None = None
+    shift_cents: float = 0.0
+    sounding: Literal["", "count_in", "lead_in"] = ""
+    recorded_s: float | None = None
+    take: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """The markers of the piece: (name, position in the orchestra recording in s), in the order of their positions."""
+
+    audio_sample: int
+    sample_rate_hz: int
+    markers: tuple[tuple[str, float], ...]
+
+
+Event: TypeAlias = Position | StateChange | Jump | Gap | Notice | Practice | Markers
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,12 @@ def audio(first_sample: int, n: int = BLOCK, capture_time_s: float = 0.0) -> Aud
 
 @dataclass(frozen=True)
 class FakePiece:
-    """Lengths of the two recordings (s) and a name; all that a session asks of a prepared piece."""
+    """Lengths of the two recordings (s), a name and a folder; all that a session asks of a prepared piece."""
 
     orchestra_duration_s: float = 100.0
     mix_duration_s: float = 110.0
     name: str = ""
+    path: Path = Path("no-such-folder/piece")
 
 
 @dataclass

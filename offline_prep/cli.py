@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class PrepOptions:
         mix_orchestra: orchestra stem of the mix; None without.
         force: build even when nothing changed.
         quiet: print warnings and errors only.
+        progress_lines: print the progress as lines of JSON, for a program.
     """
 
     orchestra: Path
@@ -33,6 +35,7 @@ class PrepOptions:
     mix_orchestra: Path | None
     force: bool
     quiet: bool
+    progress_lines: bool
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,6 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--force", action="store_true", help="build again even when nothing changed")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary; warnings and errors only")
+    parser.add_argument(
+        "--progress-lines", action="store_true", help="print the progress as lines of JSON, for a program; no summary"
+    )
     add_version(parser)
     return parser
 
@@ -65,8 +71,14 @@ def options_of(values: argparse.Namespace) -> PrepOptions:
         values.mix_piano,
         values.mix_orchestra,
         values.force,
-        values.quiet,
+        values.quiet or values.progress_lines,
+        values.progress_lines,
     )
+
+
+def print_progress(stage: str, share: float) -> None:
+    """Print how far the work is as a line of JSON."""
+    print(json.dumps({"stage": stage, "share": round(share, 4)}), flush=True)
 
 
 def run(options: PrepOptions) -> int:
@@ -75,7 +87,8 @@ def run(options: PrepOptions) -> int:
     from offline_prep.compute import Inputs
 
     inputs = Inputs(options.orchestra, options.mix, options.mix_piano, options.mix_orchestra)
-    with progress_bar(hidden=options.quiet) as progress:
+    with progress_bar(hidden=options.quiet) as bar:
+        progress = print_progress if options.progress_lines else bar
         result = build_cache(inputs, options.out, progress=progress, force=options.force)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -13,7 +13,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
@@ -71,6 +71,16 @@ class Page:
         self._process.stderr.close()
 
     def _call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        found = self._answer(method, session, **parameters)
+        assert "error" not in found, found
+        result: dict[str, Any] = found["result"]
+        return result
+
+    def answer(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """What the browser answers to a DevTools command for the page: `result`, or `error`."""
+        return self._answer(method, self._session, **parameters)
+
+    def _answer(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
         content = {"id": number, "method": method, "params": parameters}
         self._socket.send(json.dumps(content if session is None else {**content, "sessionId": session}))
@@ -78,9 +88,8 @@ class Page:
             message = json.loads(self._socket.recv(timeout=WAIT_S))
             self._note(message)
             if message.get("id") == number:
-                assert "error" not in message, message
-                result: dict[str, Any] = message["result"]
-                return result
+                found: dict[str, Any] = message
+                return found
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A DevTools command for the page."""
@@ -106,10 +115,15 @@ class Page:
 
     def wait_until(self, condition: str) -> None:
         """Wait, frame by frame, until a JavaScript expression is true."""
-        self.value(
+        look = (
             f"new Promise((done) => {{ const look = () => ({condition}) ? done(true) : requestAnimationFrame(look);"
             " look(); })"
         )
+        while True:
+            found = self.answer("Runtime.evaluate", expression=look, awaitPromise=True, returnByValue=True)
+            if "navigated" not in str(found.get("error")):  # else the page was only just being loaded
+                assert "error" not in found and "exceptionDetails" not in found["result"], found
+                return
 
     def click(self, identity: str) -> None:
         """Press a button."""

@@ -36,9 +36,9 @@ from follower.evaluation.scenario import Truth, load_scenario
 from follower.evaluation.systems.workbench import Settings, Workbench
 from follower.events import Position
 from follower.inference.base import Frame
-from follower.inference.tempo_filter import Reference, TempoFilter, TempoFilterConfig
+from follower.inference.tempo_filter import TempoFilter, TempoFilterConfig, reference_of
 from follower.piece.piece import Piece, StreamFeatures
-from follower.signal.observation import PartWeights, observe_reference
+from follower.signal.observation import PartWeights
 from follower.tracking.tracker import Tracker
 
 PRESENT: Final = "present"
@@ -50,8 +50,11 @@ VALUES: Final[Mapping[str, Sequence[Any]]] = {
     "tempo_break": (1e-3, 1e-2),
     "silence_gather": (0.0, 0.08),
     "near_s": (0.75, 4.0),
-    "jump_log_odds": (0.01, 4.0, 12.0),
-    "settle_s": (0.01, 15.0),
+    "leak": (1e-12, 1e-9, 1e-5),
+    "jump_log_odds": (4.0, 12.0),
+    "misfit_above": (0.0, 1.0, 3.0),
+    "alike_above": (0.54, 0.7, 1.0),
+    "settle_s": (0.01, 5.0, 20.0),
     "lead_s": (0.01, 5.0, 1e9),
     "seek_spread_s": (0.75, 3.0),
 }
@@ -119,19 +122,6 @@ def variants(constants: Iterable[str], present: TempoFilterConfig | None = None)
                 changes: dict[str, Any] = {name: value}
                 found.append(Variant(name, in_words(value), replace(present, **changes)))
     return found
-
-
-def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
-    """What `follower.inference.tempo_filter.create` makes of a piece; the constants in `VALUES` have no part in it."""
-    hop_s = piece.feature_config.hop_s
-    slope = piece.map.slope_at(hop_s * np.arange(1, len(piece.mix.pitch) + 1, dtype=np.float64))
-    rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
-    return Reference(
-        piece.feature_config,
-        observe_reference(piece.mix.pitch, hop_s, config.observation),
-        piece.piano_activity.astype(np.float32),
-        np.maximum(rest_tempo, config.slowest),
-    )
 
 
 def follow(frontier: TempoFilter, piece: Piece, live: StreamFeatures, start_s: float | None) -> Estimates:

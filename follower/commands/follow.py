@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from follower.commands.live_view import LiveView
 from follower.commands.options.engine import EngineOptions
@@ -15,14 +18,24 @@ from follower.errors import OutputError
 from follower.events import Event, Position
 from follower.piece.piece import Piece
 from follower.process import exit_code, handling, takes_text
-from follower.session.background_sink import BackgroundSink
+from follower.session.background_writer import writers_among
 from follower.session.controls import ControlQueue
+from follower.session.recorder import Recorder
 from follower.session.sink import Sink
 from follower.session.source import Source
 from follower.terminal import clock_text, unblocked
 
+if TYPE_CHECKING:
+    from follower.engine import Engine
+    from follower.files.blackbox import Blackbox
+    from follower.playback.desk import Desk
+    from follower.practice.room import PracticeRoom
+
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep another from running: sockets must not wait 5 ms (Python's default) for the engine."""
+
+SAY_AFTER_S = 2.0
+"""Kernels that are not ready after so long are being compiled."""
 
 
 @contextlib.contextmanager
@@ -40,6 +53,22 @@ def low_jitter() -> Iterator[None]:
     finally:
         gc.unfreeze()
         sys.setswitchinterval(before_s)
+
+
+def warm_up(method: str, playing: bool = False) -> None:
+    """Have the kernels that a session needs ready; say so where they have to be compiled, which takes a while once."""
+    from follower import kernels
+
+    def tell() -> None:
+        print("compiling what computes; the next start takes a second", file=sys.stderr)
+
+    timer = threading.Timer(SAY_AFTER_S, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        kernels.warmup((*kernels.FOLLOWING[method], *(kernels.PLAYING if playing else ())))
+    finally:
+        timer.cancel()
 
 
 class Interruption:
@@ -71,6 +100,12 @@ def interruptible(stop: Callable[[], None]) -> Iterator[Interruption]:
         yield interruption
 
 
+def _close(room: PracticeRoom) -> None:
+    trouble = room.close()
+    if trouble:
+        print(f"warning: {trouble}", file=sys.stderr)
+
+
 def follow(
     piece: Piece,
     source: Source,
@@ -79,6 +114,8 @@ def follow(
     audio_duration_s: float | None = None,
     more_sinks: Sequence[Sink] = (),
     controls: ControlQueue | None = None,
+    desk: Desk | None = None,
+    recorder: Recorder | None = None,
 ) -> int:
     """Follow an open source until it ends or Ctrl-C; returns the exit code.
 
@@ -90,18 +127,26 @@ def follow(
         audio_duration_s: length of the piano recording; None for a live stream.
         more_sinks: not yet open, beside those of `outputs`.
         controls: where sinks put what they ask of the engine; None makes one for those of `outputs`.
+        desk: what the orchestra is asked for; None where nothing is practised.
+        recorder: is told what the engine takes; None makes the blackbox of `outputs`, if that is asked for.
     """
-    from follower import kernels
     from follower.engine import Engine
+    from follower.practice.room import PracticeRoom
     from follower.session.runner import run
 
     controls = ControlQueue() if controls is None else controls
     last: list[Position] = []
     with contextlib.ExitStack() as stack:
         engine = Engine(piece, source.sample_rate_hz, engine_options.method, engine_options.start_s)
-        kernels.warmup()
+        warm_up(engine_options.method)
+        if recorder is None and outputs.blackbox is not None:
+            recorder = stack.enter_context(_blackbox(outputs.blackbox, outputs.blackbox_minutes, engine))
         sinks = [stack.enter_context(sink) for sink in more_sinks]
-        sinks += stack.enter_context(open_outputs(outputs, piece, controls))
+        sinks += stack.enter_context(open_outputs(outputs, piece, controls, desk))
+        room = None
+        if desk is not None:
+            room = PracticeRoom(piece, source.sample_rate_hz, desk)
+            stack.callback(_close, room)
         sinks.append(stack.enter_context(LiveView(unblocked(sys.stderr), piece.orchestra_duration_s, audio_duration_s)))
         interruption = stack.enter_context(interruptible(source.stop))
         stack.enter_context(low_jitter())
@@ -110,8 +155,8 @@ def follow(
             if isinstance(event, Position):
                 last[:] = [event]
 
-        summary = run(source, engine, sinks, controls, on_event=keep)
-    failed = [f"{s.name} is incomplete: {s.failure}" for s in sinks if isinstance(s, BackgroundSink) and s.failure]
+        summary = run(source, engine, sinks, controls, on_event=keep, partner=room, recorder=recorder)
+    failed = [f"{w.name} is incomplete: {w.failure}" for w in writers_among((*sinks, recorder)) if w.failure]
     if failed:
         raise OutputError("; ".join(failed))
     where = last[0] if last else None
@@ -127,3 +172,9 @@ def follow(
     if summary.dropped:
         print(f"{summary.dropped} events could not be delivered", file=sys.stderr)
     return interruption.exit_code
+
+
+def _blackbox(path: Path, minutes: float, engine: Engine) -> Blackbox:
+    from follower.files.blackbox import Blackbox
+
+    return Blackbox(path, engine.piece.path, engine.method, engine.start_s, engine.sample_rate_hz, minutes)

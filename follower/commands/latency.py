@@ -125,8 +125,7 @@ def run(options: LatencyOptions) -> int:
 
 def _measure(options: LatencyOptions) -> tuple[Delays, Emitted]:
     """Run in real time into a receiver in another process."""
-    from follower import kernels
-    from follower.commands.follow import interruptible, low_jitter
+    from follower.commands.follow import interruptible, low_jitter, warm_up
     from follower.engine import Engine
     from follower.evaluation.latency.delays import delays
     from follower.evaluation.latency.load import cpu_load
@@ -144,7 +143,7 @@ def _measure(options: LatencyOptions) -> tuple[Delays, Emitted]:
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(TimedSource(FileSource(options.piano, options.block_samples), options.duration_s))
         engine = Engine(piece, source.sample_rate_hz, options.engine.method, options.engine.start_s)
-        kernels.warmup()
+        warm_up(options.engine.method)
         websocket = stack.enter_context(WebSocketSink(0, ControlQueue()))
         receiver = ReceiverProcess(websocket.port)
         osc = stack.enter_context(OscSink([Address(LOOPBACK, receiver.osc_port)]))

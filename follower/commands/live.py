@@ -13,6 +13,7 @@ from follower.commands.options.engine import EngineOptions
 from follower.commands.options.microphone import MicrophoneOptions
 from follower.commands.options.orchestra import PlayOptions
 from follower.commands.options.outputs import OutputOptions
+from follower.commands.options.practice import PracticeOptions
 from follower.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class LiveOptions:
         engine: how the engine follows.
         outputs: where positions go.
         play: what plays the orchestra.
+        practice: how the session is practised.
     """
 
     cache: Path
@@ -43,6 +45,7 @@ class LiveOptions:
     engine: EngineOptions
     outputs: OutputOptions
     play: PlayOptions
+    practice: PracticeOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     EngineOptions.add_arguments(parser)
     OutputOptions.add_arguments(parser)
     PlayOptions.add_arguments(parser)
+    PracticeOptions.add_arguments(parser)
 
 
 def options_of(values: argparse.Namespace) -> LiveOptions:
@@ -79,25 +83,31 @@ def options_of(values: argparse.Namespace) -> LiveOptions:
         EngineOptions.of(values),
         OutputOptions.of(values),
         PlayOptions.of(values),
+        PracticeOptions.of(values),
     )
 
 
 def run(options: LiveOptions) -> int:
     """Carry out the command."""
-    from follower import kernels
-    from follower.commands.follow import follow
+    from follower.commands.follow import follow, warm_up
     from follower.commands.orchestra import play_sinks
     from follower.piece.reading import load_piece
+    from follower.playback.desk import Desk
+    from follower.playback.wishes import Wishes
     from follower.session.controls import ControlQueue
 
     piece = load_piece(options.cache)
     engine = options.engine if options.resume is None else _resumed(options.engine, options.resume, piece)
-    kernels.warmup()  # before the microphone is open: what comes in meanwhile would be late
+    # Before the microphone is open: what comes in meanwhile would be late.
+    warm_up(engine.method, options.play.play)
     with _source(options) as source:
         print(f"listening at {source.sample_rate_hz} Hz; Ctrl-C ends", file=sys.stderr)
         controls = ControlQueue()
-        more_sinks = play_sinks(options.play, piece, controls.put)
-        return follow(piece, source, engine, options.outputs, more_sinks=more_sinks, controls=controls)
+        desk = Desk(Wishes(volume_db=options.play.volume_db))
+        more_sinks = play_sinks(options.play, piece, desk, controls.put)
+        for command in options.practice.commands(engine.start_s):
+            controls.put(command)
+        return follow(piece, source, engine, options.outputs, more_sinks=more_sinks, controls=controls, desk=desk)
 
 
 def _resumed(engine: EngineOptions, positions: Path, piece: Piece) -> EngineOptions:

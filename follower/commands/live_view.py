@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from follower.events import Event, Notice, Position, Session
+from follower.events import Event, Notice, Position, Session, StateChange
 from follower.session.background_sink import BackgroundSink
 from follower.terminal import clock_text, make_console
 
@@ -18,7 +18,7 @@ REFRESH_S = 0.1
 
 
 class LiveView(BackgroundSink):
-    """Shows the newest position about ten times a second on a terminal; on anything else it shows nothing.
+    """Shows the newest position about ten times a second on a terminal; anything else gets a line per change of state.
 
     A terminal can be stopped by its user (Ctrl-S), so it is written to from the sink's thread only.
 
@@ -43,6 +43,7 @@ class LiveView(BackgroundSink):
         self._audio_duration_s = audio_duration_s
         self._clock = clock
         self._shown_s = float("-inf")
+        self._newest: Position | None = None
         self._console = make_console(stream)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
 
@@ -55,8 +56,8 @@ class LiveView(BackgroundSink):
         """Nothing is shown before there is something to show."""
 
     def send(self, event: Event) -> None:
-        """Queue what a terminal would show."""
-        if isinstance(event, Position | Notice) and self._console.is_terminal:
+        """Queue what is shown."""
+        if isinstance(event, Position | Notice | StateChange):
             super().send(event)
 
     def deliver(self, items: list[Session | Event]) -> None:
@@ -68,6 +69,12 @@ class LiveView(BackgroundSink):
         for item in items:
             if isinstance(item, Notice):
                 self._console.print(item.message)
+            elif isinstance(item, Position):
+                self._newest = item
+            elif isinstance(item, StateChange) and not self._console.is_terminal:
+                self._console.print(state_text(item, self._newest))
+        if not self._console.is_terminal:
+            return
         newest = next((item for item in reversed(items) if isinstance(item, Position)), None)
         now_s = self._clock()
         if newest is None or now_s - self._shown_s < REFRESH_S:
@@ -92,6 +99,19 @@ class LiveView(BackgroundSink):
         """Leave the last position on the terminal."""
         with contextlib.suppress(OSError):
             self._live.stop()
+
+
+def state_text(change: StateChange, newest: Position | None) -> str:
+    """Return a change of state in words, for a log.
+
+    Example:
+        >>> from follower.events import State
+        >>> state_text(StateChange(44100, 44100, State.PAUSED, State.FOLLOWING, "the pianist stopped"), None)
+        'piano 0:01.0  orchestra ---  paused: the pianist stopped'
+    """
+    at = "---" if newest is None or newest.orchestra_time_s is None else clock_text(newest.orchestra_time_s)
+    audio_time_s = change.audio_sample / change.sample_rate_hz
+    return f"piano {clock_text(audio_time_s)}  orchestra {at}  {change.state.value}: {change.reason}"
 
 
 def position_text(position: Position, orchestra_duration_s: float, audio_duration_s: float | None) -> str:

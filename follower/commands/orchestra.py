@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,28 +9,27 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from follower.commands.options.orchestra import PlayOptions, RenderOptions
-from follower.errors import InputError
 from follower.events import Position
 from follower.piece.piece import Piece
 from follower.protocol.commands import PlaybackPosition
 from follower.session.sink import Sink
 
 if TYPE_CHECKING:
+    from follower.playback.desk import Desk
     from follower.playback.player import OrchestraPlayer
     from follower.playback.recording import OrchestraRecording
     from follower.playback.render import Course
 
-DURATION_TOLERANCE_S = 0.5
-
 
 def play_sinks(
-    options: PlayOptions, piece: Piece, on_playback: Callable[[PlaybackPosition], None] | None = None
+    options: PlayOptions, piece: Piece, desk: Desk, on_playback: Callable[[PlaybackPosition], None] | None = None
 ) -> list[Sink]:
     """Make (not open) the sink that plays, if asked for.
 
     Args:
         options: what plays, and how loud.
         piece: the prepared piece.
+        desk: what the orchestra is asked for.
         on_playback: called with what sounds, where a microphone picks it up; None where none does.
 
     Raises:
@@ -56,10 +54,11 @@ def play_sinks(
     buffer = OutputBuffer(
         _player(options, recording),
         device.gathered(rate_hz, latency_s),
-        options.volume_db,
-        options.balance,
-        limiter,
+        balance=options.balance,
+        limiter=limiter,
     )
+    desk.take_recording(recording)
+    desk.attach(buffer.followed)
     print(f"playing through {output.name} at {rate_hz} Hz", file=sys.stderr)
     return [_ReportingOutput(device.OrchestraOutput(buffer, device.opener(output, rate_hz, latency_s), on_playback))]
 
@@ -104,28 +103,12 @@ def _player(options: PlayOptions, recording: OrchestraRecording) -> OrchestraPla
 
 
 def _recording(options: PlayOptions, piece: Piece) -> OrchestraRecording:
-    """Load what is to be played and check that it is what the cache is about."""
-    from follower.playback.recording import load_orchestra
+    from follower.playback.orchestra_file import load_orchestra_of
+    from follower.practice.companion import kept_recording
 
-    prepared = piece.orchestra_file
-    path = Path(prepared.path) if options.recording is None else options.recording
-    if not path.is_file():
-        raise InputError(f"the orchestra recording {path} is not there; say where it is now with --orchestra FILE")
-    if options.recording is None:
-        with path.open("rb") as f:
-            if hashlib.file_digest(f, "sha256").hexdigest() != prepared.sha256:
-                raise InputError(
-                    f"{path} has changed since the cache was made; make the cache again, or give the recording with "
-                    "--orchestra FILE"
-                )
-    recording = load_orchestra(path)
-    # Another master or format of the same recording will do; another performance will not.
-    if abs(recording.duration_s - prepared.duration_s) > DURATION_TOLERANCE_S:
-        raise InputError(
-            f"{path} lasts {recording.duration_s:.1f} s, the recording the cache was made from "
-            f"{prepared.duration_s:.1f} s; give the same recording"
-        )
-    return recording
+    if options.recording is not None:
+        return load_orchestra_of(piece, options.recording, given=True)
+    return load_orchestra_of(piece, kept_recording(piece.path, "orchestra"), given=False)
 
 
 class _ReportingOutput:

@@ -18,17 +18,21 @@ from follower.session.sink import Sink
 
 if TYPE_CHECKING:
     from follower.osc.control import OscControl
+    from follower.playback.desk import Desk
     from follower.websocket.access import Access
 
 
 @contextlib.contextmanager
-def open_outputs(options: OutputOptions, piece: Piece, controls: ControlQueue) -> Iterator[list[Sink]]:
+def open_outputs(
+    options: OutputOptions, piece: Piece, controls: ControlQueue, desk: Desk | None = None
+) -> Iterator[list[Sink]]:
     """Open a sink for each output asked for; closing completes them.
 
     Args:
         options: where positions go.
         piece: the prepared piece.
         controls: where what listeners ask for goes.
+        desk: what the orchestra is asked for; None where nobody hears it.
 
     Raises:
         OutputError: a file, folder or port cannot be used.
@@ -43,11 +47,13 @@ def open_outputs(options: OutputOptions, piece: Piece, controls: ControlQueue) -
             control = stack.enter_context(_osc_control(options.osc_in, controls, sinks))
             print(f"OSC commands on: {Address(options.osc_in.host, control.port)}", file=sys.stderr)
         if options.websocket is not None:
+            from follower.websocket.session_sound import SessionSound
             from follower.websocket.sink import WebSocketSink
 
+            sound = None if desk is None else SessionSound(piece, desk)
             host, port = options.websocket.host, options.websocket.port
-            sink = stack.enter_context(WebSocketSink(port, controls, access_to(host, options.access)))
-            print(f"monitor page: http://{Address(host, sink.port)}/", file=sys.stderr)
+            sink = stack.enter_context(WebSocketSink(port, controls, access_to(host, options.access), sound=sound))
+            print(f"practice room: http://{Address(host, sink.port)}/", file=sys.stderr)
             sinks.append(sink)
         yield sinks
 

@@ -1,4 +1,4 @@
 """Files: a recording as a source, positions and alignments as sinks.
 
-May import: errors, events, piece, protocol, session.
+May import: errors, version, events, piece, protocol, session.
 """

@@ -1,17 +1,21 @@
-"""Reading recordings: wav, flac, ogg and mp3, in blocks or whole. The only place that knows what a damaged file is."""
+"""Reading recordings: wav, flac, ogg, mp3, m4a; in blocks or whole. The one place that knows what a damaged file is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from follower.errors import AudioFileError
+from follower.files.mpeg4 import decode_mpeg4, is_mpeg4
+
+if TYPE_CHECKING:
+    from typing import IO
 
 BLOCK_SAMPLES = 1 << 18
 SAMPLE_BYTES = {
@@ -48,23 +52,26 @@ class AudioFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: soundfile.SoundFile | None = None
+        self._decoded: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         """Open the file.
 
         Raises:
-            AudioFileError: missing, not audio, or too small for the length it declares.
+            AudioFileError: missing, not audio, too small for the length it declares, or of a format that needs PyAV.
         """
         try:
-            with self.path.open("rb"):
-                pass
+            if is_mpeg4(self.path):
+                self._decoded = decode_mpeg4(self.path)
+                self._file = soundfile.SoundFile(self._decoded)
+                return self
             n_bytes = self.path.stat().st_size
             self._file = soundfile.SoundFile(self.path)
         except OSError as e:
             raise AudioFileError(f"cannot read {self.path}: {e.strerror or e}; give the path of a recording") from e
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as e:
             raise AudioFileError(
-                f"{self.path} is not an audio file that can be read ({_reason(e)}); give wav, flac, ogg or mp3"
+                f"{self.path} is not an audio file that can be read ({_reason(e)}); give wav, flac, ogg, mp3 or m4a"
             ) from e
         if self.n_samples > _max_samples(self._file, n_bytes):
             n_samples = self.n_samples
@@ -85,6 +92,9 @@ class AudioFile:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+        decoded, self._decoded = self._decoded, None
+        if decoded is not None:
+            decoded.close()
 
     @property
     def is_open(self) -> bool:

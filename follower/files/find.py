@@ -6,7 +6,7 @@ from pathlib import Path
 
 from follower.errors import ScenarioError
 
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac")
 
 
 def find_audio(folder: Path, name: str) -> Path:

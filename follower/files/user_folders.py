@@ -10,3 +10,8 @@ import platformdirs
 def user_cache_folder() -> Path:
     """Where copies are kept that can be made again, e.g. ~/.cache/concerto-follower on Linux ($XDG_CACHE_HOME)."""
     return Path(platformdirs.user_cache_dir("concerto-follower", appauthor=False))
+
+
+def user_pieces_folder() -> Path:
+    """Where pieces are kept unless a folder is named, e.g. ~/.local/share/concerto-follower/pieces on Linux."""
+    return Path(platformdirs.user_data_dir("concerto-follower", appauthor=False)) / "pieces"

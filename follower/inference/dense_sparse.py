@@ -20,6 +20,7 @@ from follower.inference.dense_sparse_config import DenseSparseConfig
 from follower.inference.mix_match import MixMatch
 from follower.inference.path_costs import PathCosts, entry_near
 from follower.inference.piano_classifier import MixClassifier
+from follower.inference.pooling import pool_mean
 from follower.inference.recent_positions import RecentPositions
 from follower.inference.rival_match import RivalMatch
 from follower.inference.row_rebuild import RowRebuild
@@ -111,7 +112,7 @@ class DenseSparseFrontier:
         self._config = config
         self._hop_s = features.hop_s
         self._mix_match = MixMatch(reference)
-        self._rival_match = RivalMatch(reference, self._hop_s)
+        self._rival_match = RivalMatch(pool_mean(reference), self._hop_s)
         self._start_detector = StartDetector(config.start_detection, self._hop_s)
         self._n = reference.shape[1]
         self._observer = observer

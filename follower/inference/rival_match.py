@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.inference.pooling import POOL, pool_mean
+from follower.inference.pooling import POOL
 from follower.kernels import tempo_filter as kernels
 
 MEMORY_S: Final = 0.4
@@ -29,24 +29,25 @@ class RivalMatch:
     """Match of the newest moments with straight lines through the mix, one ending at each block. Bounded work per hop.
 
     Args:
-        features: (k, n) float32, n >= 1, of the mix; the product with a hop's weights is its log likelihood.
+        pooled: (k, m) float32, m >= 1, of the mix, one column per `POOL` frames; the product with a hop's weights is
+            its log likelihood.
         hop_s: seconds per hop and frame.
 
     Example:
-        >>> match = RivalMatch(np.eye(200, dtype=np.float32), 0.02)
+        >>> match = RivalMatch(np.repeat(np.eye(50, dtype=np.float32), 4, axis=0) / 4, 0.02)
         >>> for frame in range(100, 140):
         ...     margin = match.update(np.eye(200, dtype=np.float32)[frame], 1.0, 0.02 * (frame + 1))
         >>> margin > 1
         True
     """
 
-    def __init__(self, features: NDArray[np.float32], hop_s: float) -> None:
+    def __init__(self, pooled: NDArray[np.float32], hop_s: float) -> None:
         self._hop_s = hop_s
-        self._features = pool_mean(features)
+        self._features = pooled
         self._kept = np.float32(math.exp(-POOL * hop_s / MEMORY_S))
         self._blocks = np.zeros(1, np.int64)
         self._match, self._step = np.zeros((2, self._features.shape[1]), np.float32)
-        self._weights = np.zeros(len(features), np.float32)
+        self._weights = np.zeros(len(pooled), np.float32)
         self.reset()
 
     def reset(self) -> None:

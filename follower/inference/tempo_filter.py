@@ -8,15 +8,20 @@ recovery) and is weighed by how well the live piano matches the mix.
 from __future__ import annotations
 
 import math
+import threading
+import weakref
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
+from follower.inference.likeness import Likeness
+from follower.inference.pooling import pool_mean
 from follower.inference.rival_match import RivalMatch
-from follower.inference.two_level_posterior import Near, Reaches, Step, TwoLevelPosterior
+from follower.inference.two_level_posterior import Hold, Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
 from follower.signal.observation import (
     LiveObserver,
@@ -49,10 +54,17 @@ class TempoFilterConfig(JsonConfig):
         usual_tempo_s: time constant of the usual tempo (s of playing).
         first_tempo_s: time constant of the usual tempo at the beginning (s of playing), short so that somebody who
             plays at half or double tempo is soon believed.
-        sure_above: concentration above which the tempo found counts towards the usual tempo.
+        sure_above: share of the belief near the mode that has to be within `concentration_s` of it for the tempo found
+            to count towards the usual tempo. The same music elsewhere may hold as much: it says the same of the tempo.
         reentry_after_s: a silence at least this long makes the position of the next note uncertain.
         reentry_share: uncertainty of the next note's position, to both sides, as a share of the silence before it.
         max_reentry_s: largest uncertainty of the next note's position, to both sides (mix s).
+        least_return: least share of the belief that goes, when the pianist plays again, to where he fell silent: what
+            looked like a rest may have been a stop. It is the mean piano activity of the mix since then.
+        most_return: largest such share.
+        return_log_odds: log odds by which the belief there has to outweigh that at the estimate.
+        return_spread_s: standard deviation of the position there (mix s).
+        return_s: seconds of playing in which the estimate may go back there as soon as it is more likely.
         start_detection: what counts as a beginning when the start is unknown, see `StartDetectorConfig`.
         leak: belief spread over all states per hop while the piano sounds.
         tempo_break: rate at which a sounding piano breaks its tempo: the next hop has any tempo, drawn as at the start.
@@ -74,6 +86,9 @@ class TempoFilterConfig(JsonConfig):
             it is reported: continuity is the rule, and the same music elsewhere is no reason to leave.
         settle_s: seconds of playing from an unknown start in which `jump_log_odds` rises from nothing: a first estimate
             is a guess, not a course to keep.
+        misfit_s: time constant, of playing, of the mean by which the newest moments fit another position better.
+        misfit_above: that mean (nats) above which the estimate may go elsewhere.
+        alike_above: likeness of two positions above which the estimate does not go from one to the other.
         window_lag_s: effective delay of the analysis windows; matters when the tempo differs from the mix's.
         seek_spread_s: standard deviation of the position after a seek (mix s).
     """
@@ -94,8 +109,13 @@ class TempoFilterConfig(JsonConfig):
     reentry_after_s: float = 0.7
     reentry_share: float = 0.1
     max_reentry_s: float = 1.0
+    least_return: float = 0.02
+    most_return: float = 0.5
+    return_spread_s: float = 0.15
+    return_s: float = 2.0
+    return_log_odds: float = 2.0
     start_detection: StartDetectorConfig = field(default_factory=StartDetectorConfig)
-    leak: float = 1e-12
+    leak: float = 1e-7
     tempo_break: float = 5e-3
     stop_per_hop: float = 0.02
     stop_within_s: float = 3.5
@@ -109,7 +129,10 @@ class TempoFilterConfig(JsonConfig):
     concentration_s: float = 0.5
     near_s: float = 1.5
     jump_log_odds: float = 8.0
-    settle_s: float = 5.0
+    settle_s: float = 10.0
+    misfit_s: float = 1.0
+    misfit_above: float = 2.0
+    alike_above: float = 0.62
     window_lag_s: float = 0.075
     seek_spread_s: float = 1.5
 
@@ -138,30 +161,44 @@ class Reference:
         observations: of the full mix, n frames.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
+        pooled: the observations' features, every `POOL` frames their mean.
     """
 
     features: FeatureConfig
     observations: ReferenceObservations
     piano_activity: NDArray[np.float32]
     rest_tempo: NDArray[np.float64]
+    pooled: NDArray[np.float32]
+
+
+_REFERENCES: Final[weakref.WeakKeyDictionary[Piece, Reference]] = weakref.WeakKeyDictionary()
+_PREPARING: Final = threading.Lock()
 
 
 def create(piece: Piece) -> TempoFilter:
-    """Make the filter for a prepared piece."""
+    """Make the filter for a prepared piece; filters of the same piece share what is computed of it."""
     config = TempoFilterConfig()
+    with _PREPARING:
+        reference = _REFERENCES.get(piece)
+        if reference is None:
+            reference = _REFERENCES[piece] = reference_of(piece, config)
+    return TempoFilter(reference, config)
+
+
+def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
+    """What a filter follows the piano through, computed from a prepared piece."""
     hop_s = piece.feature_config.hop_s
     pitch = piece.mix.pitch
     frame_s = hop_s * np.arange(1, len(pitch) + 1)
     slope = piece.map.slope_at(frame_s.astype(np.float64))
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
-    return TempoFilter(
-        Reference(
-            piece.feature_config,
-            observe_reference(pitch, hop_s, config.observation),
-            piece.piano_activity.astype(np.float32),
-            np.maximum(rest_tempo, config.slowest),
-        ),
-        config,
+    observations = observe_reference(pitch, hop_s, config.observation)
+    return Reference(
+        piece.feature_config,
+        observations,
+        piece.piano_activity.astype(np.float32),
+        np.maximum(rest_tempo, config.slowest),
+        pool_mean(observations.features),
     )
 
 
@@ -178,14 +215,17 @@ class TempoFilter:
         self._start_detector = StartDetector(c.start_detection, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
+        features, pooled = reference.observations.features, reference.pooled
         self._belief = TwoLevelPosterior(
-            reference.observations.features,
+            features,
+            pooled,
             reference.piano_activity,
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
-        self._match = RivalMatch(reference.observations.features, self._hop_s)
-        self._no_weights = np.zeros(len(reference.observations.features), np.float32)
+        self._match = RivalMatch(pooled, self._hop_s)
+        self._likeness = Likeness(pooled, c.weights.spread())
+        self._no_weights = np.zeros(len(features), np.float32)
         self.reset()
 
     @property
@@ -207,12 +247,17 @@ class TempoFilter:
         """Expect the piano to begin: anywhere, or where it was sought."""
         self._silent_s = 0.0
         self._played_s = 0.0
+        self._stop_s: float | None = None
+        self._missed_s = 0.0
+        self._returning_s = 0.0
+        self._local = 0.0
         frame_s = self._hop_s * np.arange(1, self._belief.n_frames + 1)
         near = np.ones(len(frame_s))
         if self._sought_s is not None:
             near = np.exp(-0.5 * ((frame_s - self._sought_s) / self._config.seek_spread_s) ** 2) + 1e-12
         self._belief.expect(near / near.sum())
         self._match.reset()
+        self._misfit = 0.0
 
     def coast(self, hops: int) -> None:
         """So many hops of audio were lost: the belief moves on and its tempo spreads."""
@@ -236,10 +281,13 @@ class TempoFilter:
             return Belief(None, 1.0, 0.0, 0.0)
         c = self._config
         if o.presence < c.silence:
+            if self._silent_s == 0:
+                self._stop_s, self._missed_s = estimate_s, 0.0
             self._silent_s += self._hop_s
+            self._missed_s += self._hop_s * float(self._reference.piano_activity[self._belief.mode])
         else:
             if self._silent_s > c.reentry_after_s:
-                self._loosen(self._silent_s)
+                self._reenter()
             self._silent_s = 0.0
         progress = self._start_detector.update(o.attack, self._silent_s)
         if progress is Progress.FORGET:
@@ -251,12 +299,14 @@ class TempoFilter:
         step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
         self._belief.advance(step)
         self._played_s += self._hop_s * o.presence
+        self._returning_s = max(self._returning_s - self._hop_s * o.presence, 0.0)
         belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
         belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
+        self._misfit -= self._hop_s / c.misfit_s * o.presence * (belief.margin + self._misfit)
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)
-        if belief.concentration > c.sure_above and belief.rate > 0 and o.presence > 0.5:
+        if self._local > c.sure_above and belief.rate > 0 and o.presence > 0.5:
             self._sure_s += self._hop_s
             span_s = min(c.first_tempo_s + self._sure_s, c.usual_tempo_s)
             self._usual_tempo *= (belief.rate / self._usual_tempo) ** (self._hop_s / span_s)
@@ -264,10 +314,18 @@ class TempoFilter:
             self._usual_ratio *= (ratio / self._usual_ratio) ** (self._hop_s / span_s)
         return belief
 
-    def _loosen(self, silent_s: float) -> None:
-        """After a silence the pianist may come in early or late."""
+    def _reenter(self) -> None:
+        """After a silence the pianist may come in early or late; or where he stopped, whatever has been led since."""
         c = self._config
-        self._belief.blur(int(min(c.reentry_share * silent_s, c.max_reentry_s) / self._hop_s))
+        self._belief.blur(int(min(c.reentry_share * self._silent_s, c.max_reentry_s) / self._hop_s))
+        if self._stop_s is not None:
+            away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
+            tempi = np.exp(-0.5 * away**2)
+            frame = min(max(round(self._stop_s / self._hop_s) - 1, 0), self._belief.n_frames - 1)
+            share = min(max(self._missed_s / self._silent_s, c.least_return), c.most_return)
+            reach = max(round(c.return_spread_s / self._hop_s), 1)
+            self._belief.insert(frame, reach, share, tempi / tempi.sum())
+            self._returning_s = c.return_s
 
     def _play(self, o: Observation) -> Step:
         """The step of a hop with the piano, or in a silence too short to be a rest."""
@@ -313,6 +371,19 @@ class TempoFilter:
             leak=0.0,
         )
 
+    def _hold(self, at: int, frame: int, settled: float) -> Hold:
+        """How frame `at` of the mix is held against belief at another.
+
+        Where both sound alike, what is played does not decide between them; and one that fits well enough is not left.
+        """
+        c = self._config
+        if self._returning_s > 0 and abs((frame + 1) * self._hop_s - (self._stop_s or 0.0)) < c.near_s:
+            return Hold(c.return_log_odds)
+        log_odds = settled * c.jump_log_odds
+        if self._likeness.between(at, frame) > c.alike_above:
+            return Hold(log_odds, 0.0)
+        return Hold(log_odds, math.inf if self._misfit > settled * c.misfit_above else c.jump_log_odds)
+
     def _summary(self, presence: float, near_s: float | None) -> Belief:
         """The belief in figures; it stays near `near_s` (mix s) unless it is clearly elsewhere."""
         c = self._config
@@ -320,8 +391,12 @@ class TempoFilter:
         near = None
         if near_s is not None:
             settled = 1.0 if self._sought_s is not None else min(self._played_s / c.settle_s, 1.0)
-            near = Near(round(near_s / self._hop_s) - 1, round(c.near_s / self._hop_s), settled * c.jump_log_odds)
+            at = round(near_s / self._hop_s) - 1
+            near = Near(at, round(c.near_s / self._hop_s), lambda frame: self._hold(at, frame, settled))
         e = self._belief.estimate(reaches, near)
+        if near is not None and abs(self._belief.mode - near.frame) > near.reach:
+            self._misfit = 0.0
+        self._local = e.local
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
         return Belief(max(mix_s, 0.0), rate, e.concentration, presence, rest_rate=self._rest_rate())

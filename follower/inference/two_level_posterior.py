@@ -8,6 +8,7 @@ back positions that the fine level has left: a repeat, a skip, the unknown start
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ BLOCK = 128
 """Frames of the mix that become active or cold together (3 s)."""
 MAX_ACTIVE_BLOCKS = 24
 """At most this many blocks are active: 71 s of the mix. Shorter pieces start with everything fine."""
-MIN_ACTIVE_SHARE = 1e-8
+MIN_ACTIVE_SHARE = 1e-5
 """A block holding less than this share of the belief cools down."""
 
 
@@ -51,12 +52,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Summary of the belief round its mode: frame (fractional), tempo, concentration and share standing still."""
+    """Summary of the belief round its mode.
+
+    Attributes:
+        frame: mean position, in fractions of a frame.
+        tempo: mean tempo of what moves; 0 where nothing does.
+        concentration: share of all belief within the wide reach.
+        held: share that stands still.
+        local: share of the belief within three wide reaches that is within one; 0 without any.
+    """
 
     frame: float
     tempo: float
     concentration: float
     held: float
+    local: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +85,36 @@ class Reaches:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """How the estimate is held against belief elsewhere.
+
+    Attributes:
+        jump_log_odds: log odds by which that belief has to outweigh all that is near, to be followed.
+        limit: log odds that it may have at most; inf: any, so that it may be followed.
+    """
+
+    jump_log_odds: float
+    limit: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Near:
     """Where the estimate has been until now.
 
     Attributes:
         frame: of the mix.
         reach: frames to both sides that are still near it.
-        jump_log_odds: log odds by which the belief elsewhere has to outweigh all the belief that is near.
+        hold: how the estimate is held against belief round another frame.
     """
 
     frame: int
     reach: int
-    jump_log_odds: float
+    hold: Callable[[int], Hold]
 
+
+TINY = 1e-30
+MAX_GAIN = 1e6
+"""Largest factor in a hop, so that 32 bits do not overflow."""
 
 WIDE_BLOCK = 512
 """Positions per block where all positions are scored: a row of it fits the processor's first cache."""
@@ -155,6 +182,13 @@ class _Level:
         self.holding, self._next_holding = self._next_holding, self.holding
         return log_scale
 
+    def amplify(self, first: int, end: int, gain: float) -> None:
+        """Multiply the belief from `first` to before `end`."""
+        before = float(np.sum(self.marginal[first:end]))
+        for a in (self.moving, self.holding, self.marginal[None]):
+            a[:, first:end] *= np.float32(gain)
+        self.total += float(np.sum(self.marginal[first:end])) - before
+
     def zero(self, blocks: NDArray[np.int64]) -> None:
         """Empty the blocks named, in both buffers."""
         for b in blocks:
@@ -170,6 +204,7 @@ class TwoLevelPosterior:
     def __init__(
         self,
         features: NDArray[np.float32],
+        pooled: NDArray[np.float32],
         activity: NDArray[np.float32],
         tempi: NDArray[np.float64],
         tempo_prior: NDArray[np.float32],
@@ -178,6 +213,7 @@ class TwoLevelPosterior:
 
         Args:
             features: (k, n) float32, n >= 1, of the mix.
+            pooled: their `pool_mean`.
             activity: (n,) float32, 0..1, whether the mix has piano.
             tempi: (r,) frames of the mix per live frame of each tempo state, ascending.
             tempo_prior: (r,) sums to 1.
@@ -186,7 +222,7 @@ class TwoLevelPosterior:
         self._prior = tempo_prior
         n = features.shape[1]
         self._fine = _Level(features, activity, len(tempi), BLOCK)
-        self._coarse = _Level(pool_mean(features), pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
+        self._coarse = _Level(pooled, pool_mean(activity[None])[0], len(tempi), BLOCK // POOL)
         self._n_blocks = -(-n // BLOCK)
         self._all_blocks = np.arange(self._n_blocks)
         self.expect(np.full(n, 1 / n))
@@ -230,6 +266,19 @@ class TwoLevelPosterior:
         """Spread the belief evenly over +-`reach` frames."""
         kernels.blur_blocks(self._fine.moving, reach, self._active, BLOCK)
         kernels.blur_blocks(self._fine.holding, reach, self._active, BLOCK)
+
+    def insert(self, frame: int, reach: int, share: float, tempi: NDArray[np.float64]) -> None:
+        """Put `share` of all belief round a frame, in a bell of standard deviation `reach`, at `tempi` (r,), sum 1."""
+        first, end = max(frame - 3 * reach, 0), min(frame + 3 * reach + 1, self.n_frames)
+        blocks = np.arange(first // BLOCK, -(-end // BLOCK))
+        self._heat(np.setdiff1d(blocks, self._active))
+        self._active = np.union1d(self._active, blocks)
+        bell = np.exp(-0.5 * ((np.arange(first, end) - frame) / reach) ** 2)
+        mass = self._fine.total * share / (1 - share)
+        added = (mass * tempi[:, None] * (bell / bell.sum())).astype(np.float32)
+        self._fine.moving[:, first:end] += added
+        self._fine.marginal[first:end] += added.sum(axis=0)
+        self._fine.total += mass
 
     def advance(self, step: Step) -> None:
         """Take one hop."""
@@ -279,12 +328,16 @@ class TwoLevelPosterior:
         cooled, heated = np.setdiff1d(self._active, active), np.setdiff1d(active, self._active)
         fine.total *= coarse.total
         fine.zero(cooled)
-        kernels.spread_blocks(coarse.moving, fine.total / coarse.total, POOL, heated, BLOCK, fine.moving)
-        kernels.spread_blocks(coarse.holding, fine.total / coarse.total, POOL, heated, BLOCK, fine.holding)
-        kernels.spread_blocks(
-            coarse.marginal[None], fine.total / coarse.total, POOL, heated, BLOCK, fine.marginal[None]
-        )
+        self._heat(heated)
         self._active = active
+
+    def _heat(self, blocks: NDArray[np.int64]) -> None:
+        """Begin the fine level in these blocks with what the coarse one has there."""
+        fine, coarse = self._fine, self._coarse
+        scale = fine.total / coarse.total
+        kernels.spread_blocks(coarse.moving, scale, POOL, blocks, BLOCK, fine.moving)
+        kernels.spread_blocks(coarse.holding, scale, POOL, blocks, BLOCK, fine.holding)
+        kernels.spread_blocks(coarse.marginal[None], scale, POOL, blocks, BLOCK, fine.marginal[None])
 
     def estimate(self, reaches: Reaches, near: Near | None = None) -> Estimate:
         """Find the mode and summarise the belief round it.
@@ -295,24 +348,36 @@ class TwoLevelPosterior:
         self.mode = kernels.densest(fine.marginal, reaches.mode)
         if near is not None and abs(self.mode - near.frame) > near.reach:
             self._stay(reaches, near)
-        return Estimate(
-            *kernels.summarise(
-                fine.moving,
-                fine.holding[0],
-                fine.marginal,
-                fine.total,
-                self._tempi,
-                self.mode,
-                reaches.mean,
-                reaches.wide,
-            )
+        around = fine.marginal[max(self.mode - 3 * reaches.wide, 0) : self.mode + 3 * reaches.wide + 1]
+        share = float(np.sum(around)) / fine.total
+        frame, tempo, concentration, held = kernels.summarise(
+            fine.moving,
+            fine.holding[0],
+            fine.marginal,
+            fine.total,
+            self._tempi,
+            self.mode,
+            reaches.mean,
+            reaches.wide,
         )
+        return Estimate(frame, tempo, concentration, held, min(concentration / share, 1.0) if share > 0 else 0.0)
 
     def _stay(self, reaches: Reaches, near: Near) -> None:
-        """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs all that is near."""
-        marginal = self._fine.marginal
-        first = min(max(near.frame - near.reach, 0), len(marginal) - 1)
-        here = marginal[first : max(near.frame + near.reach, first) + 1]
-        there = marginal[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]
-        if float(np.sum(there)) < float(np.sum(here)) * math.exp(near.jump_log_odds):
-            self.mode = first + kernels.densest(here, reaches.mode)
+        """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs it and may.
+
+        Belief elsewhere that may not win is kept from winning by ever more: what is near gains what it lacks.
+        """
+        first = min(max(near.frame - near.reach, 0), self.n_frames - 1)
+        end = min(max(near.frame + near.reach, first) + 1, self.n_frames)
+        here = float(np.sum(self._fine.marginal[first:end]))
+        there = float(np.sum(self._fine.marginal[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]))
+        elsewhere, self.mode = self.mode, first + kernels.densest(self._fine.marginal[first:end], reaches.mode)
+        if there <= here:
+            return
+        hold = near.hold(elsewhere)
+        if hold.limit == math.inf and there >= here * math.exp(hold.jump_log_odds):
+            self.mode = elsewhere
+        elif there > here * math.exp(hold.limit):
+            gain = min(there / max(here * math.exp(hold.limit), TINY), MAX_GAIN)
+            self._fine.amplify(first, end, gain)
+            self._coarse.amplify(first // POOL, -(-end // POOL), gain)

@@ -77,4 +77,6 @@ def warmup() -> None:
     out = np.empty(2)
     banded_power(np.ones(4, np.complex64), np.zeros(2, np.int64), np.ones((2, 2)), out)
     cepstrum(out, np.ones((2, 2)), 1e-10, np.empty(2, np.float32))
-    root_mean_square(np.ones(4, np.float32))
+    newest = np.ones(4, np.float32)
+    newest.setflags(write=False)  # as windows of the stream are: to numba a type of its own
+    root_mean_square(newest)

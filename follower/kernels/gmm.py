@@ -96,6 +96,8 @@ def blend_statistics(
 def warmup() -> None:
     """Compile (or load from numba's cache) every kernel of this file."""
     matrix = np.ones((2, 3))
-    vector = np.zeros(2)
-    log_likelihoods(matrix, vector, matrix, matrix, np.empty(2))
-    blend_statistics(np.ones(3), 0.5, vector, matrix, matrix, np.ones(2), matrix.copy(), matrix.copy())
+    vector, parameters = np.zeros(2), np.ones((2, 3))
+    for fitted in (vector, parameters):
+        fitted.setflags(write=False)  # as a mixture's parameters are: to numba a type of its own
+    log_likelihoods(matrix, vector, parameters, parameters, np.empty(2))
+    blend_statistics(np.ones(3), 0.5, vector, parameters, parameters, np.ones(2), matrix.copy(), matrix.copy())

@@ -181,6 +181,40 @@ def limit(
     state[1] = gain
 
 
+@njit(cache=True)
+def read_between(
+    samples: NDArray[np.float32],
+    first: float,
+    step: float,
+    table: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Read a signal at fractional positions first, first + step, ... with a windowed sinc.
+
+    Args:
+        samples: (n, channels).
+        first: position of the first sample read; every position has table.shape[1] / 2 samples on both sides.
+        step: distance of the positions, near 1.
+        table: (phases + 1, taps) windowed sinc at each fraction of a sample; phases between two rows are interpolated.
+        out: (m, channels), written.
+    """
+    phases = table.shape[0] - 1
+    taps = table.shape[1]
+    half = taps // 2
+    for i in range(out.shape[0]):
+        at = first + step * i
+        whole = int(np.floor(at))
+        phase = (at - whole) * phases
+        row = min(int(phase), phases - 1)
+        share = phase - row
+        for c in range(out.shape[1]):
+            total = 0.0
+            for k in range(taps):
+                weight = table[row, k] + share * (table[row + 1, k] - table[row, k])
+                total += weight * samples[whole - half + 1 + k, c]
+            out[i, c] = total
+
+
 def warmup() -> None:
     """Compile (or load from numba's cache) every kernel of this file."""
     x = np.zeros((1, 8), np.float32)
@@ -188,3 +222,4 @@ def warmup() -> None:
     s = np.ones((1, 4), np.complex64)
     lock_phases(s, s, s, np.zeros(4, np.bool_), s.copy())
     limit(x.T.copy(), 1.0, 0.01, np.ones(2), np.zeros((2, 1), np.float32), np.ones(2), x.T.copy())
+    read_between(np.zeros((4, 1), np.float32), 1.0, 1.0, np.ones((2, 2), np.float32), np.zeros((1, 1), np.float32))

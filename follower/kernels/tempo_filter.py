@@ -65,6 +65,61 @@ def likelihoods(score: NDArray[np.float32], top: float, blocks: NDArray[np.int64
             part[j] = np.exp(part[j] - shift)
 
 
+# Loops of few arrays, each from 0 on: in one loop over all of them, or with offsets in the indices, the compiler can
+# neither show that the arrays do not overlap nor that no index is negative, and does not vectorise.
+
+
+@njit(cache=True)
+def _add(total: NDArray[np.float32], row: NDArray[np.float32]) -> None:
+    for j in range(len(total)):
+        total[j] += row[j]
+
+
+@njit(cache=True)
+def _hold(
+    belief: NDArray[np.float32],
+    stop: NDArray[np.float32],
+    whole: np.float32,
+    holding: NDArray[np.float32],
+    left: np.float32,
+    likelihood: NDArray[np.float32],
+    new_holding: NDArray[np.float32],
+) -> None:
+    """Write the new standing belief, in the place of the moving `belief` too."""
+    for j in range(len(belief)):
+        belief[j] = belief[j] * stop[j] * whole + holding[j] * left
+    for j in range(len(belief)):
+        belief[j] *= likelihood[j]
+        new_holding[j] = belief[j]
+
+
+@njit(cache=True)
+def _diffuse(
+    same: NDArray[np.float32],
+    up: NDArray[np.float32],
+    down: NDArray[np.float32],
+    keep: np.float32,
+    spread: np.float32,
+    out: NDArray[np.float32],
+) -> None:
+    for j in range(len(out)):
+        out[j] = keep * same[j] + spread * (up[j] + down[j])
+
+
+@njit(cache=True)
+def _weigh(
+    out: NDArray[np.float32],
+    stop: NDArray[np.float32],
+    again: np.float32,
+    holding: NDArray[np.float32],
+    add: np.float32,
+    likelihood: NDArray[np.float32],
+) -> None:
+    one = np.float32(1.0)
+    for j in range(len(out)):
+        out[j] = (out[j] * (one - stop[j]) + again * holding[j] + add) * likelihood[j]
+
+
 @njit(cache=True)
 def advance(
     moving: NDArray[np.float32],
@@ -108,7 +163,6 @@ def advance(
     away = np.float32(diffusion * scale)
     stay = np.float32((1.0 - 2.0 * diffusion) * scale)
     add = np.float32(leak)
-    one = np.float32(1.0)
     whole = np.float32(scale)
     left = np.float32((1.0 - resume) * scale)
     total = 0.0
@@ -118,27 +172,26 @@ def advance(
         here = marginal[first:end]
         here[:] = 0
         for r in range(n_tempi):
-            row = moving[r]
-            for j in range(first, end):
-                here[j - first] += row[j]
-        for j in range(first, end):
-            new_holding[j] = (here[j - first] * stop[j] * whole + holding[j] * left) * likelihood[j]
-            here[j - first] = new_holding[j]
+            _add(here, moving[r, first:end])
+        _hold(here, stop[first:end], whole, holding[first:end], left, likelihood[first:end], new_holding[first:end])
         for r in range(n_tempi):
             d = shift[r]
-            same, up, down = moving[r], moving[min(r + 1, n_tempi - 1)], moving[max(r - 1, 0)]
-            out = new_moving[r]
-            again = np.float32(resume * scale) * tempo_prior[r]
-            keep_share, spread_share = stay * tempo_gain[r], away * tempo_gain[r]
             start = min(max(first, d), end)
+            out = new_moving[r]
             for j in range(first, start):
                 out[j] = add * likelihood[j]
-            for j in range(start, end):
-                i = j - d
-                belief = (keep_share * same[i] + spread_share * (up[i] + down[i])) * (one - stop[i])
-                out[j] = (belief + again * holding[i] + add) * likelihood[j]
-            for j in range(first, end):
-                here[j - first] += out[j]
+            from_, to = start - d, end - d
+            _diffuse(
+                moving[r, from_:to],
+                moving[min(r + 1, n_tempi - 1), from_:to],
+                moving[max(r - 1, 0), from_:to],
+                stay * tempo_gain[r],
+                away * tempo_gain[r],
+                out[start:end],
+            )
+            again = np.float32(resume * scale) * tempo_prior[r]
+            _weigh(out[start:end], stop[from_:to], again, holding[from_:to], add, likelihood[start:end])
+            _add(here, out[first:end])
         for j in range(end - first):
             total += here[j]
     return total

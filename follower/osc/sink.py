@@ -17,7 +17,7 @@ from follower.errors import OutputError
 from follower.events import Event, Position, Session
 from follower.protocol.address import Address
 from follower.protocol.conversion import message_of
-from follower.protocol.osc_arguments import osc_address, osc_values
+from follower.protocol.osc_arguments import OSC_MESSAGES, osc_address, osc_values
 from follower.session.background_sink import BackgroundSink
 
 BURST = 4
@@ -100,7 +100,7 @@ class OscSink(BackgroundSink):
         newest = [i for i in items if isinstance(i, Position)]
         stale = set(map(id, newest[:-1])) if len(newest) > BURST else set()
         for item in items:
-            if id(item) in stale:
+            if id(item) in stale or type(message_of(item)) not in OSC_MESSAGES:
                 continue
             dgram = encode(item, self._time_type)
             for udp, where in self._sockets:

@@ -114,6 +114,18 @@ def sign_manifest(content: bytes) -> bytes:
     return body[: -len(_CHECKSUM % _ZEROS)] + _CHECKSUM % hashlib.sha256(body).hexdigest().encode()
 
 
+def manifest_sha256(path: Path) -> str:
+    """Return the SHA-256 of a cache's manifest, and so of everything in it: what tells one preparation from another.
+
+    Raises:
+        CacheMissingError: there is no cache at `path`.
+    """
+    try:
+        return hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()
+    except OSError as e:
+        raise CacheMissingError(f"{path} is not a cache ({e.strerror or e}); give the folder offline-prep wrote") from e
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read and check the manifest of the cache folder `path` only.
 

@@ -9,6 +9,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +45,18 @@ def load_piece(path: Path | str) -> Piece:
         >>> piece = load_piece("mypiece")                                              # doctest: +SKIP
         >>> piece.mix.pitch.shape, piece.map.to_orchestra(12.5)                        # doctest: +SKIP
     """
-    path = Path(path)
+    return _load(Path(path), _read_array)
+
+
+def map_piece(path: Path | str) -> Piece:
+    """Load a cache as `load_piece` does, its arrays as views of the files: processes that follow one piece share it.
+
+    The files must stay as they are; what prepares a piece anew writes new ones.
+    """
+    return _load(Path(path), _map_array)
+
+
+def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
     manifest, files = read_manifest_and_files(path)
     remedy = f"build it again: {manifest.rebuild_command(path)}"
     required = {f"{n}.npy" for n in ARRAYS} | {f"{n}.npz" for n in GMMS}
@@ -63,7 +75,7 @@ def load_piece(path: Path | str) -> Piece:
             if ending == "npz":
                 gmms[stem] = _read_gmm(content)
             else:
-                arrays[stem] = _read_array(content)
+                arrays[stem] = read(path / name, content)
         except DAMAGE as e:
             raise CacheCorruptError(f"{path / name} cannot be read ({e!r}); {remedy}") from e
     try:
@@ -85,7 +97,15 @@ def _verified(file: Path, digest: str, remedy: str) -> bytes:
     return content
 
 
-def _read_array(content: bytes) -> NDArray[Any]:
+def _map_array(file: Path, content: bytes) -> NDArray[Any]:
+    array = _read_array(file, content)
+    if array.size == 0:  # nothing cannot be mapped
+        return array
+    mapped: NDArray[Any] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    return mapped
+
+
+def _read_array(file: Path, content: bytes) -> NDArray[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what numpy finds odd, we did not write
         array = np.load(io.BytesIO(content), allow_pickle=False)

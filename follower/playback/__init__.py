@@ -1,4 +1,4 @@
 """The orchestra, played so that it follows: stretcher, control, player, device.
 
-May import: errors, events, protocol, kernels, piece, session, audio, files.
+May import: errors, events, protocol, kernels, piece, session, signal, audio, files.
 """

@@ -138,6 +138,19 @@ class PlaybackControl:
         self._led_until_s = -math.inf
         self._rate = 1.0
         self._played = False
+        self.limits: tuple[float, float] = (MIN_RATE, MAX_RATE)
+        """Slowest and fastest rate that is played; replaced as a whole."""
+
+    def take_over(self, rate: float) -> None:
+        """The orchestra has begun without the follower, at this rate."""
+        self._rate = rate
+        self._played = True
+        self._off_since_s = math.inf
+
+    @property
+    def follows(self) -> bool:
+        """Whether the pianist plays and is followed."""
+        return self._state is State.FOLLOWING
 
     def on_position(self, position: Position, at_s: float) -> None:
         """Take the follower's newest position; `at_s` is its instant on the player's clock."""
@@ -204,7 +217,9 @@ class PlaybackControl:
         error_s = self.target_s(committed_at_s) - committed_position_s
         rests = self._state is State.ORCHESTRA
         leads = output_at_s - self._rest_since_s > c.rest_s or output_at_s < self._led_until_s
-        if abs(error_s) > (c.lead_jump_s if rests or leads else c.jump_s):
+        # Who asked for another tempo than the pianist's waits for the orchestra, or is waited for.
+        patient = rests or leads or self._newest.rate != self._within_limits(self._newest.rate)
+        if abs(error_s) > (c.lead_jump_s if patient else c.jump_s):
             self._off_since_s = min(self._off_since_s, output_at_s)
             steady_s = output_at_s - max(self._steady_since_s, self._off_since_s)
             target_s = self.target_s(output_at_s)
@@ -234,8 +249,11 @@ class PlaybackControl:
 
     def _wanted_rate(self) -> float:
         """The follower's rate, as far as it can be played."""
-        rate = 1.0 if self._newest is None else self._newest.rate
-        return max(MIN_RATE, min(MAX_RATE, rate))
+        return self._within_limits(1.0 if self._newest is None else self._newest.rate)
+
+    def _within_limits(self, rate: float) -> float:
+        slowest, fastest = self.limits
+        return max(slowest, min(fastest, rate))
 
     def _event_rate(self) -> float:
         """Rate to begin with: right after a pause or a jump the follower's own is often far off."""
@@ -247,7 +265,7 @@ class PlaybackControl:
 
     def _approach(self, rate: float, block_s: float) -> None:
         step = self._config.rate_slope_per_s * block_s * self._rate
-        rate = max(MIN_RATE, min(MAX_RATE, rate))
+        rate = self._within_limits(rate)
         self._rate += max(-step, min(step, rate - self._rate))
 
     def _silent_for_s(self, at_s: float) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from follower.events import Position, StateChange
 from follower.playback.clock import ClockModel
+from follower.playback.followed_player import FollowedPlayer
 from follower.playback.limiter import Limiter
 from follower.playback.player import OrchestraPlayer
 from follower.protocol.commands import PlaybackPosition
@@ -20,11 +21,8 @@ from follower.protocol.commands import PlaybackPosition
 OUTPUT_CHANNELS = 2
 FILL_S = 0.040
 """Sound kept ready for the callback: bridges a producer that is late by so much."""
-MAX_BACKLOG = 64
-"""Positions and stamps that may wait; the oldest go."""
-REMEMBERED_BLOCKS = 256
-"""Of the player, 1.5 s: from the block just made, not yet played, to the one that the microphone receives now."""
-SILENCE = PlaybackPosition(0.0, 0.0)
+MAX_STAMPS = 64
+"""Stamps that may wait; the oldest go."""
 
 
 class SampleRing:
@@ -90,6 +88,7 @@ class OutputBuffer:
         limiter: Limiter | None = None,
     ) -> None:
         self.player = player
+        self.followed = FollowedPlayer(player)
         self.drop_outs = 0
         self._limiter = limiter
         gain = 10.0 ** (volume_db / 20.0)
@@ -100,16 +99,12 @@ class OutputBuffer:
         # Silence the callback put in counts as output too: the output clock runs on.
         self._missing = 0
         self._output_clock = ClockModel(player.sample_rate_hz)
-        self._input_clock: ClockModel | None = None
-        self._events: deque[Position | StateChange] = deque(maxlen=MAX_BACKLOG)
-        self._stamps: deque[tuple[int, float]] = deque(maxlen=MAX_BACKLOG)
-        # When a block sounds, and what it plays; None is silence.
-        self._played: deque[tuple[float, float | None, float]] = deque(maxlen=REMEMBERED_BLOCKS)
+        self._stamps: deque[tuple[int, float]] = deque(maxlen=MAX_STAMPS)
 
     @property
     def drift_ppm(self) -> float:
         """How much slower the output runs than the input, in millionths."""
-        return self._output_clock.drift_ppm - (self._input_clock.drift_ppm if self._input_clock is not None else 0.0)
+        return self._output_clock.drift_ppm - self.followed.input_drift_ppm
 
     @property
     def queued_frames(self) -> int:
@@ -118,7 +113,7 @@ class OutputBuffer:
 
     def on_event(self, event: Position | StateChange) -> None:
         """Take the follower's newest position or state (any thread)."""
-        self._events.append(event)
+        self.followed.on_event(event)
 
     def consume(self, out: NDArray[np.float32], output_at_s: float) -> None:
         """Fill `out` (n, 2), whose first frame leaves the loudspeaker at `output_at_s` (the callback's thread)."""
@@ -128,18 +123,8 @@ class OutputBuffer:
         self.drop_outs += missing > 0
 
     def sounding(self, at_s: float | None) -> PlaybackPosition:
-        """Return what leaves the loudspeaker at an instant of the monotonic clock (any thread); rate 0 is silence.
-
-        Without a clock (None) nothing is known to play.
-        """
-        if at_s is None:
-            return SILENCE
-        for output_at_s, position_s, rate in reversed(tuple(self._played)):  # the copy is made at once
-            if output_at_s <= at_s:
-                return (
-                    SILENCE if position_s is None else PlaybackPosition(position_s + rate * (at_s - output_at_s), rate)
-                )
-        return SILENCE
+        """Return what leaves the loudspeaker at an instant of the monotonic clock (any thread); rate 0 is silence."""
+        return self.followed.sounding(at_s)
 
     def restart(self) -> None:
         """Begin anew on a reopened device: what waited is thrown away, and the orchestra enters again.
@@ -149,24 +134,20 @@ class OutputBuffer:
         self._ring.read = self._ring.written
         self._write_silence()
         self._stamps.clear()
-        self._played.clear()
         self._output_clock = ClockModel(self.player.sample_rate_hz)
-        self.player.silence()
+        self.followed.restart()
 
     def produce(self) -> None:
         """Fill the ring (the producer's thread)."""
         while self._stamps:
             self._output_clock.stamp(*self._stamps.popleft())
-        while self._events:
-            self._pass_on(self._events.popleft())
+        self.followed.take_events()
         late = 0 if self._limiter is None else self._limiter.latency_samples
         while self._ring.filled < self._target:
             if self._output_clock.known:
                 self.player.clock_stretch = self._output_clock.stretch
                 output_at_s = self._output_clock.time_s(self._ring.written + self._missing + late)
-                sound = self.player.block(output_at_s)
-                self._played.append((output_at_s, self.player.block_position_s, self.player.control.rate))
-                stereo = (sound[:, [0, -1]] if sound.shape[1] <= OUTPUT_CHANNELS else _mono(sound)) * self._gains
+                stereo = stereo_of(self.followed.block(output_at_s)) * self._gains
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
             self._ring.write(stereo if self._limiter is None else self._limiter.process(stereo))
@@ -174,15 +155,9 @@ class OutputBuffer:
     def _write_silence(self) -> None:
         self._ring.write(np.zeros((self._target, OUTPUT_CHANNELS), np.float32))
 
-    def _pass_on(self, event: Position | StateChange) -> None:
-        if self._input_clock is None:
-            self._input_clock = ClockModel(event.sample_rate_hz)
-        if isinstance(event, Position) and event.capture_time_s is not None:
-            self._input_clock.stamp(event.audio_sample, event.capture_time_s)
-        if self._input_clock.known:
-            self.player.on_event(event, self._input_clock.time_s(event.audio_sample))
 
-
-def _mono(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mix more than two channels down, on both sides."""
+def stereo_of(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (n, 2) of (n, channels): mono on both sides, more than two channels mixed down."""
+    if sound.shape[1] <= OUTPUT_CHANNELS:
+        return sound[:, [0, -1]]
     return np.repeat(sound.mean(axis=1, keepdims=True), OUTPUT_CHANNELS, axis=1)

@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 
 from follower.events import Position, StateChange
 from follower.playback.control import Action, ControlConfig, PlaybackControl
+from follower.playback.prelude import PreludeCourse
 from follower.playback.recording import OrchestraRecording
 from follower.playback.stretcher import Stretcher
+from follower.playback.tuned import TunedStretcher
+from follower.playback.wishes import Prelude, Wishes
 
 BLOCK_S = 0.006
 ENTRY_FADE_S = 0.030
 JUMP_FADE_S = 0.050
 HOLD_FADE_S = 0.300
+CENTS_PER_S = 4.0
+"""How fast the pitch glides to another one: a semitone in 25 s is not heard as a glide."""
+VOLUME_DB_PER_S = 60.0
 
 
 @dataclass
@@ -32,7 +38,7 @@ class _Voice:
     """A stretcher with a gain that runs linearly to its goal."""
 
     def __init__(self, stretcher: Stretcher) -> None:
-        self.stretcher = stretcher
+        self.stretcher = TunedStretcher(stretcher)
         self.gain = 0.0
         self._goal = 0.0
         self._step = 1.0
@@ -72,6 +78,9 @@ class OrchestraPlayer:
         make_stretcher: makes one of the two stretchers a cross-fade needs.
         config: bounds of the control loop.
 
+    Attributes:
+        wishes: what a person asks for; replaced as a whole, by any thread.
+
     Example:
         >>> from follower.playback.stretchers import make_stretcher
         >>> recording = OrchestraRecording.from_samples(np.zeros(8000, np.float32), 8000)
@@ -100,6 +109,28 @@ class OrchestraPlayer:
         self._voices = [_Voice(make_stretcher()), _Voice(make_stretcher())]
         self._leading: _Voice | None = None
         self._block_position_s: float | None = None
+        self.wishes = Wishes()
+        self._shift_cents = 0.0
+        self._volume_db = 0.0
+        self._prelude: PreludeCourse | None = None
+
+    @property
+    def shift_cents(self) -> float:
+        """By how much the orchestra sounds higher than recorded now."""
+        return self._shift_cents
+
+    @property
+    def prelude(self) -> Prelude | None:
+        """What sounds before the pianist's first note; None when that is over."""
+        return None if self._prelude is None else self._prelude.prelude
+
+    def play_prelude(self, prelude: Prelude) -> None:
+        """Fall silent, and let this be heard before the pianist begins."""
+        self._prelude = PreludeCourse(prelude, self.sample_rate_hz)
+
+    def jump_to_wishes(self) -> None:
+        """Before anything sounds there is nothing to glide from."""
+        self._shift_cents, self._volume_db = self.wishes.shift_cents, self.wishes.volume_db
 
     def on_event(self, event: Position | StateChange, at_s: float) -> None:
         """Take the follower's newest position or state; `at_s` is its instant on the clock of `block`."""
@@ -125,14 +156,49 @@ class OrchestraPlayer:
             output_at_s: instant at which the block's first sample leaves the loudspeaker, on the clock of `on_event`.
         """
         n = self.block_samples
-        self._apply_order(output_at_s)
+        volume_db = self._glide()
+        clicks = None if self._prelude is None else self._take_prelude(output_at_s)
+        if self._prelude is None:
+            self._apply_order(output_at_s)
         leading = self._leading
         self._block_position_s = None if leading is None else leading.stretcher.source_sample / self.sample_rate_hz
         out = np.zeros((n, self.channels), np.float32)
         for voice in self._voices:
             if voice.sounds:
                 out += voice.block(n, self.control.rate * self.clock_stretch)
-        return out
+        if volume_db != 0.0 or self._volume_db != 0.0:
+            out *= 10.0 ** (np.linspace(volume_db, self._volume_db, n, dtype=np.float32)[:, np.newaxis] / 20.0)
+        return out if clicks is None else out + clicks[:, np.newaxis]
+
+    def _glide(self) -> float:
+        """Move pitch and level towards what is asked for; return the level (dB) before."""
+        wishes, block_s, before_db = self.wishes, self.block_samples / self.sample_rate_hz, self._volume_db
+        self.control.limits = (wishes.slowest, wishes.fastest)
+        if not self.sounds:
+            self.jump_to_wishes()
+        self._shift_cents += _bounded(wishes.shift_cents - self._shift_cents, CENTS_PER_S * block_s)
+        self._volume_db += _bounded(wishes.volume_db - self._volume_db, VOLUME_DB_PER_S * block_s)
+        for voice in self._voices:
+            voice.stretcher.shift_cents = self._shift_cents
+        return before_db if self.sounds else self._volume_db
+
+    def _take_prelude(self, output_at_s: float) -> NDArray[np.float32] | None:
+        """Go on in the prelude; return its clicks in this block (n,), or None where there are none."""
+        course = self._prelude
+        assert course is not None
+        if not course.begun:
+            self._fade_out(JUMP_FADE_S)
+            course.begin(output_at_s)
+        rate = max(self.wishes.slowest, min(self.wishes.fastest, 1.0))
+        if self._leading is None and course.enters(output_at_s):
+            self.control.take_over(rate)
+            self._begin(max(course.prelude.begin_s - course.prelude.lead_in_s, 0.0), rate, ENTRY_FADE_S)
+            self.counts.entries += 1
+        position_s = None if self._leading is None else self._leading.stretcher.source_sample / self.sample_rate_hz
+        clicks = course.clicks(output_at_s, self.block_samples)
+        if course.is_over(output_at_s, position_s, self.control.follows):
+            self._prelude = None
+        return clicks
 
     def _apply_order(self, output_at_s: float) -> None:
         if self._leading is None:
@@ -164,6 +230,7 @@ class OrchestraPlayer:
         for voice in self._voices:
             voice.cut()
         self._leading = None
+        self._prelude = None
         self._block_position_s = None
 
     def _fade_out(self, duration_s: float) -> None:
@@ -178,3 +245,7 @@ class OrchestraPlayer:
         voice.stretcher.start(position_s * self.sample_rate_hz, rate)
         voice.fade(1.0, round(fade_s * self.sample_rate_hz))
         self._leading = voice
+
+
+def _bounded(value: float, bound: float) -> float:
+    return max(-bound, min(bound, value))

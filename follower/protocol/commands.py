@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias, get_args
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds, wire_name
+from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds
+from follower.protocol.practice_commands import PracticeCommand
+from follower.protocol.room_requests import RoomRequest
+from follower.protocol.structs import RequestStruct
 
 
-class _Request(Struct, frozen=True, tag_field="type", rename=wire_name, forbid_unknown_fields=True):
-    """Base of all of them: immutable, told apart by `type`, nothing unknown accepted."""
-
-
-class AskHello(_Request, frozen=True, tag="hello"):
+class AskHello(RequestStruct, frozen=True, tag="hello"):
     """Send the hello again."""
 
 
-class Ping(_Request, frozen=True, tag="ping"):
+class Ping(RequestStruct, frozen=True, tag="ping"):
     """Measure the offset of the server's clock; answered by `pong`.
 
     Attributes:
@@ -30,11 +29,11 @@ class Ping(_Request, frozen=True, tag="ping"):
     client_time_s: ClockSeconds
 
 
-class AskList(_Request, frozen=True, tag="list"):
+class AskList(RequestStruct, frozen=True, tag="list"):
     """Ask for the caches and sessions; answered by `list`."""
 
 
-class Watch(_Request, frozen=True, tag="watch"):
+class Watch(RequestStruct, frozen=True, tag="watch"):
     """Receive the events of this session (instead of another one); answered by `hello`.
 
     Attributes:
@@ -44,7 +43,7 @@ class Watch(_Request, frozen=True, tag="watch"):
     session: Name
 
 
-class OpenAudio(_Request, frozen=True, tag="audio"):
+class OpenAudio(RequestStruct, frozen=True, tag="audio"):
     """Open an audio session: the binary frames that follow are the piano. Answered by `hello` with the session's name.
 
     Attributes:
@@ -66,7 +65,7 @@ class OpenAudio(_Request, frozen=True, tag="audio"):
     resume: Name | UnsetType = UNSET
 
 
-class ReportGap(_Request, frozen=True, tag="gap"):
+class ReportGap(RequestStruct, frozen=True, tag="gap"):
     """Samples (per channel) were lost between the binary frames before and after this message.
 
     Attributes:
@@ -76,27 +75,39 @@ class ReportGap(_Request, frozen=True, tag="gap"):
     lost_samples: Annotated[int, Meta(ge=1, le=10**9)]
 
 
-class EndAudio(_Request, frozen=True, tag="end"):
+class Captured(RequestStruct, frozen=True, tag="captured"):
+    """When samples of the binary frames were captured: without it, their arrival counts. Sent now and then.
+
+    Attributes:
+        sample: how many samples (per channel) were sent or reported lost before this instant.
+        at_s: the server's clock (by `ping`) when the last of them was captured (s).
+    """
+
+    sample: Annotated[int, Meta(ge=0, le=2**53)]
+    at_s: ClockSeconds
+
+
+class EndAudio(RequestStruct, frozen=True, tag="end"):
     """The audio is over; answered by `ended`."""
 
 
-class Start(_Request, frozen=True, tag="start"):
+class Start(RequestStruct, frozen=True, tag="start"):
     """Follow from a fresh start: forget what was played; `seq` begins at 0 again, a new hello is sent."""
 
 
-class Stop(_Request, frozen=True, tag="stop"):
+class Stop(RequestStruct, frozen=True, tag="stop"):
     """Stop following until start; audio is thrown away, the session stays open."""
 
 
-class Pause(_Request, frozen=True, tag="pause"):
+class Pause(RequestStruct, frozen=True, tag="pause"):
     """Hold the position, ignore the audio."""
 
 
-class Resume(_Request, frozen=True, tag="resume"):
+class Resume(RequestStruct, frozen=True, tag="resume"):
     """Follow again after pause."""
 
 
-class Seek(_Request, frozen=True, tag="seek"):
+class Seek(RequestStruct, frozen=True, tag="seek"):
     """The pianist goes on at this position (s of orchestra).
 
     Attributes:
@@ -106,7 +117,7 @@ class Seek(_Request, frozen=True, tag="seek"):
     orchestra_time_s: Annotated[Seconds, Osc("d")]
 
 
-class PlaybackPosition(_Request, frozen=True, tag="playback"):
+class PlaybackPosition(RequestStruct, frozen=True, tag="playback"):
     """What the loudspeakers play now: position (s of orchestra) and rate; repeat it at least every 2 s; rate 0: silent.
 
     Their sound in the microphone is then not taken for the piano.
@@ -122,9 +133,23 @@ class PlaybackPosition(_Request, frozen=True, tag="playback"):
 
 Command: TypeAlias = Start | Stop | Pause | Resume | Seek | PlaybackPosition
 """What the engine carries out (`Engine.command`); by WebSocket, by OSC, and in Python."""
-Request: TypeAlias = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | EndAudio | Command
+SessionCommand: TypeAlias = Command | PracticeCommand
+"""What can be asked of a running session."""
+Request: TypeAlias = (
+    AskHello
+    | Ping
+    | AskList
+    | Watch
+    | OpenAudio
+    | ReportGap
+    | Captured
+    | EndAudio
+    | Command
+    | PracticeCommand
+    | RoomRequest
+)
 """Everything a WebSocket client may send."""
-OscRequest: TypeAlias = Command | AskHello
+OscRequest: TypeAlias = Command | AskHello | PracticeCommand
 """Everything that OSC may ask for."""
 
 REQUESTS: tuple[type[Request], ...] = get_args(Request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from follower.events import Event, Gap, Jump, Notice, Position, Session, StateChange
+from follower.events import Event, Gap, Jump, Markers, Notice, Position, Practice, Session, StateChange
 from follower.protocol.messages import (
     PROTOCOL_VERSION,
     EventMessage,
@@ -15,6 +15,7 @@ from follower.protocol.messages import (
     PositionMessage,
     StateMessage,
 )
+from follower.protocol.room_messages import MarkerEntry, MarkersMessage, PracticeMessage
 
 
 def _audio_time_s(event: Event) -> float:
@@ -49,6 +50,10 @@ def message_of(item: Session | Event) -> EventMessage:
             return GapMessage(_audio_time_s(item), item.lost_samples)
         case Notice():
             return NoticeMessage(_audio_time_s(item), item.message)
+        case Practice():
+            return PracticeMessage(*(getattr(item, name) for name in PracticeMessage.__struct_fields__))
+        case Markers():
+            return MarkersMessage([MarkerEntry(name, at_s) for name, at_s in item.markers])
         case Session():
             return HelloMessage(
                 PROTOCOL_VERSION,

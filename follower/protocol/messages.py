@@ -7,25 +7,24 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from follower.events import State
-from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds, wire_name
+from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds
+from follower.protocol.room_messages import MarkersMessage, PracticeMessage, RoomMessage
+from follower.protocol.structs import MessageStruct
 
 PROTOCOL_VERSION: Final = 1
 """Of the messages in docs/protocol.md; a change that a receiver must know of raises it."""
 
 ErrorCode: TypeAlias = Literal[
-    "malformed", "invalid", "unexpected", "unknown_cache", "unknown_session", "too_large", "too_many", "rate", "failed"
-]
+    "malformed", "invalid", "unexpected", "unknown_cache", "unknown_session", "too_large", "too_many", "rate", "failed",
+    "unknown_file", "taken", "disk_full",
+]  # fmt: skip
 SampleRate: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
-class _Message(Struct, frozen=True, tag_field="type", rename=wire_name):
-    """Base of all of them: immutable, told apart by `type`. Readers ignore what they do not know."""
-
-
-class HelloMessage(_Message, frozen=True, tag="hello"):
+class HelloMessage(MessageStruct, frozen=True, tag="hello"):
     """Versions, and the session's properties once there is one.
 
     On connection, and whenever the watched session begins, restarts or changes.
@@ -37,7 +36,7 @@ class HelloMessage(_Message, frozen=True, tag="hello"):
         sample_rate_hz: of the live audio.
         orchestra_duration_s: length of the orchestra recording (s).
         mix_duration_s: length of the full mix (s).
-        piece: name of the piece, that of its cache's folder; not there when it has none (not in OSC).
+        piece: name of the piece, that of its cache's folder; not there when it has none ("" in OSC).
         session: name of the session (WebSocket only).
         monotonic_time_s: the server's clock when this was sent, the clock of `capture_time` (WebSocket only).
         caches: names of the pieces a client can choose from (WebSocket only).
@@ -49,13 +48,13 @@ class HelloMessage(_Message, frozen=True, tag="hello"):
     sample_rate_hz: Annotated[SampleRate | UnsetType, Osc("i")] = UNSET
     orchestra_duration_s: Annotated[Seconds | UnsetType, Osc("d")] = UNSET
     mix_duration_s: Annotated[Seconds | UnsetType, Osc("d")] = UNSET
-    piece: str | UnsetType = UNSET
+    piece: Annotated[str | UnsetType, Osc("s")] = UNSET
     session: Name | UnsetType = UNSET
     monotonic_time_s: ClockSeconds | UnsetType = UNSET
     caches: list[Name] | UnsetType = UNSET
 
 
-class PositionMessage(_Message, frozen=True, tag="position"):
+class PositionMessage(MessageStruct, frozen=True, tag="position"):
     """Where the orchestra stands; see the extrapolation formula in docs/protocol.md.
 
     Attributes:
@@ -81,7 +80,7 @@ class PositionMessage(_Message, frozen=True, tag="position"):
     latency_ms: Annotated[float | None, Osc("f")]
 
 
-class StateMessage(_Message, frozen=True, tag="state"):
+class StateMessage(MessageStruct, frozen=True, tag="state"):
     """The state changed.
 
     Attributes:
@@ -97,7 +96,7 @@ class StateMessage(_Message, frozen=True, tag="state"):
     reason: str
 
 
-class JumpMessage(_Message, frozen=True, tag="jump"):
+class JumpMessage(MessageStruct, frozen=True, tag="jump"):
     """The position jumped: do not glide, cut.
 
     Attributes:
@@ -111,7 +110,7 @@ class JumpMessage(_Message, frozen=True, tag="jump"):
     to_s: Annotated[Seconds, Osc("d")]
 
 
-class GapMessage(_Message, frozen=True, tag="gap"):
+class GapMessage(MessageStruct, frozen=True, tag="gap"):
     """Samples of live audio were lost before `audio_time`.
 
     Attributes:
@@ -123,7 +122,7 @@ class GapMessage(_Message, frozen=True, tag="gap"):
     lost_samples: Annotated[int, Meta(ge=1), Osc("i")]
 
 
-class NoticeMessage(_Message, frozen=True, tag="notice"):
+class NoticeMessage(MessageStruct, frozen=True, tag="notice"):
     """For a person to read.
 
     Attributes:
@@ -135,7 +134,7 @@ class NoticeMessage(_Message, frozen=True, tag="notice"):
     message: Annotated[str, Osc("s")]
 
 
-class ErrorMessage(_Message, frozen=True, tag="error"):
+class ErrorMessage(MessageStruct, frozen=True, tag="error"):
     """A message of this client was refused; the connection stays open unless it closes right after.
 
     Attributes:
@@ -147,7 +146,7 @@ class ErrorMessage(_Message, frozen=True, tag="error"):
     message: str
 
 
-class PongMessage(_Message, frozen=True, tag="pong"):
+class PongMessage(MessageStruct, frozen=True, tag="pong"):
     """The answer to `ping`.
 
     Attributes:
@@ -159,7 +158,7 @@ class PongMessage(_Message, frozen=True, tag="pong"):
     monotonic_time_s: ClockSeconds
 
 
-class ListMessage(_Message, frozen=True, tag="list"):
+class ListMessage(MessageStruct, frozen=True, tag="list"):
     """The answer to `list`.
 
     Attributes:
@@ -171,7 +170,7 @@ class ListMessage(_Message, frozen=True, tag="list"):
     sessions: list[Name]
 
 
-class EndedMessage(_Message, frozen=True, tag="ended"):
+class EndedMessage(MessageStruct, frozen=True, tag="ended"):
     """The watched session is over.
 
     Attributes:
@@ -183,9 +182,18 @@ class EndedMessage(_Message, frozen=True, tag="ended"):
     reason: str
 
 
-EventMessage: TypeAlias = HelloMessage | PositionMessage | StateMessage | JumpMessage | GapMessage | NoticeMessage
+EventMessage: TypeAlias = (
+    HelloMessage
+    | PositionMessage
+    | StateMessage
+    | JumpMessage
+    | GapMessage
+    | NoticeMessage
+    | PracticeMessage
+    | MarkersMessage
+)
 """What every medium carries: by JSONL, WebSocket and OSC."""
-Message: TypeAlias = EventMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage
+Message: TypeAlias = EventMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage | RoomMessage
 """Everything a WebSocket client may receive."""
 
 EVENT_MESSAGES: tuple[type[EventMessage], ...] = get_args(EventMessage)

@@ -13,7 +13,7 @@ from follower.errors import ProtocolError
 from follower.protocol.codec import kind_of
 from follower.protocol.commands import OSC_REQUESTS, OscRequest, Request
 from follower.protocol.fields import Osc, OscType
-from follower.protocol.messages import EventMessage, Message
+from follower.protocol.messages import EVENT_MESSAGES, EventMessage, Message
 
 UNKNOWN: Final = -1.0
 """Sent for a number that is not known: every time is 0 or more, and receivers handle NaN badly."""
@@ -74,12 +74,17 @@ def osc_values(message: EventMessage) -> list[tuple[Any, OscType]]:
         >>> osc_values(JumpMessage(1.0, 44.1, 12.7))
         [(44.1, 'd'), (12.7, 'd')]
     """
-    return [
-        (UNKNOWN if (value := getattr(message, a.attribute)) is None else value, a.type)
-        for a in osc_arguments(type(message))
-    ]
+    return [(_sent(getattr(message, a.attribute)), a.type) for a in osc_arguments(type(message))]
 
 
+def _sent(value: Any) -> Any:
+    if value is None:
+        return UNKNOWN
+    return "" if value is msgspec.UNSET else value
+
+
+OSC_MESSAGES = tuple(struct for struct in EVENT_MESSAGES if osc_arguments(struct))
+"""Messages that OSC carries: those with arguments."""
 REQUEST_AT = {osc_address(struct): struct for struct in OSC_REQUESTS}
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from follower.protocol.commands import OSC_REQUESTS
-from follower.protocol.messages import EVENT_MESSAGES
-from follower.protocol.osc_arguments import osc_address, osc_arguments
+from follower.protocol.osc_arguments import OSC_MESSAGES, osc_address, osc_arguments
 from follower.protocol.schema import first_sentence
 
 
 def osc_messages() -> str:
     """Return the table of the OSC messages that are sent: address, types, arguments."""
     lines = ["| address | types | arguments |", "|---|---|---|"]
-    for struct in EVENT_MESSAGES:
+    for struct in OSC_MESSAGES:
         arguments = osc_arguments(struct)
         types, names = " ".join(a.type for a in arguments), ", ".join(a.name for a in arguments)
         lines.append(f"| `{osc_address(struct)}` | `{types}` | {names} |")

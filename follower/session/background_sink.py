@@ -1,118 +1,25 @@
-"""A sink that delivers from a thread of its own, so that a slow one never delays the engine."""
+"""A sink that delivers from a thread of its own."""
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
-from collections import deque
-from types import TracebackType
-from typing import Self
-
 from follower.events import Event, Session
+from follower.session.background_writer import BackgroundWriter
 
 
-class BackgroundSink(ABC):
-    """Base of sinks that write from a thread of their own: `send` enqueues, the thread delivers in order.
-
-    The queue is bounded; when it is full the oldest events go and are counted, so that the newest position is always
-    delivered.
+class BackgroundSink(BackgroundWriter[Session | Event]):
+    """Base of sinks that write from a thread of their own (see `BackgroundWriter`).
 
     Args:
         capacity: events kept for a stalled listener (at about 43 positions a second).
     """
 
     def __init__(self, capacity: int = 100_000) -> None:
-        self._queue: deque[Session | Event] = deque()
-        self._capacity = capacity
-        self._ready = threading.Condition()
-        self._closing = False
-        self._thread: threading.Thread | None = None
-        self._dropped = 0
-        self._failure: str | None = None
-
-    @abstractmethod
-    def open(self) -> None:
-        """Open the file or socket, in the caller's thread; raises a `FollowerError` when that fails."""
-
-    @abstractmethod
-    def deliver(self, items: list[Session | Event]) -> None:
-        """Write these, oldest first; runs in the sink's thread and may block. OSError ends the sink."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Release the file or socket, after the last `deliver`."""
-
-    @property
-    def dropped(self) -> int:
-        """Events that could not be delivered."""
-        return self._dropped
-
-    @property
-    def failure(self) -> str | None:
-        """Why delivery ended early, or None."""
-        return self._failure
-
-    @property
-    def name(self) -> str:
-        """What a person calls this output, in messages."""
-        return type(self).__name__
-
-    def __enter__(self) -> Self:
-        """Open and start the thread."""
-        self.open()
-        self._closing = False
-        self._thread = threading.Thread(target=self._work, name=type(self).__name__, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Deliver what is queued, then close. What fails is in `failure`: the other outputs must close too."""
-        with self._ready:
-            self._closing = True
-            self._ready.notify()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        try:
-            self.close()
-        except OSError as e:  # a full disk may show only now, when buffers are written
-            self._failure = self._failure or e.strerror or str(e)
+        super().__init__(capacity)
 
     def begin(self, session: Session) -> None:
         """Queue the session's announcement."""
-        self._put(session)
+        self.put(session)
 
     def send(self, event: Event) -> None:
         """Queue one event."""
-        self._put(event)
-
-    def _put(self, item: Session | Event) -> None:
-        with self._ready:
-            if self._failure is not None:
-                self._dropped += 1
-                return
-            if len(self._queue) >= self._capacity:
-                self._queue.popleft()
-                self._dropped += 1
-            self._queue.append(item)
-            self._ready.notify()
-
-    def _work(self) -> None:
-        while True:
-            with self._ready:
-                while not self._queue and not self._closing:
-                    self._ready.wait()
-                items = list(self._queue)
-                self._queue.clear()
-            if not items:
-                return
-            try:
-                self.deliver(items)
-            except OSError as e:
-                with self._ready:
-                    self._failure = e.strerror or str(e)
-                    self._dropped += len(items) + len(self._queue)
-                    self._queue.clear()
-                return
+        self.put(event)

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from follower.protocol.commands import Command
+from follower.protocol.commands import SessionCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Refused:
     message: str
 
 
-Control: TypeAlias = Command | Refused
+Control: TypeAlias = SessionCommand | Refused
 """What waits on the queue."""
 
 

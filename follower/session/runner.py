@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from follower.engine import Engine
 from follower.errors import FollowerError, InputError
 from follower.events import AudioBlock, Event, Notice, Position, Session
 from follower.protocol.codec import kind_of
-from follower.protocol.commands import Command, Start
-from follower.session.background_sink import BackgroundSink
+from follower.protocol.commands import Command, SessionCommand, Start
+from follower.protocol.practice_commands import PracticeCommand
+from follower.session.background_writer import writers_among
 from follower.session.controls import ControlQueue, Refused
+from follower.session.engine_port import EnginePort
+from follower.session.partner import NoPartner, Partner
+from follower.session.recorder import Recorder
 from follower.session.sink import Sink
 from follower.session.source import Source
 from follower.version import program_version
@@ -40,7 +43,7 @@ class RunSummary:
     dropped: int
 
 
-def session_of(engine: Engine) -> Session:
+def session_of(engine: EnginePort) -> Session:
     """Describe the engine's session for the sinks."""
     return Session(
         program_version(),
@@ -63,11 +66,13 @@ def stamped(event: Event, block: AudioBlock, sample_rate_hz: int, clock: Callabl
 
 def run(
     source: Source,
-    engine: Engine,
+    engine: EnginePort,
     sinks: Sequence[Sink],
     controls: ControlQueue | None = None,
     on_event: Callable[[Event], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    partner: Partner | None = None,
+    recorder: Recorder | None = None,
 ) -> RunSummary:
     """Feed an open source through the engine into open sinks until the source ends.
 
@@ -78,16 +83,21 @@ def run(
         controls: what listeners ask for, taken before each block.
         on_event: called with each event after the sinks, for a display.
         clock: monotonic seconds, of the same clock as the blocks' capture times.
+        partner: carries out what a pianist asks for beside following; None refuses it.
+        recorder: open; is told all that the engine takes.
     """
+    partner = NoPartner() if partner is None else partner
     session = session_of(engine)
     blocks = positions = sample = 0
     late = False
     tell_refused_from = 0
-    healthy = [sink for sink in sinks if isinstance(sink, BackgroundSink)]
+    healthy = writers_among((*sinks, recorder))
 
     def announce() -> None:
         for sink in sinks:
             sink.begin(session)
+        for event in partner.begin():
+            emit(event)
 
     def emit(event: Event) -> None:
         nonlocal positions
@@ -100,9 +110,23 @@ def run(
     def notice(text: str) -> None:
         emit(Notice(sample, engine.sample_rate_hz, text))
 
-    def apply(command: Command) -> None:
+    def ask_engine(command: Command) -> list[Event]:
+        caused = engine.command(command)
+        if recorder is not None:
+            recorder.commanded(command, caused)
+        return caused
+
+    def carry_out(command: SessionCommand) -> list[Event]:
+        if not isinstance(command, PracticeCommand):
+            return ask_engine(command)
+        asked, caused = partner.command(command)
+        for further in asked:
+            caused += ask_engine(further)
+        return caused
+
+    def apply(command: SessionCommand) -> None:
         try:
-            caused = engine.command(command)
+            caused = carry_out(command)
         except FollowerError as e:  # a listener's mistake must not end the performance
             notice(f"{kind_of(type(command))} refused: {e}")
         except Exception as e:  # nor a mistake of ours
@@ -116,12 +140,15 @@ def run(
     def heard(block: AudioBlock) -> list[Event]:
         nonlocal tell_refused_from
         try:
-            return engine.process(block)
+            events = engine.process(block)
         except InputError as e:  # a device or a plug-in went wrong; its samples count as lost
             if sample >= tell_refused_from:
                 tell_refused_from = sample + round(REFUSED_AGAIN_S * engine.sample_rate_hz)
                 notice(f"audio refused: {e}")
             return []
+        if recorder is not None:
+            recorder.heard(block, events)
+        return events
 
     def report_failures() -> None:
         for sink in [sink for sink in healthy if sink.failure is not None]:
@@ -155,10 +182,15 @@ def run(
             else:
                 apply(control)
         sample = item.first_sample + len(item.samples)
-        for event in heard(item):
-            event = stamped(event, item, engine.sample_rate_hz, clock)
+        events = [stamped(event, item, engine.sample_rate_hz, clock) for event in heard(item)]
+        for event in events:
             emit(event)
             report_delay(event)
+        asked, caused = partner.hear(item, events)
+        for command in asked:
+            apply(command)
+        for event in caused:
+            emit(event)
         blocks += 1
     for event in engine.finish():
         emit(event)

@@ -17,14 +17,19 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 
 from follower.config import FeatureConfig, JsonConfig, require
-from follower.kernels import tempo_filter as kernels
+from follower.kernels import observation as kernels
+from follower.kernels.tempo_filter import decaying_maximum
 
 TINY = 1e-7
 """Smallest amplitude distinguished from digital silence (full scale 1)."""
 PARTS: Final = ("sustain", "onset", "swell", "salience")
 """What an observation consists of, in the order of the rows of `ReferenceObservations.features`."""
+SOUNDS: Final = 0.05
+"""Presence above which a hop's norms count in their running medians."""
 FAINT: Final = np.float32(0.01)
 """Weights below this are left out: they cost as much work as the others, and a match of them is hardly felt."""
+SEMITONES: Final = 88
+"""In each part."""
 OVERTONES: Final = (12, 19, 24)
 """Semitones from a note to its second, third and fourth partial."""
 
@@ -151,6 +156,10 @@ class PartWeights(JsonConfig):
     swell: float
     salience: float
 
+    def spread(self) -> NDArray[np.float32]:
+        """Return (4 * 88,): the weight of each row of `ReferenceObservations.features`, at a novelty of 1."""
+        return np.repeat(np.array([self.sustain, self.onset, self.swell, self.salience], np.float32), SEMITONES)
+
     def of(self, observation: Observation) -> NDArray[np.float32]:
         """Return (4 * 88,): a hop's log likelihood at each position is its product with the mix's features."""
         o = observation
@@ -187,7 +196,7 @@ def _rises(compressed: NDArray[np.float64], lag: int, decay: float) -> NDArray[n
     """Rise of each row (n, 88) over `lag` frames, decaying."""
     rise = np.zeros_like(compressed)
     rise[lag:] = np.maximum(compressed[lag:] - compressed[:-lag], 0.0)
-    kernels.decaying_maximum(rise, decay)
+    decaying_maximum(rise, decay)
     return rise
 
 
@@ -268,22 +277,36 @@ class LiveObserver:
         self._floor_share = 1 - math.exp(-self._hop_s / config.floor_ema_s)
         self._floor_rise = 10 ** (config.floor_rise_db_per_s * self._hop_s / 20)
         self._level_share = 1 - math.exp(-self._hop_s / config.level_s)
+        self._constants = kernels.Constants(
+            sustain_gain=config.sustain_gain,
+            onset_gain=config.onset_gain,
+            onset_lag=config.onset_lag,
+            swell_lag=config.swell_lag,
+            onset_decay=config.onset_decay,
+            swell_decay=config.swell_decay,
+            overtone=config.overtone,
+            contrast=config.contrast,
+            reach=config.contrast_reach,
+            regular=config.regular,
+            tiny=TINY,
+        )
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard."""
+        c, n = self._config, self._n
         self._level: float = TINY
-        c = self._config
         self._frames = 0
-        self._average = np.zeros(self._n)
-        self._floor = np.zeros(self._n)
+        self._counted = 0
+        self._noise = kernels.Noise(np.zeros(n), np.zeros(n), np.zeros((c.onset_lag, n)))
+        self._rise = kernels.Rise(
+            onset=np.zeros(n),
+            swell=np.zeros(n),
+            compressed=np.zeros((max(c.onset_lag, c.swell_lag), n)),
+            sustained=np.zeros((c.novelty_lag, n)),
+            norms=np.zeros((len(PARTS), max(round(c.median_s / self._hop_s), 1))),
+        )
         self._forget_level()
-        self._onset = np.zeros(self._n)
-        self._swell = np.zeros(self._n)
-        self._compressed = np.zeros((max(c.onset_lag, c.swell_lag), self._n))
-        self._sounding = np.zeros((c.onset_lag, self._n))
-        self._sustained = np.zeros((c.novelty_lag, self._n))
-        self._norms = [_RecentValues(round(c.median_s / self._hop_s)) for _ in PARTS]
         self._amplitudes = _RecentValues(round(self._start.window_s / self._hop_s))
         self.wait()
 
@@ -300,45 +323,40 @@ class LiveObserver:
     def observe(self, pitch: NDArray[np.float32]) -> Observation:
         """Take the amplitudes (88,) of the next hop."""
         c = self._config
-        heard = pitch.astype(np.float64)
-        x = self._without_noise(heard)
-        amplitude = math.sqrt(float(np.sum(x * x)))
-        loudness = math.sqrt(float(np.sum(heard * heard)))
-        # Of what is heard, not of x: what noise leaves above its floor are peaks too.
-        tonal = self._tonal(heard, loudness)
+        x = np.empty(self._n)
+        amplitude, loudness, tonality, risen = kernels.heard_above_noise(
+            pitch,
+            self._frames,
+            self._noise,
+            self._floor_share,
+            self._floor_rise,
+            c.floor_factor,
+            c.contrast_reach,
+            TINY,
+            x,
+        )
+        tonal = min(max((tonality - c.noisy) / c.tonal_range, 0.0), 1.0)
         self._update_start(amplitude, tonal if amplitude > self._start.over_noise * loudness else 0.0)
         level = self._update_level(amplitude)
         presence = tonal * self._presence(amplitude, level)
-        loud = np.log1p(c.sustain_gain / level * x)
-        compressed = np.log1p(c.onset_gain / level * x)
-        sustain = _contrast(loud, c.contrast, c.contrast_reach)
-        self._onset = np.maximum(self._rise(compressed, c.onset_lag), c.onset_decay * self._onset)
-        self._swell = np.maximum(self._rise(compressed, c.swell_lag), c.swell_decay * self._swell)
-        self._compressed[self._frames % len(self._compressed)] = compressed
-        onset = _contrast(self._onset, c.contrast, c.contrast_reach)
-        parts = np.stack([sustain, onset, self._swell, _salience(sustain, loud, c.overtone)])
-        for part, recent, floor in zip(parts, self._norms, self._norm_floors, strict=True):
-            part /= self._norm(part, recent, floor, presence)
-        novelty = self._novelty(parts[0])
-        attack = self._attack(x, amplitude)
+        sounds = presence > SOUNDS
+        parts = np.empty((len(PARTS), self._n), np.float32)
+        cosine = kernels.observe(
+            x,
+            level,
+            self._frames,
+            sounds,
+            self._counted,
+            self._rise,
+            self._constants,
+            np.array(OVERTONES),
+            self._norm_floors,
+            parts,
+        )
+        self._counted += sounds
         self._frames += 1
-        return Observation(parts.astype(np.float32), novelty, presence, self._started, attack)
-
-    def _without_noise(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Subtract each semitone's noise floor: a short average that may fall at once but rises slowly."""
-        if self._frames == 0:
-            self._average[:] = x
-            self._floor[:] = x
-        self._average += self._floor_share * (x - self._average)
-        self._floor = np.maximum(np.minimum(self._average, self._floor * self._floor_rise), TINY)
-        return np.maximum(x - self._config.floor_factor * self._floor, 0.0)
-
-    def _tonal(self, x: NDArray[np.float64], loudness: float) -> float:
-        """How surely the sound is of notes: the energy that stands out from the neighbouring semitones."""
-        c = self._config
-        peaks = _contrast(x, 1.0, c.contrast_reach)
-        share = float(np.sum(peaks * peaks)) / (loudness * loudness + TINY * TINY)
-        return min(max((share - c.noisy) / c.tonal_range, 0.0), 1.0)
+        novelty = min(max(c.novelty_base + c.novelty_gain * (1 - cosine), 0.0), c.novelty_max)
+        return Observation(parts, novelty, presence, self._started, min(risen / (amplitude + TINY), 1.0))
 
     def _presence(self, amplitude: float, level: float) -> float:
         c = self._config
@@ -369,33 +387,3 @@ class LiveObserver:
         self._energy = 0.0
         self._energy_weight = 0.0
         self._level = TINY
-
-    def _norm(self, part: NDArray[np.float64], recent: _RecentValues, floor: float, presence: float) -> float:
-        """Norm plus a share of its running median over the hops in which the piano sounded."""
-        norm = math.sqrt(float(np.sum(part * part)))
-        if presence > 0.05:
-            recent.add(norm)
-        return norm + self._config.regular * max(recent.quantile(0.5), floor) + TINY
-
-    def _rise(self, compressed: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
-        """Rise over `lag` hops; none while there are not as many."""
-        if self._frames < lag:
-            return np.zeros(self._n)
-        earlier = self._compressed[(self._frames - lag) % len(self._compressed)]
-        return np.asarray(np.maximum(compressed - earlier, 0.0))
-
-    def _attack(self, x: NDArray[np.float64], amplitude: float) -> float:
-        """Share of the amplitudes `x` that rose over `onset_lag` hops."""
-        slot = self._frames % len(self._sounding)
-        risen = np.maximum(x - self._sounding[slot], 0.0)
-        self._sounding[slot] = x
-        return min(math.sqrt(float(np.sum(risen * risen))) / (amplitude + TINY), 1.0)
-
-    def _novelty(self, sustain: NDArray[np.float64]) -> float:
-        c = self._config
-        slot = self._frames % len(self._sustained)
-        before = self._sustained[slot]
-        scale = math.sqrt(float(np.sum(before * before)) * float(np.sum(sustain * sustain)))
-        cosine = float(np.sum(before * sustain)) / scale if scale > 0 else 0.0
-        self._sustained[slot] = sustain
-        return min(max(c.novelty_base + c.novelty_gain * (1 - cosine), 0.0), c.novelty_max)

@@ -82,6 +82,7 @@ class StateConfig(JsonConfig):
         missed_after_s: seconds of silence from which a while of the mix's piano is an entry missed, gap or none; longer
             than that while, for the time before the piano fell silent does not count.
         return_above: concentration from which a piano that sounds again ends a pause.
+        return_near_above: the same where the belief is near the position that was held.
         max_return_s: seconds of playing that end a pause, however doubtful the position.
     """
 
@@ -93,6 +94,7 @@ class StateConfig(JsonConfig):
     breath_s: float = 5.0
     missed_after_s: float = 4.0
     return_above: float = 0.75
+    return_near_above: float = 0.4
     max_return_s: float = 0.8
 
     def __post_init__(self) -> None:
@@ -104,7 +106,8 @@ class StateConfig(JsonConfig):
         for f in fields(self):
             if f.name.endswith("_s"):
                 require(getattr(self, f.name) > 0, f.name, getattr(self, f.name), "more than 0")
-        require(0 < self.return_above < 1, "return_above", self.return_above, "between 0 and 1")
+        for name in ("return_above", "return_near_above"):
+            require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
         require(self.found_above > self.lost_below, "found_above", self.found_above, f"above {self.lost_below}")
 
 
@@ -123,6 +126,7 @@ class Facts:
         sounded_s: seconds since the last silence; 0 in one.
         silent_s: seconds since the piano sounded last; 0 while it sounds.
         held: whether the position is held in a pause.
+        near: whether the belief is near the estimate.
         in_cut: whether the piano sounds where the orchestra recording leaves out what the mix has.
         at_end: whether the piano is silent at the end of the orchestra recording.
     """
@@ -137,6 +141,7 @@ class Facts:
     sounded_s: float
     silent_s: float
     held: bool
+    near: bool
     in_cut: bool
     at_end: bool
 
@@ -155,7 +160,7 @@ class PlayingState:
 
     Example:
         >>> playing = PlayingState(StateConfig(), PianoActivity([1.0] * 100, 0.1), 0.02)
-        >>> playing.update(Facts(5.0, 5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, False, False))
+        >>> playing.update(Facts(5.0, 5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, True, False, False))
         >>> playing.state, playing.reason
         (<State.FOLLOWING: 'following'>, <Reason.POSITION_KNOWN: "the piano's position is known">)
     """
@@ -244,7 +249,9 @@ class PlayingState:
 
     def _returned(self, f: Facts) -> bool:
         """Is the piano back after a pause, rather than a cough?"""
-        return f.concentration >= self._config.return_above or f.sounded_s >= self._config.max_return_s
+        c = self._config
+        enough = c.return_near_above if f.near else c.return_above
+        return f.concentration >= enough or f.sounded_s >= c.max_return_s
 
     def _listen(self, f: Facts) -> None:
         """The piano sounds: is its position known? Getting lost and being found take some evidence in a row."""

@@ -152,6 +152,7 @@ class Tracker:
             sounded_s=self._hearing.sounded_s,
             silent_s=self._hearing.silent_s,
             held=self._loop.held,
+            near=abs(self._loop.error_s(belief)) < self._config.loop.jump_s,
             in_cut=mix_s is not None and not self._hearing.silent and bool(self._map.in_cut(mix_s)),
             at_end=mix_s is not None and self._hearing.silent and self._map.to_orchestra(mix_s) >= self._end_s,
         )

@@ -5,44 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from follower.events import Event, Notice, Session
-from follower.protocol.codec import encode
+from follower.events import Event, Markers, Notice, Practice, Session
 from follower.protocol.conversion import message_of
-from follower.protocol.messages import EndedMessage, HelloMessage, Message, PositionMessage
+from follower.protocol.messages import EndedMessage, HelloMessage
 from follower.session.controls import ControlQueue
+from follower.websocket.frames import Frame, Listener
 from follower.websocket.queue import LatestWinsQueue
 
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One text frame, encoded once for all listeners."""
-
-    text: str
-    is_position: bool
-
-    @classmethod
-    def of(cls, message: Message) -> Frame:
-        """Encode a message."""
-        return cls(encode(message), isinstance(message, PositionMessage))
-
-
-class Listener(Protocol):
-    """Takes frames on the server's loop; never waits."""
-
-    def offer(self, frame: Frame) -> None:
-        """Queue a frame for this listener."""
-        ...
+if TYPE_CHECKING:
+    from follower.websocket.session_sound import SessionSound
 
 
 def frame_queue() -> LatestWinsQueue[Frame]:
     """Return an empty queue for frames, in which a newer position replaces older ones."""
-    return LatestWinsQueue(lambda frame: frame.is_position)
+    return LatestWinsQueue(lambda frame: frame.is_position, is_sound=lambda frame: frame.is_sound)
 
 
 class Broadcast:
@@ -55,6 +36,7 @@ class Broadcast:
         loop: the server's.
         controls: where the listeners' commands go.
         clock: monotonic seconds, the clock of capture times.
+        sound: the orchestra's, which one of the listeners may hear; None where there is none.
     """
 
     def __init__(
@@ -63,7 +45,9 @@ class Broadcast:
         loop: asyncio.AbstractEventLoop,
         controls: ControlQueue,
         clock: Callable[[], float] = time.monotonic,
+        sound: SessionSound | None = None,
     ) -> None:
+        self.sound = sound
         self.name = name
         self.controls = controls
         self._loop = loop
@@ -72,6 +56,7 @@ class Broadcast:
         self._listeners: set[Listener] = set()
         self._hello: HelloMessage | None = None
         self._newest: Frame | None = None
+        self._standing: dict[type[Event], Frame] = {}
         self._last: tuple[int, int] = (0, 1)
 
     def __enter__(self) -> Self:
@@ -94,6 +79,7 @@ class Broadcast:
         assert isinstance(announced, HelloMessage)
         self._hello = msgspec.structs.replace(announced, session=self.name)
         self._newest = None
+        self._standing.clear()
         self._put(Frame.of(msgspec.structs.replace(self._hello, monotonic_time_s=self._clock())))
 
     def send(self, event: Event) -> None:
@@ -102,6 +88,8 @@ class Broadcast:
         frame = Frame.of(message_of(event))
         if frame.is_position:
             self._newest = frame
+        elif isinstance(event, Practice | Markers):
+            self._standing = {**self._standing, type(event): frame}
         self._put(frame)
 
     def end(self, reason: str) -> None:
@@ -126,8 +114,10 @@ class Broadcast:
         return self._hello
 
     def add_listener(self, listener: Listener) -> None:
-        """Add a listener and send it the newest position, which may be long ago while the piano rests."""
+        """Add a listener and send it what stands, and the newest position, maybe long ago while the piano rests."""
         self._listeners.add(listener)
+        for frame in self._standing.values():
+            listener.offer(frame)
         if self._newest is not None:
             listener.offer(self._newest)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from follower.errors import InputError
 from follower.piece.manifest import MANIFEST
 from follower.piece.piece import Piece
-from follower.piece.reading import load_piece
+from follower.piece.reading import map_piece as load_piece
 from follower.protocol.codec import RefusedError
 
 
@@ -64,8 +64,10 @@ class CacheFolder:
             asked = "no cache named" if name is None else f"no cache {name[:60]!r}"
             raise RefusedError("unknown_cache", f"{asked}; {choice}")
         with self._lock:
-            piece = self._loaded.get(name)
+            # A piece may have been prepared again, or renamed to this name, while sessions hold the one before.
+            version = f"{name}/{(found[name] / MANIFEST).stat().st_mtime_ns}"
+            piece = self._loaded.get(version)
             if piece is None:
                 piece = load_piece(found[name])
-                self._loaded[name] = piece
+                self._loaded[version] = piece
             return piece

@@ -8,12 +8,24 @@ import time
 from collections.abc import Callable
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 
 from follower.errors import ProtocolError
+from follower.library.library import Library
 from follower.protocol.codec import RefusedError, decode_request, kind_of
-from follower.protocol.commands import AskHello, AskList, EndAudio, OpenAudio, Ping, ReportGap, Request, Watch
+from follower.protocol.commands import (
+    AskHello,
+    AskList,
+    Captured,
+    EndAudio,
+    OpenAudio,
+    Ping,
+    ReportGap,
+    Request,
+    SessionCommand,
+    Watch,
+)
 from follower.protocol.messages import (
     PROTOCOL_VERSION,
     ErrorCode,
@@ -23,12 +35,17 @@ from follower.protocol.messages import (
     Message,
     PongMessage,
 )
+from follower.protocol.room_requests import LibraryRequest, PieceRequest, SoundRequest
 from follower.version import program_version
-from follower.websocket.broadcast import Broadcast, Frame, frame_queue
+from follower.websocket.broadcast import Broadcast, frame_queue
+from follower.websocket.frames import Frame
+from follower.websocket.library_requests import LibraryRequests
 from follower.websocket.limits import Limits, TokenBucket
+from follower.websocket.piece_requests import PieceRequests
 from follower.websocket.sessions import AudioSession, Sessions
 from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
+GOING_AWAY = 1001
 POLICY_VIOLATION = 1008
 FULL_WAIT_S = 0.02
 """How often a client whose audio waits is looked at again."""
@@ -42,10 +59,16 @@ class ClientConnection:
         sessions: what can be watched and opened.
         limits: what the client may ask.
         clock: monotonic seconds.
+        library: pieces that the client may bring, rename and remove; None for none.
     """
 
     def __init__(
-        self, connection: ServerConnection, sessions: Sessions, limits: Limits, clock: Callable[[], float]
+        self,
+        connection: ServerConnection,
+        sessions: Sessions,
+        limits: Limits,
+        clock: Callable[[], float],
+        library: Library | None = None,
     ) -> None:
         self._connection = connection
         self._sessions = sessions
@@ -63,10 +86,16 @@ class ClientConnection:
         self._loop_time = TokenBucket(limits.loop_share, limits.loop_burst_s, clock)
         self._refusals = TokenBucket(1.0, limits.refusals, clock)
         self._gone = False
+        self._library = LibraryRequests(library, self._send)
+        self._room = PieceRequests(sessions, self, self._send, self._send_bytes)
 
     def offer(self, frame: Frame) -> None:
         """Queue a frame; a waiting position gives way to a newer one."""
         if self._gone:
+            return
+        if self._idle.is_set() and self._connection.transport.get_write_buffer_size() == 0:
+            # Who keeps up is written to at once: waking a task for each of many listeners takes several times as long.
+            broadcast((self._connection,), frame.content)
             return
         self._queue.put(frame)
         self._idle.clear()
@@ -86,14 +115,20 @@ class ClientConnection:
                 self._leave_audio(self._audio)
             if self._watched is not None:
                 self._watched.remove_listener(self)
+            self._room.close()
+            await self._library.close()
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await writer
 
     def _leave_audio(self, audio: AudioSession) -> None:
-        """A client that said goodbye, or was sent away, has ended its session; from a broken one we may hear again."""
+        """A client that said goodbye, or was sent away, has ended its session; from a broken one we may hear again.
+
+        So may we from a page that is loaded anew: browsers close with GOING_AWAY then.
+        """
         closing = self._connection.protocol
-        if closing.close_rcvd is None and closing.close_sent is None:
+        reloads = closing.close_rcvd is not None and closing.close_rcvd.code == GOING_AWAY
+        if reloads or (closing.close_rcvd is None and closing.close_sent is None):
             self._sessions.leave(audio)
         else:
             audio.source.abandon(CLIENT_LEFT)
@@ -113,7 +148,7 @@ class ClientConnection:
                 self._ready.clear()
                 while (frame := self._queue.take_one()) is not None:
                     async with asyncio.timeout(self._limits.stall_s):
-                        await self._connection.send(frame.text)
+                        await self._connection.send(frame.content)
                 self._idle.set()
         except TimeoutError:
             self._drop()
@@ -134,6 +169,10 @@ class ClientConnection:
     def _send(self, message: Message) -> None:
         self.offer(Frame.of(message))
 
+    async def _send_bytes(self, data: bytes) -> None:
+        async with asyncio.timeout(self._limits.stall_s):
+            await self._connection.send(data)
+
     def _send_hello(self) -> None:
         known = self._watched.hello if self._watched is not None else None
         hello = HelloMessage(PROTOCOL_VERSION, program_version()) if known is None else known
@@ -144,6 +183,7 @@ class ClientConnection:
         if self._watched is not None:
             self._watched.remove_listener(self)
         self._watched = broadcast
+        self._room.watch(broadcast)
         self._send_hello()
         if broadcast is not None:
             broadcast.add_listener(self)
@@ -157,7 +197,7 @@ class ClientConnection:
             if len(data) > longest:
                 raise RefusedError("too_large", f"a frame of {len(data)} bytes; send {longest} or less")
             if isinstance(data, bytes):
-                await self._pass_on_audio(data)
+                await (self._library.receive(data) if self._library.receiving else self._pass_on_audio(data))
             else:
                 if self._message_rate.wait_s(1.0) > 0.0:
                     limit = self._limits.messages_per_s
@@ -189,6 +229,16 @@ class ClientConnection:
         return False
 
     async def _handle(self, request: Request) -> None:
+        if isinstance(request, LibraryRequest):
+            await self._library.handle(request)
+        elif isinstance(request, SoundRequest | PieceRequest):
+            await self._room.handle(request)
+        else:
+            await self._handle_session(request)
+
+    async def _handle_session(
+        self, request: AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | SessionCommand
+    ) -> None:
         match request:
             case AskHello():
                 self._send_hello()
@@ -205,6 +255,8 @@ class ClientConnection:
                 await self._open_audio(request)
             case ReportGap(lost_samples=lost_samples):
                 self._audio_source().lost(lost_samples)
+            case Captured(sample=sample, at_s=at_s):
+                self._audio_source().stamp(sample, float(at_s))
             case EndAudio():
                 self._audio_source().stop()
                 self._audio = None

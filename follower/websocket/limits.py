@@ -52,7 +52,7 @@ class Limits:
     keepalive_s: float = 20.0
     silent_s: float = 120.0
     audio_idle_s: float = 60.0
-    resume_s: float = 20.0
+    resume_s: float = 60.0
     handshake_s: float = 10.0
     handshakes: int = 32
 

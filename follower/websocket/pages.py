@@ -1,4 +1,4 @@
-"""The monitor page over HTTP: a fixed set of files, named in advance, so no request can name another one."""
+"""The page over HTTP: the files there are when the program starts, so that no request can name another one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,27 @@ from importlib.resources import files
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-PAGES: dict[str, tuple[str, str]] = {
-    "/": ("websocket/web/index.html", "text/html; charset=utf-8"),
-    "/monitor.js": ("websocket/web/monitor.js", "text/javascript; charset=utf-8"),
-    "/microphone.js": ("websocket/web/microphone.js", "text/javascript; charset=utf-8"),
-    "/capture-worklet.js": ("websocket/web/capture-worklet.js", "text/javascript; charset=utf-8"),
-    "/style.css": ("websocket/web/style.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("websocket/web/icon.svg", "image/svg+xml"),
-    "/protocol.json": ("protocol/schema.json", "application/schema+json"),
+WEB = "websocket/web"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
+
+
+def _named() -> dict[str, tuple[str, str]]:
+    """The files there are, by the path a request names them with."""
+    found = {
+        f"/{file.name}": (f"{WEB}/{file.name}", TYPES[ending])
+        for file in files("follower").joinpath(WEB).iterdir()
+        if (ending := f".{file.name.rpartition('.')[2]}") in TYPES
+    }
+    index = found.pop("/index.html")
+    return {"/": index, **found, "/protocol.json": ("protocol/schema.json", "application/schema+json")}
+
+
+PAGES = _named()
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; "
     "img-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -44,5 +56,5 @@ def answer(status: HTTPStatus, body: bytes, content_type: str = "text/plain; cha
 def page(path: str) -> Response:
     """Return the file for a request path (without its query), or 404."""
     if path not in PAGES:
-        return answer(HTTPStatus.NOT_FOUND, b"there is only the monitor page, at /\n")
+        return answer(HTTPStatus.NOT_FOUND, b"there is only the page, at /\n")
     return answer(HTTPStatus.OK, _content(path), PAGES[path][1])

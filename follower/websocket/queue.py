@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+SOUND_BLOCKS = 64
+"""Blocks of sound that may wait, about 0.7 s; what is older comes too late to be heard."""
 BURST = 4
 """Positions that may wait: one block can bring several. With more the listener is slow, and only the newest counts."""
 
@@ -19,6 +21,7 @@ class LatestWinsQueue(Generic[T]):
     Args:
         is_position: whether an item is one of those that replace each other.
         capacity: other items that may wait; beyond it the oldest is dropped.
+        is_sound: whether an item is a block of sound: they are counted apart, and the oldest go first.
 
     Attributes:
         dropped: other items that were never taken.
@@ -32,9 +35,16 @@ class LatestWinsQueue(Generic[T]):
         (['a', 5], 4)
     """
 
-    def __init__(self, is_position: Callable[[T], bool], capacity: int = 64) -> None:
+    def __init__(
+        self,
+        is_position: Callable[[T], bool],
+        capacity: int = 64,
+        is_sound: Callable[[T], bool] = lambda item: False,
+    ) -> None:
         self._is_position = is_position
+        self._is_sound = is_sound
         self._capacity = capacity
+        self._sounds = 0
         self._items: deque[T] = deque()
         self._positions = 0
         self._lock = threading.Lock()
@@ -51,9 +61,13 @@ class LatestWinsQueue(Generic[T]):
                     self.superseded += self._positions
                     self._positions = 0
                 self._positions += 1
-            elif len(self._items) - self._positions >= self._capacity:
-                oldest = next(n for n, i in enumerate(self._items) if not self._is_position(i))
-                del self._items[oldest]
+            elif self._is_sound(item):
+                if self._sounds >= SOUND_BLOCKS:
+                    self._drop_oldest(self._is_sound)
+                    self._sounds -= 1
+                self._sounds += 1
+            elif len(self._items) - self._positions - self._sounds >= self._capacity:
+                self._drop_oldest(lambda i: not self._is_position(i) and not self._is_sound(i))
                 self.dropped += 1
             self._items.append(item)
             return was_empty
@@ -63,7 +77,7 @@ class LatestWinsQueue(Generic[T]):
         with self._lock:
             taken = list(self._items)
             self._items.clear()
-            self._positions = 0
+            self._positions = self._sounds = 0
             return taken
 
     def take_one(self) -> T | None:
@@ -73,4 +87,9 @@ class LatestWinsQueue(Generic[T]):
                 return None
             item = self._items.popleft()
             self._positions -= self._is_position(item)
+            self._sounds -= self._is_sound(item)
             return item
+
+    def _drop_oldest(self, of_kind: Callable[[T], bool]) -> None:
+        oldest = next(n for n, item in enumerate(self._items) if of_kind(item))
+        del self._items[oldest]

@@ -1,4 +1,4 @@
-"""The server: one port for the monitor page (HTTP GET) and the protocol (WebSocket)."""
+"""The server: one port for the practice room's page (HTTP GET) and the protocol (WebSocket)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from follower.errors import ConfigError, OutputError
+from follower.library.library import Library
 from follower.websocket.access import Access, path_and_query
 from follower.websocket.connection import ClientConnection
 from follower.websocket.handshakes import PendingHandshakes
 from follower.websocket.limits import Limits
 from follower.websocket.pages import answer, page
 from follower.websocket.sessions import Sessions
+
+ACCESS = "/access"
+"""Says whether one may connect: browsers do not tell a page why its WebSocket was refused."""
 
 
 def _silent_logger() -> logging.Logger:
@@ -45,6 +49,7 @@ class Server:
         limits: what clients may ask.
         certificate: TLS certificate and key files, or None for plain HTTP.
         clock: monotonic seconds.
+        library: pieces that clients may bring, rename and remove; None for none.
 
     Raises:
         ConfigError: the certificate cannot be used.
@@ -58,7 +63,9 @@ class Server:
         limits: Limits,
         certificate: tuple[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        library: Library | None = None,
     ) -> None:
+        self._library = library
         self._access = access
         self._port = port
         self._sessions = sessions
@@ -122,8 +129,11 @@ class Server:
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer plain HTTP with a page, refuse who may not come in, let the rest upgrade."""
         path, _ = path_and_query(request.path)
+        status = None
         if not any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
-            return page(path)
+            status = (HTTPStatus.OK, b"you may connect\n") if path == ACCESS else self._sessions.status(path)
+            if status is None:
+                return page(path)
         refusal = self._access.refusal(
             request.path,
             request.headers.get_all("Host"),
@@ -132,6 +142,8 @@ class Server:
         )
         if refusal is not None:
             return answer(HTTPStatus.FORBIDDEN, f"{refusal}\n".encode())
+        if status is not None:
+            return answer(*status)
         if path not in ("/", "/ws"):
             return answer(HTTPStatus.NOT_FOUND, b"connect to /ws\n")
         if len(self._clients) >= self._limits.clients:
@@ -144,7 +156,7 @@ class Server:
             await connection.close(1013, "too many connections")
             return
         _no_delay(connection)
-        client = ClientConnection(connection, self._sessions, self._limits, self._clock)
+        client = ClientConnection(connection, self._sessions, self._limits, self._clock, self._library)
         self._clients.add(client)
         try:
             with contextlib.suppress(ConnectionClosed):

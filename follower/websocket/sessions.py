@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
+from follower.piece.piece import Piece
 from follower.protocol.codec import RefusedError
 from follower.websocket.broadcast import Broadcast
 from follower.websocket.source import WebSocketSource
@@ -42,6 +44,10 @@ class Sessions(Protocol):
         """The session every client watches from the start, or None."""
         ...
 
+    def status(self, path: str) -> tuple[HTTPStatus, bytes, str] | None:
+        """A page for machines: status, content and its type; None where there is none of that path."""
+        ...
+
     async def open(
         self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource
     ) -> AudioSession:
@@ -49,6 +55,14 @@ class Sessions(Protocol):
 
         Raises:
             RefusedError: it cannot be opened.
+        """
+        ...
+
+    async def piece(self, name: str) -> Piece:
+        """Load a piece that clients can choose.
+
+        Raises:
+            RefusedError: no such piece, or it is damaged.
         """
         ...
 
@@ -95,6 +109,10 @@ class SingleSession:
         """The one."""
         return self._broadcast
 
+    def status(self, path: str) -> tuple[HTTPStatus, bytes, str] | None:
+        """None: whoever runs the session sees how it is."""
+        return None
+
     async def open(
         self, cache: str | None, method: str | None, start_s: float | None, source: WebSocketSource
     ) -> AudioSession:
@@ -102,6 +120,13 @@ class SingleSession:
         raise RefusedError(
             "unexpected", "this server follows its own microphone or file and takes no audio; use follower serve"
         )
+
+    async def piece(self, name: str) -> Piece:
+        """The one that is followed, by its name."""
+        sound = self._broadcast.sound
+        if sound is None or sound.piece.name != name:
+            raise RefusedError("unknown_cache", f"no piece {name[:60]!r} here")
+        return sound.piece
 
     def leave(self, audio: AudioSession) -> None:
         """Nothing to keep: there are no audio sessions."""

@@ -12,6 +12,7 @@ from follower.session.controls import ControlQueue
 from follower.websocket.access import Access
 from follower.websocket.broadcast import Broadcast
 from follower.websocket.limits import Limits
+from follower.websocket.session_sound import SessionSound
 from follower.websocket.sessions import Sessions, SingleSession
 from follower.websocket.thread import ServerThread
 
@@ -20,13 +21,14 @@ LIVE = "live"
 
 
 class WebSocketSink:
-    """Serve one session's positions, and the monitor page, on a port of this process.
+    """Serve one session's positions, and the practice room's page, on a port of this process.
 
     Args:
         port: to listen on; 0 picks a free one.
         controls: where the clients' commands go.
         access: address and who may connect.
         limits: what clients may ask.
+        sound: the orchestra's, for a client who wants to hear it; None for none.
 
     Example:
         >>> with WebSocketSink(0, ControlQueue()) as sink:      # doctest: +SKIP
@@ -34,14 +36,20 @@ class WebSocketSink:
     """
 
     def __init__(
-        self, port: int, controls: ControlQueue, access: Access | None = None, limits: Limits | None = None
+        self,
+        port: int,
+        controls: ControlQueue,
+        access: Access | None = None,
+        limits: Limits | None = None,
+        sound: SessionSound | None = None,
     ) -> None:
+        self._sound = sound
         self._controls = controls
         self._broadcast: Broadcast | None = None
         self._server = ServerThread(port, access or Access("127.0.0.1"), limits or Limits(), self._sessions)
 
     def _sessions(self, loop: asyncio.AbstractEventLoop) -> Sessions:
-        self._broadcast = Broadcast(LIVE, loop, self._controls)
+        self._broadcast = Broadcast(LIVE, loop, self._controls, sound=self._sound)
         return SingleSession(self._broadcast)
 
     @property

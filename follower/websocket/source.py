@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from follower.errors import ProtocolError
 from follower.events import AudioBlock, Notice
+from follower.playback.clock import ClockModel
+from follower.websocket.capture_clock import CaptureClock
 
 SampleFormat: TypeAlias = Literal["f32le", "s16le"]
 DTYPES: dict[str, str] = {"f32le": "<f4", "s16le": "<i2"}
@@ -24,6 +26,16 @@ AUDIO_OVER = "the audio is over"
 """Why a session ended whose client said `end`."""
 CLIENT_LEFT = "its client has left"
 """Why a session ended whose client is gone."""
+MAX_DELAY_S = 2.0
+"""A client whose samples are said to be older than this on arrival has another clock than it thinks."""
+MAX_WAIT_S = 0.7
+"""Live audio that waits longer for its engine is given up."""
+KEPT_S = 0.2
+"""So much of the newest is kept then: the engine catches up with it at once."""
+AHEAD_S = 1.0
+"""Who has sent so much more than can have been played since the beginning does not play, but sends a recording."""
+TOLD_AGAIN_S = 5.0
+"""That audio is left out is reported at most this often."""
 IDLE_S = 0.25
 """Without audio for so long an empty block is yielded, so that commands are taken."""
 
@@ -57,6 +69,10 @@ def decode(data: bytes, sample_format: SampleFormat, channels: int) -> NDArray[n
 class WebSocketSource:
     """Audio frames of one client as a source.
 
+    Where the engine does not keep up with a client that plays in real time, the oldest audio is left out: the positions
+    are then those of now, with a gap, and not those of a growing while ago. A client that sends a recording faster than
+    it was played is read more slowly instead.
+
     `offer`, `lost`, `stop` and `abandon` come from the server's loop and never wait; `blocks` runs in the engine's
     thread.
 
@@ -65,8 +81,7 @@ class WebSocketSource:
         sample_format: of its frames.
         channels: interleaved in its frames.
         capacity_s: audio that may wait; when it is full `offer` says so and the client is read more slowly.
-        clock: monotonic seconds; the capture time of a frame is its arrival. Frames that could not be taken at once
-            waited in the network, so behind them it is counted on from the frame before.
+        clock: monotonic seconds; for when a frame was played see `CaptureClock`.
         idle_limit_s: without audio for so long it is over.
     """
 
@@ -91,9 +106,15 @@ class WebSocketSource:
         self._ready = threading.Condition(threading.RLock())
         self._stopped = False
         self._end_reason = AUDIO_OVER
-        self._held_back = False
+        self._capture_clock = CaptureClock()
+        self._begun_s: float | None = None
+        self._arrived: deque[float] = deque()
+        self._left_out_samples = 0
+        self._told_s = -math.inf
         self._captured_s = 0.0
         self._missed_since_s: float | None = None
+        self._said_clock = ClockModel(sample_rate_hz)
+        self._counted_from = 0
 
     @property
     def sample_rate_hz(self) -> int:
@@ -125,8 +146,9 @@ class WebSocketSource:
             if self._stopped or not data:  # frames without samples must not pile up
                 return True
             if self._waiting_samples > 0 and self._waiting_samples + n > self._capacity_samples:
-                self._held_back = True
-                return False
+                if not self._is_overdue(n):
+                    return False
+                self._leave_out_oldest()
         try:
             samples = decode(data, self._format, self._channels)
         except ProtocolError:
@@ -134,17 +156,49 @@ class WebSocketSource:
             raise
         with self._ready:
             arrived_s = self._clock()
-            self._held_back = self._held_back and bool(self._waiting)
             if self._missed_since_s is not None:
                 self._next_sample += max(round((arrived_s - self._missed_since_s) * self._sample_rate_hz) - n, 0)
                 self._missed_since_s = None
-            next_s = self._captured_s + n / self._sample_rate_hz
-            self._captured_s = min(arrived_s, next_s) if self._held_back else arrived_s
+                self._counted_from = self._next_sample
+            if self._begun_s is None:
+                self._begun_s = arrived_s - n / self._sample_rate_hz
+            if self._is_overdue(n):
+                self._leave_out_oldest()
+            played_s = (self._next_sample + n) / self._sample_rate_hz
+            self._captured_s = self._said_s(n, arrived_s, self._capture_clock.captured_s(played_s, arrived_s))
             self._waiting.append(AudioBlock(self._next_sample, samples, self._captured_s))
+            self._arrived.append(arrived_s)
             self._waiting_samples += n
             self._next_sample += n
             self._ready.notify()
         return True
+
+    def stamp(self, sample: int, at_s: float) -> None:
+        """The client says when the first `sample` samples of its stream had been captured, on our clock."""
+        with self._ready:
+            self._said_clock.stamp(sample, at_s)
+
+    def _said_s(self, n: int, arrived_s: float, otherwise_s: float) -> float:
+        """When the next `n` samples were captured, by what the client says where that can be."""
+        if not self._said_clock.known:
+            return otherwise_s
+        said_s = self._said_clock.time_s(self._next_sample - self._counted_from + n)
+        return said_s if 0.0 <= arrived_s - said_s <= MAX_DELAY_S else otherwise_s
+
+    def _is_overdue(self, n: int) -> bool:
+        """Whether the engine does not keep up with a client that, with n samples more, sends no more than it plays."""
+        if self._begun_s is None or not self._arrived or self._clock() - self._arrived[0] <= MAX_WAIT_S:
+            return False
+        played_s = (self._next_sample + n) / self._sample_rate_hz
+        return played_s - (self._clock() - self._begun_s) < AHEAD_S
+
+    def _leave_out_oldest(self) -> None:
+        """Forget what waits, but for the newest moment: the engine sees a gap."""
+        while self._waiting_samples > KEPT_S * self._sample_rate_hz:
+            n = len(self._waiting.popleft().samples)
+            self._arrived.popleft()
+            self._waiting_samples -= n
+            self._left_out_samples += n
 
     @property
     def stopped(self) -> bool:
@@ -164,6 +218,7 @@ class WebSocketSource:
         """The client is back after a break: what it missed sending, by our clock, is lost."""
         with self._ready:
             self._missed_since_s = self._captured_s if self._next_sample > 0 else None
+            self._said_clock = ClockModel(self._sample_rate_hz)  # the client's count begins anew
 
     def stop(self) -> None:
         """The audio is over; what waits is still yielded."""
@@ -178,6 +233,7 @@ class WebSocketSource:
                 self._end_reason = reason
             self._stopped = True
             self._waiting.clear()
+            self._arrived.clear()
             self._waiting_samples = 0
             self._ready.notify()
 
@@ -190,11 +246,14 @@ class WebSocketSource:
         """Yield the client's frames as they come."""
         heard_s = self._clock()
         while True:
+            if (notice := self._take_left_out()) is not None:
+                yield notice
             with self._ready:
                 if not self._waiting and not self._stopped:
                     self._ready.wait(IDLE_S)
                 if self._waiting:
                     block = self._waiting.popleft()
+                    self._arrived.popleft()
                     self._waiting_samples -= len(block.samples)
                     heard_s = self._clock()
                 elif self._stopped:
@@ -205,3 +264,17 @@ class WebSocketSource:
                 else:
                     block = AudioBlock(self._next_sample, np.zeros(0, np.float32), self._clock())
             yield block
+
+    def _take_left_out(self) -> Notice | None:
+        """What was left out since that was last reported; None when it is nothing, or was reported just now."""
+        with self._ready:
+            now_s = self._clock()
+            if not self._left_out_samples or now_s - self._told_s < TOLD_AGAIN_S:
+                return None
+            seconds, self._left_out_samples, self._told_s = self._left_out_samples / self._sample_rate_hz, 0, now_s
+            sample = self._waiting[0].first_sample if self._waiting else self._next_sample
+        return Notice(
+            sample,
+            self._sample_rate_hz,
+            f"this computer was {seconds:.1f} s behind: so much of the oldest audio was left out",
+        )

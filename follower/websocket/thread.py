@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from follower.library.library import Library
 from follower.websocket.access import Access
 from follower.websocket.limits import Limits
 from follower.websocket.server import Server
@@ -24,6 +25,7 @@ class ServerThread:
         limits: what clients may ask.
         make_sessions: makes the sessions, on the loop.
         certificate: TLS certificate and key files, or None.
+        library: pieces that clients may bring, rename and remove; None for none.
     """
 
     def __init__(
@@ -33,7 +35,9 @@ class ServerThread:
         limits: Limits,
         make_sessions: Callable[[asyncio.AbstractEventLoop], Sessions],
         certificate: tuple[str, str] | None = None,
+        library: Library | None = None,
     ) -> None:
+        self._library = library
         self._port = port
         self._access = access
         self._limits = limits
@@ -89,7 +93,14 @@ class ServerThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._finish = asyncio.Event()
-        server = Server(self._access, self._port, self._make_sessions(self._loop), self._limits, self._certificate)
+        server = Server(
+            self._access,
+            self._port,
+            self._make_sessions(self._loop),
+            self._limits,
+            self._certificate,
+            library=self._library,
+        )
         async with server:
             self._port = server.port
             self._opened.set()

@@ -178,7 +178,7 @@ def test_capture_time_is_that_of_the_last_sample(sd: FakeSoundDevice) -> None:
 
 def follow(source: MicrophoneSource) -> ListSink:
     sink = ListSink()
-    run(source, FakeEngine(RATE), [sink], clock=lambda: 0.0)  # type: ignore[arg-type]
+    run(source, FakeEngine(RATE), [sink], clock=lambda: 0.0)
     return sink
 
 

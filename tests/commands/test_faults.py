@@ -228,7 +228,8 @@ def test_a_signal_while_following_completes_the_files(stage: Stage, tmp_path: Pa
         process.send_signal(number)
         out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 128 + number
-    assert "positions; " in out and err == ""
+    assert "positions; " in out and err.endswith("  ended: the stream ended\n")
+    assert all(line.startswith("piano ") for line in err.splitlines()), "changes of state, and nothing else"
     assert np.load(tmp_path / "hyp.npy").shape[1] == sum(
         bool(line.split(",")[1]) for line in log.read_text().splitlines()[1:]
     )
@@ -238,7 +239,7 @@ def test_a_signal_while_following_completes_the_files(stage: Stage, tmp_path: Pa
 def test_a_signal_ends_the_server(stage: Stage, number: int) -> None:
     with program(["serve", "--caches", str(stage.cache.parent), "--ws", "127.0.0.1:0"]) as process:
         assert process.stderr is not None
-        assert any("monitor page" in line for line in process.stderr)
+        assert any("practice room" in line for line in process.stderr)
         process.send_signal(number)
         assert process.wait(WAIT_S) == 128 + number
         assert process.stderr.read() == ""

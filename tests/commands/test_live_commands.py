@@ -50,7 +50,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
 
     monkeypatch.setattr("follower.piece.reading.load_piece", cache)
     monkeypatch.setattr("follower.engine.Engine", engine)
-    monkeypatch.setattr("follower.kernels.warmup", lambda: None)
+    monkeypatch.setattr("follower.kernels.warmup", lambda names: None)
     return made
 
 
@@ -117,18 +117,18 @@ def test_live_takes_a_source_a_sink_and_commands_and_serves_clients(
         thread.start()
         received(udp, until=3)  # it runs
         announced = capfd.readouterr().err
-        ports = re.findall(r"(?:OSC commands on: |monitor page: http://)127.0.0.1:(\d+)", announced)
+        ports = re.findall(r"(?:OSC commands on: |practice room: http://)127.0.0.1:(\d+)", announced)
         control_port, ws_port = map(int, ports)
         with connect(f"ws://127.0.0.1:{ws_port}/ws", compression=None, proxy=None) as client:
             hello = json.loads(client.recv(timeout=WAIT_S))
             assert (hello["type"], hello["session"]) == ("hello", "live")
             client.send('{"type": "seek", "orchestra_time": 50}')
             while (message := json.loads(client.recv(timeout=WAIT_S))).get("orchestra_time", 0) < 50:
-                assert message["type"] == "position"
+                assert message["type"] in ("position", "practice", "markers")
             pause = OscMessageBuilder("/follower/pause").build().dgram
             udp.sendto(pause, ("127.0.0.1", control_port))
             while (message := json.loads(client.recv(timeout=WAIT_S)))["type"] != "ended":
-                assert message["type"] in ("position", "hello")
+                assert message["type"] in ("position", "hello", "practice", "markers")
         thread.join(WAIT_S)
     assert done == [0]
     assert [type(c).__name__ for c in engines[0].commands] == ["Seek", "Pause"]
@@ -141,8 +141,10 @@ def test_the_player_reports_to_the_engine_what_sounds(
 ) -> None:
     monkeypatch.syspath_prepend(EXAMPLES)
 
-    def play_sinks(options: PlayOptions, cache: object, on_playback: Callable[[PlaybackPosition], None]) -> list[Sink]:
-        del cache
+    def play_sinks(
+        options: PlayOptions, cache: object, desk: object, on_playback: Callable[[PlaybackPosition], None]
+    ) -> list[Sink]:
+        del cache, desk
         assert options.play
         return [Reporting(on_playback)]
 
@@ -233,7 +235,9 @@ def test_a_full_disk_is_said_and_the_other_outputs_are_complete(
     soundfile.write(tmp_path / "p.wav", np.zeros(blocks * BLOCK), RATE_HZ)
     outputs = ["--positions", "/dev/full", "--jsonl", str(tmp_path / "all.jsonl")]
     assert main(["replay", "cache", str(tmp_path / "p.wav"), "--speed", "max", *outputs]) == 2
-    assert capsys.readouterr().err.strip() == "error: /dev/full is incomplete: No space left on device"
+    *noticed, error = capsys.readouterr().err.strip().splitlines()
+    assert error == "error: /dev/full is incomplete: No space left on device"
+    assert set(noticed) <= {"/dev/full is no longer written: No space left on device"}, "while it ran"
     messages = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
     assert sum(m["type"] == "position" for m in messages) == blocks
 

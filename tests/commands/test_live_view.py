@@ -1,4 +1,4 @@
-"""The terminal's line: the newest position, ten times a second, and nothing where there is no terminal."""
+"""The terminal's line: the newest position, ten times a second; elsewhere a line per change of state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from follower.commands.follow import low_jitter
 from follower.commands.live_view import REFRESH_S, LiveView, position_text
-from follower.events import Gap, Notice, Position, State
+from follower.events import Gap, Notice, Position, State, StateChange
 from follower.testing import RATE_HZ, position
 
 
@@ -39,11 +39,20 @@ def test_it_shows_the_newest_position_and_every_notice() -> None:
     assert "following" in shown.rpartition("orchestra 0:04.0")[2], "the last position stays"
 
 
-def test_nothing_is_shown_where_there_is_no_terminal() -> None:
+def test_without_a_terminal_there_is_a_line_for_every_change_of_state_and_notice() -> None:
     stream = io.StringIO()
     with LiveView(stream, 100.0) as display:
-        display.send(position(1))
-    assert stream.getvalue() == ""
+        for event in (
+            position(1),
+            StateChange(2 * RATE_HZ, RATE_HZ, State.PAUSED, State.FOLLOWING, "the pianist stopped"),
+            position(2),
+            Notice(0, RATE_HZ, "the audio input is back"),
+        ):
+            display.send(event)
+    assert stream.getvalue().splitlines() == [
+        "piano 0:02.0  orchestra 0:01.0  paused: the pianist stopped",
+        "the audio input is back",
+    ]
 
 
 def test_on_a_terminal_it_runs_in_its_thread() -> None:

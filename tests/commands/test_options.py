@@ -114,7 +114,7 @@ def test_the_pace_of_a_replay() -> None:
         (["repaly"], "repaly", "see follower --help"),
         (["--nonsense"], "COMMAND", "see follower --help"),
         (["--", "replay"], "COMMAND", "see follower --help"),
-        (["replay"], "CACHE, PIANO", "see follower replay --help"),
+        (["replay"], "required: CACHE", "see follower replay --help"),
         (["replay", "c", "p", "--speed", "fast"], "--speed: 'fast'", "see follower replay --help"),
         (["replay", "c", "p", "--start", "1:99"], "--start: '1:99' is not a time", "see follower replay --help"),
         (["replay", "c", "p", "--block", "0"], "--block: 0 is too few", "see follower replay --help"),

@@ -133,7 +133,7 @@ def test_the_whole_measurement(
     soundfile.write(tmp_path / "p.wav", np.zeros(RATE_HZ), RATE_HZ)
     monkeypatch.setattr("follower.piece.reading.load_piece", lambda path: SimpleNamespace(path=path))
     monkeypatch.setattr("follower.engine.Engine", lambda cache, rate_hz, method, start_s: FakeEngine(rate_hz, method))
-    monkeypatch.setattr("follower.kernels.warmup", lambda: None)
+    monkeypatch.setattr("follower.kernels.warmup", lambda names: None)
     code = main(
         ["latency", "cache", str(tmp_path / "p.wav"), "--seconds", "0.5", "--load", "1",
          "--json", str(tmp_path / "f.json"), "--plot", str(tmp_path / "h.png")]

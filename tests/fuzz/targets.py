@@ -21,16 +21,22 @@ import soundfile
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from follower.errors import AudioFileError, CacheError, ScenarioError
+from follower.errors import AudioFileError, CacheError, InputError, ScenarioError
 from follower.evaluation.scenario import load_scenario
+from follower.events import AudioBlock, Notice
+from follower.files import blackbox_format
 from follower.files.audio_file import read_audio
+from follower.files.blackbox import Blackbox
+from follower.files.blackbox_source import BlackboxSource
 from follower.files.source import FileSource
 from follower.osc.control import OscControl
 from follower.piece.manifest import MANIFEST, read_manifest, sign_manifest
 from follower.piece.reading import load_piece
 from follower.piece.writing import write_piece
 from follower.protocol.address import Address
+from follower.protocol.commands import Command, PlaybackPosition, Seek, Start
 from follower.session.controls import Control, ControlQueue
+from follower.session.recorder import EventDigest
 from follower.testing import RATE_HZ, FakeEngine, FakePiece, make_piece
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
@@ -70,7 +76,7 @@ def serving(folder: Path) -> Iterator[ServerThread]:
     )  # fmt: skip
     caches = CacheFolder(folder / "caches")
     with (
-        mock.patch("follower.websocket.audio_sessions.Engine", lambda piece, rate, method, start: FakeEngine(rate)),
+        mock.patch("follower.engine.Engine", lambda piece, rate, method, start: FakeEngine(rate)),
         mock.patch("follower.websocket.cache_folder.load_piece", lambda path: FakePiece()),
         ServerThread(0, Access("127.0.0.1"), limits, lambda _: AudioSessions(caches, 8)) as server,
     ):
@@ -222,7 +228,7 @@ def osc(folder: Path) -> Iterator[Target]:
             udp.send(b"/follower/seek\0\0,d\0\0" + struct.pack(">d", 123.25))
             assert controls.marks.acquire(timeout=WAIT_S), "it does not listen any more"
             for waiting in controls.take():
-                if not hasattr(waiting, "message"):
+                if isinstance(waiting, Command):
                     with contextlib.suppress(Exception):
                         engine.command(waiting)
 
@@ -308,6 +314,53 @@ def audio(folder: Path) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
+def blackbox(folder: Path) -> Iterator[Target]:
+    """A blackbox: the file as it is, or its records in a slot whose checksum is right."""
+    box = folder / "box"
+    head = BLACKBOX_HEAD.encode()
+    session = bytes.fromhex(BLACKBOX_HEAD.session)
+
+    def read(data: bytes) -> None:
+        whole = data.startswith(blackbox_format.MAGIC[:8])
+        slots = [data[at : at + blackbox_format.ROOM] for at in range(0, len(data), blackbox_format.ROOM)][:8]
+        put(box, data if whole else head)
+        with box.open("r+b") as f:
+            for number, content in enumerate([] if whole else slots):
+                f.seek((number + 1) * blackbox_format.SLOT_BYTES)
+                f.write(blackbox_format.Slot(number, 0 if number == 0 else None, content).encode(session))
+        controls = ControlQueue()
+        with contextlib.suppress(InputError), BlackboxSource(box, controls, EventDigest(), None) as source:
+            for item in source.blocks():
+                controls.take()
+                assert isinstance(item, Notice) or item.samples.dtype == np.float32
+            str(source.comparison())
+
+    yield read
+
+
+def blackbox_files(folder: Path) -> list[bytes]:
+    """A small blackbox, and a stream of its records."""
+    write_piece(replace(make_piece(1.0), path=folder / "example"))
+    box = Blackbox(folder / "box", folder / "example", "tempo", None, 22050)
+    commands: list[Command] = [Seek(0.5), Start(), PlaybackPosition(0.25, 1.0)]
+    blocks = [AudioBlock(n * 64, np.full(64, 0.1, np.float32), n / 10) for n in range(20)]
+    with box:
+        for block in blocks:
+            box.heard(block, [])
+        for command in commands:
+            box.commanded(command, [])
+    checkpoint = blackbox_format.Checkpoint(3, bytes(32))
+    records: list[blackbox_format.Record] = [
+        *blocks[:3],
+        *commands,
+        checkpoint,
+        blackbox_format.Missing(2),
+        blackbox_format.End(),
+    ]
+    return [(folder / "box").read_bytes(), b"".join(map(blackbox_format.encode_record, records))]
+
+
+@contextlib.contextmanager
 def scenario(folder: Path) -> Iterator[Target]:
     """Tables of an annotated scenario: truth.csv or p.beats and o.beats."""
     for name in ("p.wav", "o.wav", "po.wav"):
@@ -332,6 +385,8 @@ def scenario(folder: Path) -> Iterator[Target]:
 
 
 # Examples to begin with.
+
+BLACKBOX_HEAD: Final = blackbox_format.Head("1", "", "", "", "00" * 8, "piece", "", "tempo", None, 22050, 8)
 
 BEATS: Final = [
     b"start,measure\n" + b"".join(b"%d.5,%d\n" % (n, n) for n in range(10)),
@@ -402,6 +457,8 @@ def corpus_of(target: str, folder: Path) -> list[bytes]:
             return [cache_files(folder)[MANIFEST]]
         case "arrays":
             return [content for name, content in cache_files(folder).items() if name != MANIFEST]
+        case "blackbox":
+            return blackbox_files(folder)
         case "audio":
             return recordings()
         case _:
@@ -417,5 +474,6 @@ TARGETS: Final[dict[str, Callable[[Path], contextlib.AbstractContextManager[Targ
     "manifest": manifest,
     "arrays": arrays,
     "audio": audio,
+    "blackbox": blackbox,
     "scenario": scenario,
 }

@@ -20,9 +20,9 @@ SLOPE = 0.8
 COPIES = 3
 
 
-def _phrase() -> NDArray[np.float32]:
+def _phrase(seed: int = 5) -> NDArray[np.float32]:
     """Chords of three notes, a new one every nine frames, each fading."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     pitch = np.full((PHRASE, 88), 1e-5)
     for begin in range(0, PHRASE, 9):
         length = min(16, PHRASE - begin)
@@ -82,3 +82,47 @@ def test_of_equal_phrases_the_one_that_was_given_is_followed(tempo_filter: Tempo
     assert len(beliefs) > 500
     assert all(abs((b.mix_s or 0.0) - begin_s) < 600 * HOP_S + 1.0 for b in beliefs)
     assert beliefs[-1].mix_s == pytest.approx(begin_s + 600 * HOP_S, abs=0.3)
+
+
+def _piece_of(pitch: NDArray[np.float32], piano_activity: float) -> Piece:
+    n = len(pitch)
+    mix_s = np.array([0.0, n * HOP_S])
+    stream = StreamFeatures(pitch, np.zeros((n, 13), np.float32), np.full(n, 0.1, np.float32))
+    activity = np.full(n, piano_activity, np.float32)
+    return assemble_piece(MixMap(mix_s, mix_s, np.ones(2)), mix=stream, orchestra=stream, piano_activity=activity)
+
+
+def _follow(tempo_filter: TempoFilter, pitches: NDArray[np.float32]) -> list[float]:
+    """Positions (mix s) of an estimate that goes where the belief goes."""
+    estimates: list[float] = []
+    for pitch in pitches:
+        belief = tempo_filter.update(Frame(pitch, np.zeros(13, np.float32), 0.1), estimates[-1] if estimates else None)
+        estimates.append(belief.mix_s if belief.mix_s is not None else 0.0)
+    return estimates
+
+
+SILENCE = np.full((round(6 / HOP_S), 88), 1e-6, np.float32)
+
+
+def test_a_jump_to_other_music_is_followed_and_one_to_the_same_music_is_not_taken() -> None:
+    theme, other, last = _phrase(5), _phrase(6), _phrase(7)
+    tempo_filter = create(_piece_of(np.concatenate([theme, other, theme, last]), 1.0))
+    tempo_filter.seek(HOP_S)
+    estimates = _follow(tempo_filter, np.concatenate([SILENCE[:40], theme[:600], last[:300]]))
+    theme_s = HOP_S * np.arange(1, 601)
+    np.testing.assert_allclose(estimates[140:640], theme_s[100:], atol=0.2)  # never in the other place of the theme
+    jumped_s = HOP_S * (3 * PHRASE + np.arange(1, 301))
+    np.testing.assert_allclose(estimates[640 + 172 :], jumped_s[172:], atol=0.2)  # four seconds after the jump at last
+
+
+@pytest.mark.parametrize(("goes_on_after_s", "activity"), [(0.0, 0.1), (0.0, 0.9), (6.0, 0.1)])
+def test_after_a_silence_it_is_found_where_the_pianist_stopped_or_where_the_orchestra_is(
+    goes_on_after_s: float, activity: float
+) -> None:
+    pitch = np.concatenate([_phrase(5), _phrase(6)])
+    tempo_filter = create(_piece_of(pitch, activity))
+    tempo_filter.seek(HOP_S)
+    again = 400 + round(goes_on_after_s / HOP_S)
+    estimates = _follow(tempo_filter, np.concatenate([SILENCE[:40], pitch[:400], SILENCE, pitch[again : again + 200]]))
+    truth_s = HOP_S * (again + np.arange(1, 201))
+    np.testing.assert_allclose(estimates[-160:], truth_s[40:], atol=0.3)  # a second after the first note at last

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.inference import two_level_posterior as belief_module
-from follower.inference.pooling import POOL
-from follower.inference.two_level_posterior import BLOCK, Near, Reaches, Step, TwoLevelPosterior
+from follower.inference.pooling import POOL, pool_mean
+from follower.inference.two_level_posterior import BLOCK, Hold, Near, Reaches, Step, TwoLevelPosterior
 from tests.naive import tempo_filter as naive
 
 TEMPI = np.array([0.5, 0.75, 1.0, 1.5, 2.0])
@@ -40,7 +40,7 @@ def _play(mix: NDArray[np.float32], start: int, n: int, tempo: float = 1.0) -> l
 
 
 def _new(mix: NDArray[np.float32]) -> TwoLevelPosterior:
-    return TwoLevelPosterior(mix, np.ones(mix.shape[1], np.float32), TEMPI, PRIOR)
+    return TwoLevelPosterior(mix, pool_mean(mix), np.ones(mix.shape[1], np.float32), TEMPI, PRIOR)
 
 
 def _follow(belief: TwoLevelPosterior, steps: list[Step]) -> float:
@@ -173,20 +173,73 @@ def _at_two_positions(share: float) -> TwoLevelPosterior:
     return belief
 
 
+def _free(_: int) -> Hold:
+    """Nothing but odds of a thousand speaks against leaving."""
+    return Hold(math.log(1e3))
+
+
+def _firm(_: int) -> Hold:
+    """Left for nothing."""
+    return Hold(50.0)
+
+
+@pytest.mark.parametrize("limit", [0.0, 3.0, math.inf])
+def test_belief_elsewhere_that_may_not_win_is_limited_to_the_odds_it_may_have(limit: float) -> None:
+    belief = _at_two_positions(1e-4)
+    asked: list[int] = []
+
+    def hold(frame: int) -> Hold:
+        asked.append(frame)
+        return Hold(math.log(1e3), limit)
+
+    near = Near(frame=690, reach=60, hold=hold)
+    leaves = limit == math.inf
+    stays_at = belief.estimate(REACHES, near)
+    assert abs(stays_at.frame - (200 if leaves else 700)) < POOL
+    assert [abs(frame - 200) < POOL for frame in asked] == [True]
+    if not leaves:
+        assert stays_at.concentration == pytest.approx(1 / (1 + math.exp(limit)), rel=1e-3)
+        belief.advance(_step(np.zeros(N_FEATURES, np.float32), evidence=0.0))
+        again = belief.estimate(REACHES, near)
+        assert again.concentration == pytest.approx(stays_at.concentration, rel=0.2)
+
+
+def test_a_limit_holds_where_the_belief_is_only_coarse() -> None:
+    """The belief near the estimate survives a long stay, in which it would cool down and vanish."""
+    mix = _mix(8 * BLOCK)
+    belief = _at_two_positions(1e-3)
+    near = Near(frame=700, reach=60, hold=lambda _: Hold(math.log(1e3), 0.0))
+    for step in _play(mix, 200, 40, tempo=0.01):  # the piano plays what is at frame 200, again and again
+        belief.advance(step)
+        estimate = belief.estimate(REACHES, replace(near, frame=700))
+    assert estimate.concentration > 0.2
+
+
 @pytest.mark.parametrize(("share", "stays"), [(1e-2, True), (1e-5, False)])
 def test_belief_elsewhere_has_to_outweigh_what_is_near_clearly(share: float, stays: bool) -> None:
     belief = _at_two_positions(share)
-    near = Near(frame=690, reach=60, jump_log_odds=math.log(1e3))
+    near = Near(frame=690, reach=60, hold=_free)
     assert abs(belief.estimate(REACHES, near).frame - (700 if stays else 200)) < POOL
     assert abs(belief.estimate(REACHES).frame - 200) < POOL
 
 
 def test_near_the_estimate_the_mode_is_followed_without_odds() -> None:
     belief = _at_two_positions(1e-2)
-    assert abs(belief.estimate(REACHES, Near(frame=250, reach=60, jump_log_odds=50.0)).frame - 200) < POOL
+    assert abs(belief.estimate(REACHES, Near(frame=250, reach=60, hold=_firm)).frame - 200) < POOL
 
 
 @pytest.mark.parametrize("frame", [-500, 8 * BLOCK + 500])
 def test_an_estimate_beyond_the_mix_holds_nothing(frame: int) -> None:
     belief = _at_two_positions(0.1)
-    assert abs(belief.estimate(REACHES, Near(frame=frame, reach=60, jump_log_odds=50.0)).frame - 200) < POOL
+    assert abs(belief.estimate(REACHES, Near(frame=frame, reach=60, hold=_firm)).frame - 200) < POOL
+
+
+def test_inserted_belief_is_the_share_asked_for_wherever_it_is() -> None:
+    belief = _at_two_positions(1e-9)  # at frame 700 it is only coarse
+    tempi = np.array([0.0, 0.5, 0.5, 0.0, 0.0])
+    belief.insert(700, 5, 0.25, tempi)
+    found = belief.estimate(REACHES, Near(frame=700, reach=60, hold=_firm))
+    assert found.concentration == pytest.approx(0.25, abs=0.01)
+    assert abs(found.frame - 700) < 1
+    assert found.tempo == pytest.approx(0.875, rel=1e-3)
+    assert belief.estimate(REACHES).concentration == pytest.approx(0.75, abs=0.01)

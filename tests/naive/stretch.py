@@ -70,3 +70,17 @@ def limit(samples: NDArray[np.float32], ceiling: float, release: float, lookahea
         gain = min(target, leaving)
         out[i] = delayed[i] * gain
     return out
+
+
+def read_between(
+    samples: NDArray[np.float32], first: float, step: float, table: NDArray[np.float32], n: int
+) -> NDArray[np.float64]:
+    phases, taps = len(table) - 1, table.shape[1]
+    out = np.zeros((n, samples.shape[1]))
+    for i in range(n):
+        at = first + step * i
+        whole = int(np.floor(at))
+        weights = [float(np.interp((at - whole) * phases, np.arange(phases + 1), table[:, k])) for k in range(taps)]
+        for k, weight in enumerate(weights):
+            out[i] += weight * samples[whole - taps // 2 + 1 + k]
+    return out

@@ -41,7 +41,7 @@ def receive(udp: socket.socket) -> tuple[str, list[object]]:
 @pytest.mark.parametrize(
     ("item", "address", "tags", "values"),
     [
-        (SESSION, "/follower/hello", "issidd", [1, "1.2.3", "tempo", RATE, 100.0, 110.0]),
+        (SESSION, "/follower/hello", "issidds", [1, "1.2.3", "tempo", RATE, 100.0, 110.0, ""]),
         (
             Position(7, RATE, RATE, 12.25, 13.0, 1.5, 0.75, State.FOLLOWING, 1e6 + 0.125, 2.5),
             "/follower/position",

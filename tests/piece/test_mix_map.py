@@ -95,3 +95,18 @@ def test_round_trip_stays_on_the_map(steps: list[tuple[int, int]], t: float) -> 
     assert m.orchestra_s[0] <= o <= m.orchestra_s[-1]
     assert m.to_orchestra(back) >= o - 1e-9 and low <= m.to_orchestra(back) + 1e-9
     assert m.slope_at(t) >= 0.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=20),
+    st.lists(st.one_of(st.floats(-2.0, 70.0), st.integers(0, 60).map(float)), min_size=1, max_size=9),
+)
+def test_a_single_position_is_as_one_of_many(steps: list[tuple[int, int]], at: list[float]) -> None:
+    d = np.array(steps, dtype=np.float64)
+    m = MixMap(np.cumsum(d[:, 0]), np.cumsum(d[:, 1]), np.linspace(0.0, 1.0, len(d)))
+    many = np.array(at)
+    for question in (m.to_orchestra, m.to_mix, m.slope_at, m.confidence_at, m.in_cut):
+        answers = [question(t) for t in at]
+        assert {type(a) for a in answers} <= {float, bool}
+        np.testing.assert_array_equal(question(many), answers)

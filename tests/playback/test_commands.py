@@ -16,6 +16,7 @@ from follower.commands.replay import ReplayOptions
 from follower.errors import ConfigError, InputError, OutputError
 from follower.evaluation.accompaniment import draw_report, summary_line
 from follower.events import Event, Notice, State, StateChange
+from follower.playback.desk import Desk
 from follower.playback.player import OrchestraPlayer
 from follower.playback.recording import OrchestraRecording, load_orchestra
 from follower.playback.render_sink import RenderSink, RenderTargets
@@ -154,7 +155,7 @@ def options(*words: str) -> ReplayOptions:
 
 def cache_of(path: Path, sha256: str, duration_s: float) -> Any:
     prepared = SimpleNamespace(path=str(path), sha256=sha256, duration_s=duration_s)
-    return SimpleNamespace(orchestra_file=prepared)
+    return SimpleNamespace(orchestra_file=prepared, path=path.with_name("cache"))
 
 
 def test_only_the_recording_the_cache_is_about_is_played(orchestra: Path, piano: Path, tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_only_the_recording_the_cache_is_about_is_played(orchestra: Path, piano:
     with pytest.raises(InputError, match=r"lasts 30\.0 s"):
         make(elsewhere, cache_of(tmp_path / "gone.wav", "0" * 64, 40.0), piano)
     assert make(options(), cache_of(orchestra, digest, 30.0), piano) == []
-    assert orchestra_sinks.play_sinks(options().play, cache_of(orchestra, digest, 30.0)) == []
+    assert orchestra_sinks.play_sinks(options().play, cache_of(orchestra, digest, 30.0), Desk()) == []
 
 
 @pytest.mark.parametrize(

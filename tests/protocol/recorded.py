@@ -19,8 +19,9 @@ from follower.protocol.commands import Command
 from follower.protocol.conversion import message_of
 from follower.session.controls import ControlQueue
 from follower.version import program_version
-from follower.websocket.broadcast import Broadcast, Frame
+from follower.websocket.broadcast import Broadcast
 from follower.websocket.connection import ClientConnection
+from follower.websocket.frames import Frame
 from follower.websocket.limits import Limits
 from follower.websocket.sessions import AudioSession, SingleSession
 from follower.websocket.source import WebSocketSource
@@ -139,11 +140,11 @@ OSC_REFUSED = (
 )  # fmt: skip
 
 
-def said(item: Session | Event) -> dict[str, str]:
+def said(item: Session | Event) -> dict[str, str | bytes]:
     """One item in every medium."""
     return {
         "jsonl": json.dumps(to_object(message_of(item))),
-        "websocket": Frame.of(message_of(item)).text,
+        "websocket": Frame.of(message_of(item)).content,
         "osc": encode(item).hex(),
         "osc_float": encode(item, TimeType.FLOAT).hex(),
     }

@@ -8,7 +8,7 @@ import re
 import jsonschema
 import pytest
 
-from follower.events import Gap, Jump, Notice, Position, Session, State, StateChange
+from follower.events import Gap, Jump, Notice, Position, Practice, Session, State, StateChange
 from follower.osc.sink import encode
 from follower.protocol.codec import decode_message, decode_request, kind_of, to_object
 from follower.protocol.commands import REQUESTS, Request
@@ -16,6 +16,7 @@ from follower.protocol.conversion import message_of
 from follower.protocol.messages import MESSAGES, PROTOCOL_VERSION, Message
 from follower.protocol.schema import COMMITTED, schema, schema_text
 from follower.protocol.tables import osc_commands, osc_messages
+from follower.protocol.typescript import TYPES, typescript_text
 from follower.testing import SESSION, position
 from follower.websocket.limits import Limits
 from tests.paths import REPOSITORY
@@ -66,6 +67,10 @@ def test_the_committed_schema_is_the_structs() -> None:
     assert COMMITTED.read_text(encoding="utf-8") == schema_text(), "run: python -m follower.protocol.schema"
 
 
+def test_the_committed_types_of_the_page_are_the_structs() -> None:
+    assert TYPES.read_text(encoding="utf-8") == typescript_text(), "run: python -m follower.protocol.typescript"
+
+
 def test_every_error_code_field_and_state_is_in_the_document() -> None:
     for code in DEFINITIONS["ErrorMessage"]["properties"]["code"]["enum"]:
         assert f"`{code}`" in DOCUMENT, code
@@ -89,6 +94,7 @@ ITEMS = (
     Jump(0, 44100, 1.0, 2.0),
     Gap(0, 44100, 64),
     Notice(0, 44100, "said"),
+    Practice(0, 44100),
 )
 
 
@@ -116,7 +122,7 @@ def test_the_limits_are_as_documented() -> None:
     limits = Limits()
     for text in (
         f"over {limits.message_bytes >> 10} KiB", f"over {limits.frame_bytes >> 20} MiB",
-        f"all {limits.sessions} audio sessions", f"more than {limits.messages_per_s:g} messages a second",
+        "all audio sessions are taken", f"more than {limits.messages_per_s:g} messages a second",
         f"{limits.message_burst} at once", f"After {limits.refusals} refused",
         f"{limits.audio_speed:g} times real time", f"{limits.frames_per_s:g} frames a second",
         f"At most {limits.clients} clients", f"nothing for {limits.stall_s:g} s",

@@ -1,8 +1,8 @@
 """Protocol 1 goes on: what was recorded before the vocabulary was rewritten is what the program says today.
 
-Byte for byte, with three exceptions: the words (not the code, not the message named) of an error about a property, the
-words in which parsers report what is no JSON or OSC, and the order of the properties in the hello to one who connects
-to a running session.
+Byte for byte, with exceptions: the words (not the code, not the message named) of an error about a property, the
+words in which parsers report what is no JSON or OSC, the order of the properties in the hello to one who connects
+to a running session, the list of the types there are, and the piece's name behind the other arguments of OSC's hello.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import json
 from typing import Any
 
 import pytest
+from pythonosc.osc_message import OscMessage
 
 from follower.errors import ProtocolError
+from follower.events import Session
 from tests.protocol.recorded import (
     DATA,
     ITEMS,
@@ -49,7 +51,12 @@ def test_every_case_is_recorded() -> None:
 
 @pytest.mark.parametrize("line", MESSAGES, ids=lambda line: str(line["item"]))
 def test_messages(line: dict[str, str]) -> None:
-    assert {"item": line["item"], **said(ITEMS[line["item"]])} == line
+    now = said(ITEMS[line["item"]])
+    if isinstance(ITEMS[line["item"]], Session):
+        for form in ("osc", "osc_float"):
+            was, words = (OscMessage(bytes.fromhex(str(d))).params for d in (line[form], now.pop(form)))
+            assert words == [*was, ""]
+    assert {**line, **now} == line
 
 
 @pytest.mark.parametrize("line", COMMANDS, ids=lambda line: str(line["send"]))
@@ -64,6 +71,11 @@ def test_refusals(line: dict[str, Any]) -> None:
     if message.startswith("not JSON"):
         assert line["message"].startswith("not JSON")
         assert message.partition(");")[2] == line["message"].partition(");")[2]
+    elif message.startswith("unknown type"):
+        assert message.partition("; send one of ")[0] == line["message"].partition("; send one of ")[0]
+        assert set(line["message"].rpartition("one of ")[2].split(", ")) <= set(
+            message.rpartition("one of ")[2].split(", ")
+        )
     elif ": " in message:  # kind or kind.property, then the words
         assert message.partition(":")[0] == line["message"].partition(":")[0]
     else:

@@ -15,7 +15,7 @@ from msgspec import inspect
 from pythonosc.osc_message import OscMessage
 
 from follower.errors import ProtocolError
-from follower.events import Gap, Jump, Notice, Position, Session, State, StateChange
+from follower.events import Gap, Jump, Notice, Position, Practice, Session, State, StateChange
 from follower.osc.sink import TimeType, encode
 from follower.protocol.codec import RefusedError, decode_message, decode_request, kind_of, to_object
 from follower.protocol.codec import encode as encode_json
@@ -51,6 +51,12 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return st.lists(values(kind.item_type), max_size=3)
         case inspect.UnionType():
             return st.one_of(*[values(t) for t in kind.types])
+        case inspect.BoolType():
+            return st.booleans()
+        case inspect.StructType():
+            return st.fixed_dictionaries({f.name: values(f.type) for f in kind.fields}).map(
+                lambda found: kind.cls(**found)
+            )
     raise AssertionError(kind)
 
 
@@ -92,7 +98,9 @@ def outside(kind: inspect.Type) -> list[Any]:
         case inspect.LiteralType() | inspect.EnumType():
             return ["other", 99, None]
         case inspect.ListType():
-            return [5, [5]]
+            return [5, [{"surplus": 5} if isinstance(kind.item_type, inspect.StructType) else [None]]]
+        case inspect.BoolType():
+            return ["true", 1, None]
         case inspect.UnionType():
             found: list[Any] = []
             for t in kind.types:
@@ -170,6 +178,7 @@ EVENTS = (
     Jump(0, 44100, 1.0, 2.0),
     Gap(0, 44100, 64),
     Notice(0, 44100, "said"),
+    Practice(0, 44100, start_s=1.0, tune_to="piano"),
 )
 
 

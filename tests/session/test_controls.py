@@ -21,7 +21,7 @@ def test_the_queue_is_bounded_and_keeps_the_newest() -> None:
 
 def follow(*items: object, controls: ControlQueue | None = None) -> tuple[FakeEngine, ListSink]:
     engine, sink = FakeEngine(), ListSink()
-    run(ScriptedSource(list(items)), engine, [sink], controls, clock=lambda: 0.0)  # type: ignore[arg-type]
+    run(ScriptedSource(list(items)), engine, [sink], controls, clock=lambda: 0.0)
     return engine, sink
 
 
@@ -86,7 +86,7 @@ def test_no_command_that_fails_ends_the_session() -> None:
 
     controls, sink = ControlQueue(), ListSink()
     items = [lambda: controls.put(PlaybackPosition(1.0)), audio(0), audio(BLOCK)]
-    run(ScriptedSource(list(items)), Broken(), [sink], controls, clock=lambda: 0.0)  # type: ignore[arg-type]
+    run(ScriptedSource(list(items)), Broken(), [sink], controls, clock=lambda: 0.0)
     assert [e.message for e in sink.events if isinstance(e, Notice)] == ["playback failed: ZeroDivisionError: by zero"]
     assert sum(isinstance(e, Position) for e in sink.events) == 2
 
@@ -116,7 +116,7 @@ def test_an_output_that_fails_is_reported_once_to_the_others() -> None:
                 pass
 
         items = [audio(0), until_failed, audio(BLOCK), audio(2 * BLOCK)]
-        summary = run(ScriptedSource(list(items)), FakeEngine(), [full, sink], clock=lambda: 0.0)  # type: ignore[arg-type]
+        summary = run(ScriptedSource(list(items)), FakeEngine(), [full, sink], clock=lambda: 0.0)
     notices = [e.message for e in sink.events if isinstance(e, Notice)]
     assert notices == ["Full is no longer written: No space left on device"]
     assert sum(isinstance(e, Position) for e in sink.events) == 3

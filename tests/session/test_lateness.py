@@ -23,7 +23,7 @@ def test_positions_that_come_late_are_told_once() -> None:
         later(0.25 * block_s)
         return now_s
 
-    run(ScriptedSource(items), FakeEngine(), [sink], clock=clock)  # type: ignore[arg-type]
+    run(ScriptedSource(items), FakeEngine(), [sink], clock=clock)
     told = [e.message for e in sink.events if isinstance(e, Notice)]
     latencies = [e.latency_ms for e in sink.events if isinstance(e, Position)]
     assert max(x for x in latencies if x is not None) > 1000.0
@@ -34,5 +34,5 @@ def test_positions_that_come_late_are_told_once() -> None:
 def test_positions_in_time_are_not_worth_a_word() -> None:
     sink = ListSink()
     items: list[object] = [audio(n * BLOCK, capture_time_s=n * BLOCK / RATE_HZ) for n in range(50)]
-    run(ScriptedSource(items), FakeEngine(), [sink], clock=lambda: 0.2)  # type: ignore[arg-type]
+    run(ScriptedSource(items), FakeEngine(), [sink], clock=lambda: 0.2)
     assert not any(isinstance(e, Notice) for e in sink.events)

@@ -257,7 +257,7 @@ def test_a_sink_that_hangs_for_ten_seconds_delays_no_position_and_then_delivers_
 
     script = [*blocks(0, 10), close_gate, *blocks(10, BLOCKS), open_gate, Notice(0, RATE_HZ, "the end of the test")]
     with bench.opened() as sink:
-        run(ScriptedSource(script), FakeEngine(), [sink], on_event=note, clock=lambda: now_s[0])  # type: ignore[arg-type]
+        run(ScriptedSource(script), FakeEngine(), [sink], on_event=note, clock=lambda: now_s[0])
         if not bench.after_close:
             assert bench.last_seq() == 9 + BLOCKS
     if bench.after_close:

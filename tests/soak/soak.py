@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import socket
 import threading
@@ -25,6 +24,8 @@ BLOCK_SAMPLES: Final = 512
 SETTLED: Final = 0.2
 """Memory is compared with that after this share of the time: by then everything was used once."""
 MAX_GROWTH_BYTES: Final = 5 << 20
+MIN_POSITIONS_PER_S: Final = 40.0
+"""A hop is 23 ms, so there are 43 positions a second, less those before the listener came and at the end."""
 SLOW_S: Final = 0.5
 """A slow listener takes one message in so many seconds."""
 
@@ -37,10 +38,11 @@ class SoakResult:
         audio_s: audio sent.
         positions: positions received by the healthy listener.
         holes: positions missing in their numbering.
+        gaps: how often audio was lost, as the healthy listener was told.
         slow_positions: positions received by the slow listener, which takes one message in half a second.
         stalls: how often the stalled listener was dropped, as the healthy one was told.
         latency_p99_ms: 99th percentile of the positions' latency.
-        growth_bytes: growth of the server's memory since it had settled.
+        growth_bytes: growth of the memory of the server and its engines' processes since it had settled.
         descriptors: growth of the server's number of open descriptors since then.
         told: notices and errors, without repetitions.
     """
@@ -48,6 +50,7 @@ class SoakResult:
     audio_s: float
     positions: int
     holes: int
+    gaps: int
     slow_positions: int
     stalls: int
     latency_p99_ms: float
@@ -58,7 +61,12 @@ class SoakResult:
     @property
     def passed(self) -> bool:
         """Nothing is missing, nothing grows."""
-        return self.positions > 0 and self.holes == 0 and self.growth_bytes < MAX_GROWTH_BYTES and self.descriptors <= 0
+        return (
+            self.positions > MIN_POSITIONS_PER_S * self.audio_s
+            and self.holes == self.gaps == 0
+            and self.growth_bytes < MAX_GROWTH_BYTES
+            and self.descriptors <= 0
+        )
 
 
 class Listener:
@@ -72,7 +80,7 @@ class Listener:
 
     def __init__(self, url: str, ended: threading.Event, pause_s: float = 0.0) -> None:
         self._url, self._ended, self._pause_s = url, ended, pause_s
-        self.positions = self.holes = 0
+        self.positions = self.holes = self.gaps = 0
         self.latencies_ms: list[float] = []
         self.drops = 0
         self.told: set[str] = set()
@@ -95,6 +103,7 @@ class Listener:
             self.drops += 1
         elif message["type"] in ("notice", "error"):
             self.told.add(message["message"])
+        self.gaps += message["type"] == "gap"
         if message["type"] != "position":
             return
         if self.last_seq is not None:
@@ -161,14 +170,21 @@ class Pianist:
                 connection.recv(timeout=0.2)
 
 
+def family(pid: int) -> list[int]:
+    """A process and those it has started, which follow."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in family(int(child)))]
+
+
 def memory_bytes(pid: int) -> int:
-    """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Memory of a process and its children that is theirs alone."""
+    found = (Path(f"/proc/{p}/smaps_rollup").read_text() for p in family(pid))
+    return sum(1024 * int(size) for text in found for size in re.findall(r"^Private_\w+:\s+(\d+) kB", text, re.M))
 
 
 def descriptors(pid: int) -> int:
-    """Open descriptors of a process."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    """Open descriptors of a process and its children."""
+    return sum(len(list(Path(f"/proc/{p}/fd").iterdir())) for p in family(pid))
 
 
 def soak(
@@ -193,7 +209,8 @@ def soak(
         url = f"ws://127.0.0.1:{port}/ws"
         pianist, healthy, slow = Pianist(url, ended, piece_s), Listener(url, ended), Listener(url, ended, SLOW_S)
         stalled = Stalled(port, ended, healthy)
-        threads = [threading.Thread(target=who.run) for who in (pianist, healthy, slow, stalled)]
+        clients: dict[str, Any] = {"pianist": pianist, "healthy": healthy, "slow": slow, "stalled": stalled}
+        threads = [threading.Thread(target=who.run, name=name) for name, who in clients.items()]
         try:
             threads[0].start()
             assert pianist.opened.wait(WAIT_S)
@@ -205,6 +222,8 @@ def soak(
                     settled = memory_bytes(process.pid), descriptors(process.pid)
                 step_s = min(60.0, (SETTLED if settled == (0, 0) else 1.0) * 60 * minutes - passed_s + 0.01)
                 assert not ended.wait(max(step_s, 0.01)) and process.poll() is None, "the server ended"
+                gone = [thread.name for thread in threads if not thread.is_alive()]
+                assert not gone, f"these clients ended: {gone}"
                 report(f"{passed_s / 60:.1f} min: {healthy.positions} positions, {memory_bytes(process.pid) >> 20} MB")
             growth = memory_bytes(process.pid) - settled[0], descriptors(process.pid) - settled[1]
         finally:
@@ -216,6 +235,7 @@ def soak(
         pianist.sent_samples / SOUND_RATE_HZ,
         healthy.positions,
         healthy.holes,
+        healthy.gaps,
         slow.positions,
         healthy.drops,
         float(np.percentile(healthy.latencies_ms, 99)) if healthy.latencies_ms else float("nan"),

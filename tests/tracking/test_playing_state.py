@@ -19,7 +19,7 @@ from tests.paths import REPOSITORY
 HOP_S = 512 / 22050
 PLAYING = Facts(
     mix_s=10.0, last_note_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99,
-    sounded_s=1.0, silent_s=0.0, held=False, in_cut=False, at_end=False,
+    sounded_s=1.0, silent_s=0.0, held=False, near=True, in_cut=False, at_end=False,
 )  # fmt: skip
 SILENT = replace(PLAYING, silent_s=1.0, sounded_s=0.0)
 REST = (30.0, 40.0)
@@ -39,6 +39,7 @@ facts = st.builds(
     sounded_s=st.sampled_from((0.0, 0.1, 2.0)),
     silent_s=st.sampled_from((0.0, 0.0, 0.1, 0.8, 2.5, 9.0)),
     held=st.booleans(),
+    near=st.booleans(),
     in_cut=st.booleans(),
     at_end=st.booleans(),
 )
@@ -139,7 +140,7 @@ def test_what_happened_decides_the_state(script: list[tuple[Facts, float]], reas
     ("back", "state"),
     [
         (replace(PLAYING, held=True, sounded_s=HOP_S), State.FOLLOWING),
-        (replace(PLAYING, held=True, sounded_s=HOP_S, concentration=0.5), State.PAUSED),
+        (replace(PLAYING, held=True, sounded_s=HOP_S, near=False, concentration=0.5), State.PAUSED),
         (replace(PLAYING, held=True, sounded_s=3.0, concentration=0.5), State.FOLLOWING),
         (replace(PLAYING, held=False, sounded_s=HOP_S, concentration=0.5), State.FOLLOWING),
     ],
@@ -169,7 +170,7 @@ def test_a_given_position_is_waited_at_where_nothing_plays(before: list[Facts], 
     assert playing.reason is reason
 
 
-@pytest.mark.parametrize("field", ["found_above", "decide_after_s", "return_above"])
+@pytest.mark.parametrize("field", ["found_above", "decide_after_s", "return_above", "return_near_above"])
 def test_impossible_constants_are_refused(field: str) -> None:
     with pytest.raises(ConfigError, match=field):
         StateConfig(**{field: -9.0})
@@ -182,3 +183,17 @@ def test_the_document_lists_the_transitions() -> None:
         others = {State(other) for other in re.findall(r"`(\w+)`", following)}
         listed[State(name)] = set(State) - {State(name)} if following == "any" else others
     assert listed == {state: set(following) for state, following in TRANSITIONS.items()}
+
+
+@pytest.mark.parametrize(
+    ("near", "concentration", "returns"), [(True, 0.5, True), (False, 0.5, False), (False, 0.8, True)]
+)
+def test_a_pause_ends_sooner_where_the_piano_goes_on_near_the_position_held(
+    near: bool, concentration: float, returns: bool
+) -> None:
+    playing = a_state()
+    playing.update(PLAYING)
+    playing.update(SILENT)
+    assert playing.reason is Reason.STOPPED
+    playing.update(replace(PLAYING, held=True, sounded_s=0.05, near=near, concentration=concentration))
+    assert (playing.state is State.FOLLOWING) is returns

@@ -249,8 +249,8 @@ def test_a_pause_ends_though_the_position_stays_doubtful(session: Session) -> No
     session.feed(playing(10, 5))
     session.feed(silent(15, 5))
     back_s = session.now_s
-    assert session.feed(playing(15.2, 0.4, concentration=0.6)).state is State.PAUSED
-    session.feed(playing(15.6, 1, concentration=0.6))
+    assert session.feed(playing(17.2, 0.4, concentration=0.6)).state is State.PAUSED
+    session.feed(playing(17.6, 1, concentration=0.6))
     assert session.states_since(back_s)[0] in (State.FOLLOWING, State.LOST)
 
 

@@ -34,7 +34,7 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     (tmp_path / "piece").mkdir()
     (tmp_path / "piece" / MANIFEST).write_text("{}")
     monkeypatch.setattr("follower.websocket.cache_folder.load_piece", lambda path: FakePiece())
-    monkeypatch.setattr("follower.websocket.audio_sessions.Engine", lambda piece, rate, method, start: FakeEngine(rate))
+    monkeypatch.setattr("follower.engine.Engine", lambda piece, rate, method, start: FakeEngine(rate))
     with contextlib.ExitStack() as stack:
 
         def start(**limits: Any) -> ServerThread:

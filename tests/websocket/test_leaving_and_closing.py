@@ -108,7 +108,7 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Blocked]]:
     Blocked.entered.clear()
     Blocked.released.clear()
     Blocked.taken.clear()
-    monkeypatch.setattr("follower.websocket.audio_sessions.Engine", lambda piece, rate, method, start: Blocked(rate))
+    monkeypatch.setattr("follower.engine.Engine", lambda piece, rate, method, start: Blocked(rate))
     yield Blocked
     Blocked.released.set()
     for thread in session_threads():

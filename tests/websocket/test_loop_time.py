@@ -32,7 +32,7 @@ def test_a_refusal_shows_little_and_costs_little(text: str) -> None:
         with pytest.raises(RefusedError) as refused:
             decode_request(text)
         spent_s.append(time.thread_time() - begun_s)
-        assert len(str(refused.value)) < 3 * MAX_ECHO
+        assert len(str(refused.value)) < 4 * MAX_ECHO  # with the list of all types
     json_s = []
     for _ in range(20):
         begun_s = time.thread_time()

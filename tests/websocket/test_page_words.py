@@ -1,68 +1,66 @@
-"""The monitor page is JavaScript and cannot use the Structs; its words are held against them here."""
+"""The page's scripts cannot use the Structs; the words they send and understand are held against them here.
+
+`npm run types` checks every property; this needs no node.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from types import SimpleNamespace
 
-import msgspec
 import pytest
 
-from follower.protocol.codec import MESSAGE_OF, REQUEST_OF
-from follower.protocol.commands import Request
-from follower.protocol.messages import PROTOCOL_VERSION, HelloMessage, Message, PositionMessage
+from follower.protocol.codec import MESSAGE_OF, REQUEST_OF, RefusedError
+from follower.protocol.messages import PROTOCOL_VERSION
+from follower.protocol.room_requests import AskLibrary, AskOverview
 from follower.session.extrapolation import MAX_EXTRAPOLATION_S, MOVING
-from follower.websocket.pages import page
+from follower.websocket.audio_sessions import SERVER_ENDS
+from follower.websocket.library_requests import LibraryRequests
+from follower.websocket.pages import PAGES, page
+from follower.websocket.piece_requests import PieceRequests
 
-SCRIPTS = {name: page(name).body.decode() for name in ("/monitor.js", "/microphone.js")}
-MONITOR = SCRIPTS["/monitor.js"]
-SENT = [
-    (kind, re.findall(r"(\w+):", properties))
-    for script in SCRIPTS.values()
-    for kind, properties in re.findall(r'\{ type: "(\w+)"([^}]*)\}', script)
-]
-CASES = re.findall(r'case "(\w+)":(.*?)(?=case "|\n  \}\n)', MONITOR.partition("switch (message.type)")[2], re.S)
+SCRIPTS = {name: page(name).body.decode() for name in PAGES if name.endswith(".js")}
+MAIN, PLAYER = SCRIPTS["/main.js"], SCRIPTS["/player.js"]
 
 
-def names(struct: type[Message] | type[Request]) -> set[str]:
-    return {field.encode_name for field in msgspec.structs.fields(struct)}
+def test_what_the_page_sends_is_a_request() -> None:
+    sent = {kind for script in SCRIPTS.values() for kind in re.findall(r'\{\s*type: "(\w+)"', script)}
+    assert {"ping", "begin", "watch", "audio", "gap", "end", "list", "listen", "heard", "upload", "prepare"} <= sent
+    assert sent <= set(REQUEST_OF)
 
 
-def test_the_scripts_were_read() -> None:
-    assert {"ping", "seek", "watch", "audio", "gap", "end", "list"} <= {kind for kind, _ in SENT}
-    assert {kind for kind, _ in CASES} == set(MESSAGE_OF)
+def test_every_message_is_understood() -> None:
+    assert set(re.findall(r'case "(\w+)":', MAIN.partition("switch (message.type)")[2])) == set(MESSAGE_OF)
 
 
-@pytest.mark.parametrize(("kind", "properties"), SENT)
-def test_what_the_page_sends_is_a_request(kind: str, properties: list[str]) -> None:
-    struct = REQUEST_OF[kind]
-    required = {field.encode_name for field in msgspec.structs.fields(struct) if field.required}
-    assert required <= set(properties) <= names(struct)
+def test_it_knows_the_sentence_that_says_there_is_no_library() -> None:
+    with pytest.raises(RefusedError) as refused:
+        asyncio.run(LibraryRequests(None, lambda message: None).handle(AskLibrary()))
+    assert f'"{refused.value}"' in MAIN
 
 
-@pytest.mark.parametrize(("kind", "block"), CASES, ids=[kind for kind, _ in CASES])
-def test_what_the_page_reads_of_a_message_is_there(kind: str, block: str) -> None:
-    assert set(re.findall(r"message\.(\w+)", block)) <= names(MESSAGE_OF[kind])
+def test_it_knows_what_is_said_of_a_session_without_a_picture() -> None:
+    requests = PieceRequests(SimpleNamespace(), SimpleNamespace(), lambda message: None, None)  # type: ignore[arg-type]
+    with pytest.raises(RefusedError) as refused:
+        asyncio.run(requests.handle(AskOverview()))
+    (known,) = re.findall(r'NO_PICTURE = "(.*)"', MAIN)
+    assert str(refused.value).startswith(known)
 
 
-def test_what_the_page_shows_of_a_position_is_there() -> None:
-    assert set(re.findall(r"position\??\.(\w+)", MONITOR)) <= names(PositionMessage)
+def test_it_knows_the_words_in_which_the_server_ends() -> None:
+    assert f'"{SERVER_ENDS}"' in MAIN
 
 
-def test_what_the_page_shows_of_a_session_is_there() -> None:
-    read = set(re.findall(r"\bsession\??\.(\w+)", MONITOR))
-    assert "piece" in read and read <= names(HelloMessage)
+def test_it_extrapolates_as_the_program_does() -> None:
+    assert f"const PROTOCOL = {PROTOCOL_VERSION};" in SCRIPTS["/connection.js"]
+    assert f"const MAX_EXTRAPOLATION_S = {MAX_EXTRAPOLATION_S}" in PLAYER
+    (moving,) = re.findall(r"const MOVING = new Set\((.*?)\)", PLAYER)
+    assert set(re.findall(r'"(\w+)"', moving)) == {str(state) for state in MOVING}
 
 
-def test_the_buttons_are_commands() -> None:
-    (listed,) = re.findall(r"for \(const command of \[(.*?)\]\)", MONITOR)
-    commands = re.findall(r'"(\w+)"', listed)
-    assert set(commands) == {"pause", "resume", "start", "stop"}
-    assert set(commands) <= set(REQUEST_OF)
-
-
-def test_version_and_extrapolation_are_the_same_in_both_languages() -> None:
-    assert re.findall(r"const PROTOCOL = (\d+);", MONITOR) == [str(PROTOCOL_VERSION)]
-    (limit_s,) = re.findall(r"const MAX_EXTRAPOLATION_S = ([\d.]+);", MONITOR)
-    assert float(limit_s) == MAX_EXTRAPOLATION_S
-    (moving,) = re.findall(r"const MOVING = new Set\(\[(.*?)\]\)", MONITOR)
-    assert set(re.findall(r'"(\w+)"', moving)) == {state.value for state in MOVING}
+def test_nothing_is_written_as_markup_or_evaluated() -> None:
+    for name, script in SCRIPTS.items():
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script), (
+            name
+        )

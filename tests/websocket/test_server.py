@@ -434,7 +434,7 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         return FakeEngine(rate_hz, f"{cache.path.name} {method} {start_s}")
 
     monkeypatch.setattr("follower.websocket.cache_folder.load_piece", Prepared)
-    monkeypatch.setattr("follower.websocket.audio_sessions.Engine", engine)
+    monkeypatch.setattr("follower.engine.Engine", engine)
     with contextlib.ExitStack() as stack:
 
         def start(**limits: Any) -> ServerThread:
@@ -573,7 +573,7 @@ def test_an_engine_that_fails_ends_only_its_session(
         raise OutputError("broken on purpose")
 
     with Client(server.port) as client, monkeypatch.context() as patch:
-        patch.setattr("follower.websocket.audio_sessions.Engine", broken)
+        patch.setattr("follower.engine.Engine", broken)
         client.send(AUDIO)
         assert client.receive("ended")["reason"] == "broken on purpose"
     with Client(server.port) as client:

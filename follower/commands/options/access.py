@@ -49,7 +49,7 @@ class AccessOptions:
 
     Attributes:
         token: what WebSocket clients must show, not in any printed form; None for none.
-        origins: web origins whose pages may connect, besides the monitor page.
+        origins: web origins whose pages may connect, besides the practice room's.
     """
 
     token: str | None = field(repr=False)
@@ -70,7 +70,7 @@ class AccessOptions:
             action="append",
             default=[],
             metavar="URL",
-            help="a web origin whose pages may connect, besides the monitor page; repeatable",
+            help="a web origin whose pages may connect, besides the practice room's; repeatable",
         )
 
     @classmethod

@@ -5,12 +5,25 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from follower.commands.options.access import AccessOptions
-from follower.commands.options.values import address
+from follower.commands.options.values import address, number
 from follower.errors import ConfigError
 from follower.protocol.address import Address, is_loopback
+
+DEFAULT_BLACKBOX_MINUTES = 120.0
+
+
+def add_blackbox_minutes(parser: Any, default: float) -> None:
+    """Declare how much a blackbox keeps."""
+    parser.add_argument(
+        "--blackbox-minutes",
+        type=number(0.1, 1440.0, "a number of minutes up to 1440"),
+        default=default,
+        metavar="N",
+        help="of audio kept at least; at 48 kHz a minute takes 12 MB (default: %(default)g)",
+    )
 
 
 @dataclass(frozen=True)
@@ -24,9 +37,11 @@ class OutputOptions:
         osc: where OSC is sent.
         osc_float: send times as 32-bit floats.
         osc_in: where OSC commands are taken; None for nowhere.
-        websocket: where WebSocket clients and the monitor page are served; None for nowhere.
+        websocket: where WebSocket clients and the practice room's page are served; None for nowhere.
         access: who may connect there.
         sinks: plug-ins, each MODULE:CLASS[=ARG].
+        blackbox: file that keeps what the engine takes, for `follower replay` to have it again; None for none.
+        blackbox_minutes: of audio it keeps at least.
     """
 
     positions: Path | None
@@ -38,6 +53,8 @@ class OutputOptions:
     websocket: Address | None
     access: AccessOptions
     sinks: tuple[str, ...]
+    blackbox: Path | None
+    blackbox_minutes: float
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +65,14 @@ class OutputOptions:
         files.add_argument(
             "--out", type=Path, metavar="DIR", help="write hyp.npy, p_po_align.npy, o_po_align.npy and positions.csv"
         )
+        files.add_argument(
+            "--blackbox",
+            type=Path,
+            metavar="F",
+            help="keep the last minutes of audio and commands, also when the program is killed: follower replay F "
+            "gives the same positions again",
+        )
+        add_blackbox_minutes(files, DEFAULT_BLACKBOX_MINUTES)
         network = parser.add_argument_group("network (docs/protocol.md)")
         network.add_argument(
             "--osc", type=address, action="append", default=[], metavar="HOST:PORT", help="send OSC; repeatable"
@@ -62,7 +87,7 @@ class OutputOptions:
             help="let --osc-in have an address that other machines reach: whoever reaches it commands the follower",
         )
         network.add_argument(
-            "--ws", type=address, metavar="[HOST:]PORT", help="serve WebSocket clients and the monitor page"
+            "--ws", type=address, metavar="[HOST:]PORT", help="serve WebSocket clients and the practice room"
         )
         AccessOptions.add_arguments(network)
         parser.add_argument(
@@ -96,4 +121,6 @@ class OutputOptions:
             values.ws,
             AccessOptions.of(values),
             tuple(values.sink),
+            values.blackbox,
+            values.blackbox_minutes,
         )

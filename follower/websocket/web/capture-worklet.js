@@ -20,7 +20,7 @@ class Capture extends AudioWorkletProcessor {
         const full = this.block;
         this.block = new Float32Array(this.blockSamples);
         this.filled = 0;
-        this.port.postMessage(full, [full.buffer]);
+        this.port.postMessage({ samples: full, end: currentFrame + i + 1 }, [full.buffer]);
       }
     }
     return true;
