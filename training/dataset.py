@@ -118,7 +118,7 @@ class Pairs:
 
 def plain_features(level: Array, softness: float) -> Array:
     """What the precise pass compares besides the network, without context: harmony and rises side by side."""
-    gram = np.expm1(level) / np.float32(GAMMA)
+    gram = np.asarray(np.expm1(level) / GAMMA, dtype=np.float32)
     features = shape_features(gram, PRECISE.shape, softness)
     return np.concatenate([features.harmony, features.onset], axis=1)[CONTEXT:-CONTEXT]
 
