@@ -36,6 +36,7 @@ class Pooled:
         coverage: error against coverage; empty without confidences.
         calibration: share within 200 ms per bin of confidence; empty without confidences.
         compute_s: seconds of all scenarios.
+        tempo_changes: figures of the beats that end a large change of tempo; None without any.
     """
 
     scenarios: int
@@ -45,10 +46,13 @@ class Pooled:
     coverage: tuple[CoverageRow, ...]
     calibration: tuple[CalibrationBin, ...]
     compute_s: float
+    tempo_changes: Summary | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
         out: dict[str, Any] = {"scenarios": self.scenarios, **self.summary.to_json(), "compute_s": self.compute_s}
+        if self.tempo_changes is not None:
+            out["tempo_changes"] = self.tempo_changes.to_json()
         if self.behaviour is not None:
             out["behaviour"] = self.behaviour.to_json()
         if self.coverage:
@@ -66,6 +70,8 @@ def pool(outcomes: Sequence[Outcome]) -> Pooled:
     error = np.concatenate([o.error_s for o in outcomes])
     confidence = np.concatenate([o.confidence for o in outcomes])
     with_confidence = bool(np.isfinite(confidence).any())
+    changing = [o.error_s[o.tempo_changes] for o in outcomes if o.tempo_changes is not None]
+    at_changes = np.concatenate(changing) if changing else np.zeros(0)
     parts = [o.behaviour for o in outcomes if o.behaviour is not None]
     return Pooled(
         len(outcomes),
@@ -75,6 +81,7 @@ def pool(outcomes: Sequence[Outcome]) -> Pooled:
         tuple(coverage(error, confidence)) if with_confidence else (),
         tuple(calibration(error, confidence)) if with_confidence else (),
         sum(o.compute_s for o in outcomes),
+        summarise(at_changes) if len(at_changes) else None,
     )
 
 
@@ -142,6 +149,13 @@ def behaviour_text(pooled: Mapping[str, Pooled]) -> str:
             f"{_number(b.backward_worst_ms, 1)} ms; lost: missed {_number(b.lost_missed.pct, 1)} % of the time with an "
             f"error over 1 s, false {_number(b.lost_false.pct, 2)} % of the time with one up to 0.5 s"
         )
+        if (c := result.tempo_changes) is not None:
+            over = dict(zip(TOLERANCES_MS, c.over_pct, strict=True))
+            lines.append(
+                f"  at {c.beats} beats that are over a quarter longer or shorter than the one before: median "
+                f"{_number(c.median_ms, 1)} ms, over 100 / 200 / 500 ms "
+                f"{' / '.join(_number(over[t], 1) for t in (100, 200, 500))} %"
+            )
     return "\n".join(lines)
 
 

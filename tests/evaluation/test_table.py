@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_behaviour_in_words() -> None:
     text = behaviour_text(pools(RESULTS, [])[ALL])
     assert text.startswith("live:tempo: pauses noticed 0/0; left 0/0; jumps of the pianist noticed 0/0; followed 0/0\n")
     assert "naive" not in text
+
+
+def test_beats_at_large_changes_of_tempo_are_reported_by_themselves() -> None:
+    changing = replace(RESULTS["b_pause"]["live:tempo"], tempo_changes=np.array([False, True, True]))
+    results = {"a": {"live:tempo": RESULTS["a_clean"]["live:tempo"]}, "b": {"live:tempo": changing}}
+    text = behaviour_text(pools(results, [])[ALL])
+    assert "at 2 beats that are over a quarter longer or shorter than the one before: median 350.0 ms" in text
+    assert "over 100 / 200 / 500 ms 50.0 / 50.0 / 50.0 %" in text
+    data = to_json(results, pools(results, []), {})
+    assert data["pooled"][ALL]["live:tempo"]["tempo_changes"]["beats"] == 2
+    assert "tempo_changes" not in data["scenarios"]["a"]["live:tempo"]
 
 
 def test_json_is_strict_and_complete() -> None:

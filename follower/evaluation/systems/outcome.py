@@ -11,6 +11,7 @@ from follower.errors import AlignmentError
 from follower.evaluation.beat_errors import live_errors
 from follower.evaluation.behaviour import Behaviour, behaviour
 from follower.evaluation.estimates import Estimates
+from follower.evaluation.tempo_changes import at_large_changes
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Outcome:
         behaviour: what the beats do not show; None for systems that do not estimate over time.
         compute_s: seconds the system took after preparation.
         notes: what a person should know, e.g. that no alignment exists.
+        tempo_changes: which beats end a large change of tempo, shape (B,); None for systems that do not follow a piano.
     """
 
     error_s: NDArray[np.float64]
@@ -30,6 +32,7 @@ class Outcome:
     behaviour: Behaviour | None
     compute_s: float
     notes: tuple[str, ...] = ()
+    tempo_changes: NDArray[np.bool_] | None = None
 
 
 def outcome_of(
@@ -53,7 +56,8 @@ def outcome_of(
     newest = estimates.newest(beat_s)
     confidence = np.full(len(beat_s), np.nan)
     confidence[newest >= 0] = estimates.confidence[newest[newest >= 0]]
-    return Outcome(live_errors(estimates, beat_s, target_s), confidence, behaviour(estimates, *curve), compute_s, notes)
+    error_s, changes = live_errors(estimates, beat_s, target_s), at_large_changes(beat_s, target_s)
+    return Outcome(error_s, confidence, behaviour(estimates, *curve), compute_s, notes, changes)
 
 
 def nothing_found(beats: int, error: AlignmentError) -> Outcome:
