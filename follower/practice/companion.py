@@ -18,8 +18,8 @@ def companion_of(cache: Path) -> Path:
     """Return the folder beside a cache.
 
     Example:
-        >>> companion_of(Path("pieces/rach2")).as_posix()
-        'pieces/rach2.practice'
+        >>> companion_of(Path("pieces/rach2")).name
+        'rach2.practice'
     """
     cache = cache.absolute()
     return cache.with_name(cache.name + ENDING)

@@ -96,6 +96,8 @@ def decode_request(text: str) -> Request:
             content[name] = int(value)
     try:
         return msgspec.convert(content, struct)
+    except UnicodeEncodeError:  # JSON can escape half of a surrogate pair
+        raise RefusedError("malformed", f"{kind}: a text with half of a surrogate pair; send Unicode") from None
     except msgspec.ValidationError as e:
         what, _, place = str(e).partition(" - at `$")
         name = place.removesuffix("`")
@@ -131,6 +133,8 @@ def decode_message(content: dict[str, Any]) -> Message | None:
         return None
     try:
         return msgspec.convert(content, struct)
+    except UnicodeEncodeError:  # JSON can escape half of a surrogate pair
+        raise ProtocolError("a text with half of a surrogate pair") from None
     except msgspec.ValidationError as e:
         raise ProtocolError(f"a {content['type']} message that cannot be read: {e}; another version?") from e
 

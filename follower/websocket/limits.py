@@ -35,7 +35,7 @@ class Limits:
         handshakes: connections that may be busy with their HTTP request at a time; the oldest gives way to a new one.
     """
 
-    clients: int = 64
+    clients: int = 1000
     sessions: int = 8
     text_bytes: int = 1 << 13
     message_bytes: int = 1 << 18

@@ -120,7 +120,7 @@ def test_the_pace_of_a_replay() -> None:
         (["replay", "c", "p", "--block", "0"], "--block: 0 is too few", "see follower replay --help"),
         (["replay", "c", "p", "--nonsense"], "--nonsense", "see follower replay --help"),
         (["live", "c", "--method", "guess"], "guess", "see follower live --help"),
-        (["serve"], "--caches", "see follower serve --help"),
+        (["serve", "--workers", "some"], "--workers", "see follower serve --help"),
     ],
 )
 def test_a_mistake_is_one_line(words: list[str], part: str, help_line: str, capsys: pytest.CaptureFixture[str]) -> None:

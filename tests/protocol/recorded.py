@@ -174,6 +174,13 @@ def done(dgram: bytes) -> list[str]:
     return asked + [repr(c) for c in queue.take()]
 
 
+class BusyTransport:
+    """Something waits to be sent, so that the server queues what follows instead of writing it at once."""
+
+    def get_write_buffer_size(self) -> int:
+        return 1
+
+
 class FakeConnection:
     """The server's side of a connection: what the client sends comes from a script, what it gets is written down."""
 
@@ -182,6 +189,7 @@ class FakeConnection:
     def __init__(self, script: list[str | bytes | Callable[[], None]], log: list[dict[str, str]]) -> None:
         self._script = script
         self._log = log
+        self.transport = BusyTransport()
 
     async def send(self, text: str) -> None:
         self._log.append({"server": text})

@@ -216,3 +216,8 @@ def test_the_unions_hold_structs_with_types_of_their_own(alias: Any) -> None:
     kinds = [kind_of(s) for s in get_args(alias)]
     assert len(set(kinds)) == len(kinds)
     msgspec.json.Decoder(alias)  # msgspec refuses a union that it cannot tell apart
+
+
+def test_half_of_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(RefusedError, match="surrogate"):
+        decode_request('{"type": "watch", "\\ud800": 1}')
