@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from follower.kernels.likeness import best_cosine
 from tests.naive import likeness as naive
 
+pytestmark = pytest.mark.plain
+
 
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from follower.kernels import observation as kernels
 from tests.naive import observation as naive
 
+pytestmark = pytest.mark.plain
+
 TINY = 1e-7
 
 
