@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from follower.demo.render import write_demo_scenario
@@ -12,6 +13,10 @@ from offline_prep.notebook.librosa_loader import load_librosa
 
 # Test modules import librosa when they are collected, in several processes at once.
 load_librosa()
+
+# No time is asserted: an example that takes long says something about the machine.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 # Under nohup a hang-up is ignored, and what the tests start would inherit that.
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
