@@ -74,8 +74,20 @@ def check() -> None:
     pytest = (python, "-m", "pytest", "-q", "--cov")
     run(
         *pytest, "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15", "--doctest-modules",
-        "--cov-report=", "--cov-fail-under=0", "tests", "follower", "offline_prep", "benchmarks",
+        "-m", "not alone", "--cov-report=", "--cov-fail-under=0", "tests", "follower", "offline_prep", "benchmarks",
     )  # fmt: skip
+    # What is heard in real time is measured beside nothing else, or the other tests would be heard in it.
+    run(
+        *pytest,
+        "--cov-append",
+        "-m",
+        "alone",
+        "-p",
+        "no:xdist",
+        "--cov-report=",
+        "--cov-fail-under=0",
+        "tests/websocket",
+    )
     # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do. Only now has
     # every line had its chance, so only here is the coverage bound of pyproject.toml held.
     run(*pytest, "--cov-append", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")

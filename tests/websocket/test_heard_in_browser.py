@@ -31,15 +31,17 @@ from follower.websocket.thread import ServerThread
 from tests.browser import Page, chromium
 from tests.websocket.practice_pieces import put_piece
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="not installed: chromium (Debian: chromium)")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(chromium() is None, reason="not installed: chromium (Debian: chromium)"),
+]
 SECONDS = 16.0
 LEAD_S = 2.0
 """Silence before the piano, while the browser opens everything."""
 LOW_HZ, HIGH_HZ = 6000.0, 10000.0
 WINDOW = 4096
-HEARD_WITHIN_S = 0.15
-"""Of the local player's. It was within 15 ms on a machine that did nothing else; beside other tests the browser
-and the server are late."""
+HEARD_WITHIN_S = 0.015
+"""Of the local player's."""
 CAPTURE = """
 (() => {
   const connect = AudioNode.prototype.connect;
