@@ -13,7 +13,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-WAIT_S = 120.0
+WAIT_S = 60.0
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",

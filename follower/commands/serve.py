@@ -71,6 +71,8 @@ class ServeOptions:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what can be written on the command line."""
+    from follower.websocket.limits import Limits
+
     parser.add_argument(
         "--caches", type=Path, metavar="DIR", help="folder that holds the pieces (default: one of your data folders)"
     )
@@ -85,14 +87,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sessions",
         type=whole_number(1),
-        default=64,
+        default=Limits.sessions,
         metavar="N",
         help="audio sessions at a time at most; fewer where the computer is busy with them (default: %(default)s)",
     )
     parser.add_argument(
         "--clients",
         type=whole_number(1),
-        default=1000,
+        default=Limits.clients,
         metavar="N",
         help="connections at a time (default: %(default)s)",
     )

@@ -207,10 +207,12 @@ class PlaybackControl:
         A new rate acts from the instant `committed_at_s`, at which `committed_position_s` will sound.
         """
         c = self._config
-        if self._plays_out(committed_position_s):
+        # Not the decided position: what is decided of the last notes has yet to be heard.
+        heard_s = committed_position_s - self._rate * (committed_at_s - output_at_s)
+        if self._plays_out(heard_s):
             self._approach(1.0, block_s)
             return Order(Action.PLAY, self._rate)
-        if committed_position_s >= self._duration_s or self._stops(committed_at_s):
+        if heard_s >= self._duration_s or self._stops(committed_at_s):
             return Order(Action.FADE, self._rate)
         if self._state is State.LOST or self._newest is None or self._silent_for_s(committed_at_s) > STALE_S:
             return Order(Action.PLAY, self._rate)

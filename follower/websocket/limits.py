@@ -36,7 +36,7 @@ class Limits:
     """
 
     clients: int = 1000
-    sessions: int = 8
+    sessions: int = 64
     text_bytes: int = 1 << 13
     message_bytes: int = 1 << 18
     frame_bytes: int = 1 << 21
