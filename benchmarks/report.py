@@ -275,6 +275,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "conditions": lambda: plain("conditions"),
     "speed": lambda: plain("speed", columns=SPEED),
     "prep": lambda: plain("prep"),
+    "dense_sparse_time": lambda: plain("dense_sparse_time", "compared"),
+    "dense_sparse_memory": lambda: plain("dense_sparse_time", "long"),
     "accuracy": lambda: evaluation("accuracy", "dense_sparse"),
     "untouched": lambda: evaluation("untouched"),
     "untouched_scenarios": lambda: scenarios("untouched"),
