@@ -26,7 +26,7 @@ class EvaluateOptions:
 
     Attributes:
         scenarios: scenario folders.
-        systems: names or short names of systems; empty is the default one.
+        systems: what `system_name` takes; empty is the default one.
         json: file for everything as JSON; None for none.
         plot: picture of the errors and the calibration; None for none.
         out: folder for each system's positions and paths; None for none.
@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="live:tempo, live:dense-sparse (P to O, live), mix:METHOD (P to PO, live), notebook, naive (P to O, "
-        "offline), map, map:notebook, map:naive (PO to O); repeatable; default: live",
+        "offline), map, map:notebook, map:naive (PO to O), positions:DIR (made elsewhere), MODULE:CLASS[=ARG] (your own: "
+        "docs/scenario-format.md); repeatable; default: live",
     )
     parser.add_argument("--json", type=Path, metavar="F", help="write everything as JSON")
     parser.add_argument("--plot", type=Path, metavar="F.png", help="draw error against tolerance, and the calibration")
@@ -120,7 +121,7 @@ def run(options: EvaluateOptions) -> int:
     from follower.evaluation.parallel import evaluate_scenarios
     from follower.evaluation.plots import plot_evaluation
     from follower.evaluation.scenario import load_scenario
-    from follower.evaluation.systems.registry import DEFAULT_SYSTEM, system_name
+    from follower.evaluation.systems.registry import DEFAULT_SYSTEM, check_scenario, system_name
     from follower.evaluation.systems.workbench import Settings
     from follower.evaluation.table import (
         ALL,
@@ -136,6 +137,9 @@ def run(options: EvaluateOptions) -> int:
     systems = list(dict.fromkeys(system_name(name) for name in options.systems or (DEFAULT_SYSTEM,)))
     scenarios = [load_scenario(folder) for folder in options.scenarios]
     _check_names([s.name for s in scenarios])
+    for name in systems:
+        for scenario in scenarios:
+            check_scenario(name, scenario)
     for path in (options.json, options.plot):
         _check_writable(path)
     settings = Settings(
