@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import librosa.feature
-import librosa.sequence
+import librosa
 import numpy as np
+from librosa.feature import chroma_stft
+from librosa.sequence import dtw
 
 from follower.evaluation.systems.contract import Estimate, Piano, Recordings
 from follower.files.audio_file import read_audio
@@ -39,7 +40,7 @@ class ChromaSystem:
     def prepare(self, recordings: Recordings) -> None:
         """Chroma of the full mix, and where each of its frames is in the orchestra recording."""
         self._mix, orchestra = (self._chroma(path) for path in (recordings.mix, recordings.orchestra))
-        _, path = librosa.sequence.dtw(orchestra, self._mix, metric="cosine")
+        _, path = dtw(orchestra, self._mix, metric="cosine")
         frames = np.arange(self._mix.shape[1])
         self._orchestra_s = np.interp(frames, path[::-1, 1], path[::-1, 0]) / self._frames_per_s
 
@@ -56,7 +57,7 @@ class ChromaSystem:
             if waiting < hop:
                 continue
             waiting -= hop
-            frame = librosa.feature.chroma_stft(y=heard, sr=rate_hz, n_fft=window, center=False, tuning=0.0, norm=2)
+            frame = chroma_stft(y=heard, sr=rate_hz, n_fft=window, center=False, tuning=0.0, norm=2)
             if not frame.any():
                 continue
             # From the same frame, the one before or the one before that: the piano may be half or twice as fast.
@@ -69,4 +70,4 @@ class ChromaSystem:
         samples, rate_hz = read_audio(path)
         samples = librosa.resample(samples.mean(axis=1), orig_sr=rate_hz, target_sr=RATE_HZ)
         hop = RATE_HZ // self._frames_per_s
-        return librosa.feature.chroma_stft(y=samples, sr=RATE_HZ, hop_length=hop, n_fft=4096, tuning=0.0, norm=2)
+        return chroma_stft(y=samples, sr=RATE_HZ, hop_length=hop, n_fft=4096, tuning=0.0, norm=2)

@@ -59,7 +59,7 @@ def plugin_outcome(where: str, bench: Workbench) -> Outcome:
             rows, hindsight_s = _collected(where, system, piano)
             compute_s = time.perf_counter() - begin
     except AlignmentError as e:
-        return nothing_found(len(scenario.truth.beat_s), e)
+        return nothing_found(scenario.truth.beat_orchestra_s, e, bench.heard)
     bench.write_estimates(where, rows)
     notes = () if hindsight_s <= 0 else (f"with hindsight: estimates up to {hindsight_s:.1f} s after their instant",)
     return _outcome(bench, rows, compute_s, notes)
@@ -145,4 +145,4 @@ def _read_csv(path: Path) -> Estimates:
 def _outcome(bench: Workbench, estimates: Estimates, compute_s: float, notes: tuple[str, ...]) -> Outcome:
     truth = bench.scenario.truth
     target = (truth.piano_s, truth.orchestra_s)
-    return outcome_of(estimates, truth.beat_s, truth.beat_orchestra_s, target, compute_s, notes)
+    return outcome_of(estimates, truth.beat_s, truth.beat_orchestra_s, target, compute_s, notes, bench.heard)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from follower.engine import Engine
 from follower.errors import OutputError
+from follower.evaluation.attacks import attack_times, near_attacks
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import Scenario
 from follower.events import Event, Position
@@ -100,6 +101,11 @@ class Workbench:
         folder = self.settings.cache_folder / cache_name(self.scenario, self.settings)
         build_cache(inputs, folder, force=self.settings.rebuild)
         return load_piece(folder)
+
+    @cached_property
+    def heard(self) -> NDArray[np.bool_]:
+        """Which evaluation beats the orchestra attacks at, shape (B,)."""
+        return near_attacks(self.scenario.truth.beat_orchestra_s, attack_times(self.scenario.orchestra))
 
     @cached_property
     def piano_features(self) -> NotebookFeatures:
