@@ -26,7 +26,7 @@ class EvaluateOptions:
 
     Attributes:
         scenarios: scenario folders.
-        systems: names or short names of systems; empty is the default one.
+        systems: what `system_name` takes; empty is the default one.
         json: file for everything as JSON; None for none.
         plot: picture of the errors and the calibration; None for none.
         out: folder for each system's positions and paths; None for none.
@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="live:tempo, live:dense-sparse (P to O, live), mix:METHOD (P to PO, live), notebook, naive (P to O, "
-        "offline), map, map:notebook, map:naive (PO to O); repeatable; default: live",
+        "offline), map, map:notebook, map:naive (PO to O), positions:DIR (made elsewhere), MODULE:CLASS[=ARG] (yours, "
+        "see docs/scenario-format.md); repeatable; default: live",
     )
     parser.add_argument("--json", type=Path, metavar="F", help="write everything as JSON")
     parser.add_argument("--plot", type=Path, metavar="F.png", help="draw error against tolerance, and the calibration")
@@ -120,10 +121,11 @@ def run(options: EvaluateOptions) -> int:
     from follower.evaluation.parallel import evaluate_scenarios
     from follower.evaluation.plots import plot_evaluation
     from follower.evaluation.scenario import load_scenario
-    from follower.evaluation.systems.registry import DEFAULT_SYSTEM, system_name
+    from follower.evaluation.systems.registry import DEFAULT_SYSTEM, check_scenario, system_name
     from follower.evaluation.systems.workbench import Settings
     from follower.evaluation.table import (
         ALL,
+        alignment_table,
         behaviour_text,
         confidence_tables,
         error_table,
@@ -132,12 +134,17 @@ def run(options: EvaluateOptions) -> int:
         to_json,
     )
     from follower.files.user_folders import user_cache_folder
+    from follower.files.writable import check_file, check_folder, check_picture
 
     systems = list(dict.fromkeys(system_name(name) for name in options.systems or (DEFAULT_SYSTEM,)))
     scenarios = [load_scenario(folder) for folder in options.scenarios]
     _check_names([s.name for s in scenarios])
-    for path in (options.json, options.plot):
-        _check_writable(path)
+    for name in systems:
+        for scenario in scenarios:
+            check_scenario(name, scenario)
+    check_file(options.json)
+    check_picture(options.plot)
+    check_folder(options.out)
     settings = Settings(
         options.cache_folder or user_cache_folder() / "evaluate",
         options.start_known,
@@ -157,6 +164,10 @@ def run(options: EvaluateOptions) -> int:
         results = evaluate_scenarios(scenarios, systems, settings, options.jobs, on_done)
     pooled = pools(results, options.pools)
     print_table(error_table(results, pooled))
+    print(
+        "\nalignment as mir_eval measures it, and where it is heard: at beats with an attack of the orchestra within 60 ms"
+    )
+    print_table(alignment_table(pooled))
     for line in note_lines(results):
         print(line)
     text = behaviour_text(pooled[ALL])
@@ -178,12 +189,6 @@ def _check_names(names: Sequence[str]) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise InputError(f"two scenarios are named {twice[0]}; give each scenario once, and folders of different names")
-
-
-def _check_writable(path: Path | None) -> None:
-    """Find out before the work that a result could not be written."""
-    if path is not None and not path.resolve().parent.is_dir():
-        raise OutputError(f"cannot write {path}: there is no folder {path.resolve().parent}; make it first")
 
 
 def _write(path: Path, text: str) -> None:

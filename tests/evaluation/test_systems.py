@@ -173,7 +173,7 @@ def test_scenarios_are_evaluated_in_the_order_given(
     scenarios = [_linked(short_demo, tmp_path / "b"), bench.scenario, _linked(short_demo, tmp_path / "a")]
     prepared: list[str] = []
     if jobs == 1:  # other processes do not see the replacement
-        monkeypatch.setattr(parallel, "prepare", lambda scenario, _: prepared.append(scenario.name))
+        monkeypatch.setattr(parallel, "prepare", lambda scenario, *_: prepared.append(scenario.name))
     done: list[str] = []
     results = parallel.evaluate_scenarios(scenarios, ["map"], bench.settings, jobs, done.append)
     assert list(results) == ["b", bench.scenario.name, "a"]

@@ -50,7 +50,7 @@ def _offline_outcome(bench: Workbench, align: Callable[[], tuple[NDArray[np.floa
     try:
         hyp, notes = align()
     except AlignmentError as e:
-        return nothing_found(len(truth.beat_s), e)
+        return nothing_found(truth.beat_orchestra_s, e, bench.heard)
     return outcome_of(
         Estimates.from_path(hyp),
         truth.beat_s,
@@ -58,4 +58,5 @@ def _offline_outcome(bench: Workbench, align: Callable[[], tuple[NDArray[np.floa
         (truth.piano_s, truth.orchestra_s),
         time.perf_counter() - begin,
         notes,
+        bench.heard,
     )
