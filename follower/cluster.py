@@ -1,4 +1,4 @@
-"""Work for many processes or computers, through Dask distributed (the extra `cluster`), which is loaded when it is used.
+"""Work for many processes or computers, through Dask distributed (the extra `cluster`), loaded when it is used.
 
 Dask sends functions and results as pickles: a scheduler must be one's own, and reached by nobody else.
 """
@@ -63,7 +63,7 @@ class Cluster:
     ) -> Iterator[Finished[T]]:
         """Run `work` for every task and give each as it is over, in any order.
 
-        An expected error (`FollowerError`) ends its task; any other one, or a worker that is lost, lets it be tried again.
+        An expected error (`FollowerError`) ends its task; any other one, or a lost worker, lets it be tried again.
 
         Args:
             work: called as work(*arguments), in a worker; a function that a worker can import.
@@ -113,7 +113,10 @@ def cluster(scheduler: str | None, workers: int) -> Iterator[Cluster]:
         if scheduler is None:
             address: Any = stack.enter_context(
                 LocalCluster(
-                    n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.ERROR,
                 )
             )

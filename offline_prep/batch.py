@@ -72,7 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", required=True, metavar="LIBRARY", help="folder, or an address like s3://bucket/pieces (fsspec)"
     )
     parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="Dask scheduler, e.g. tcp://10.0.0.5:8786 (default: one of our own, here)"
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask scheduler, e.g. tcp://10.0.0.5:8786 (default: one of our own, here)",
     )
     parser.add_argument(
         "--workers", type=int, default=default_workers(), metavar="N",

@@ -67,7 +67,9 @@ def _check_columns(path: Path, found: object) -> None:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; its first line must name them")
     unknown = [str(name)[:40] for name in columns if name not in (*NEEDED, *OPTIONAL)]
     if unknown:
-        raise InputError(f"{path} has unknown columns {', '.join(unknown)}; there are {', '.join((*NEEDED, *OPTIONAL))}")
+        raise InputError(
+            f"{path} has unknown columns {', '.join(unknown)}; there are {', '.join((*NEEDED, *OPTIONAL))}"
+        )
 
 
 def _entry(path: Path, line: int, row: dict[str | None, str | list[str] | None]) -> CatalogEntry:
@@ -79,7 +81,9 @@ def _entry(path: Path, line: int, row: dict[str | None, str | list[str] | None])
             raise InputError(f"{path}, line {line}: no {needed}; give {', '.join(NEEDED)} in every row")
     name = fields["name"]
     if NAME.fullmatch(name) is None or not name.isprintable() or name.endswith((".", " ")):
-        raise InputError(f"{path}, line {line}: {name[:60]!r} cannot be a piece's name; use letters, digits, spaces, - _")
+        raise InputError(
+            f"{path}, line {line}: {name[:60]!r} cannot be a piece's name; use letters, digits, spaces, - _"
+        )
     if any("\x00" in value for value in fields.values()):
         raise InputError(f"{path}, line {line}: a NUL character; write the catalogue as text")
     at = {key: path.parent / value for key, value in fields.items() if value and key != "name"}

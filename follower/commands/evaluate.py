@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class EvaluateOptions:
         out: folder for each system's positions and paths; None for none.
         pools: patterns of scenario names that are pooled too.
         jobs: processes.
+        scheduler: address of a Dask scheduler whose workers do it; None for processes here.
         start_known: the engine starts where the pianist begins.
         start_offset_s: what is added to the true start.
         cache_folder: where prepared caches are kept; None is a folder of the user's.
@@ -46,6 +48,7 @@ class EvaluateOptions:
     out: Path | None
     pools: tuple[str, ...]
     jobs: int
+    scheduler: str | None
     start_known: bool
     start_offset_s: float
     cache_folder: Path | None
@@ -84,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes (default: %(default)s)",
     )
     parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask scheduler do it (tcp://10.0.0.5:8786), which must reach the same folders",
+    )
+    parser.add_argument(
         "--start", choices=("auto", "known"), default="auto", help="known: the engine starts where the pianist begins"
     )
     parser.add_argument(
@@ -108,6 +116,7 @@ def options_of(values: argparse.Namespace) -> EvaluateOptions:
         values.out,
         tuple(values.pool),
         values.jobs,
+        values.scheduler,
         values.start == "known",
         values.start_offset,
         values.cache_dir,
@@ -161,7 +170,15 @@ def run(options: EvaluateOptions) -> int:
             progress(f"{len(done)}/{len(scenarios)} {name}", len(done) / len(scenarios))
 
         progress(f"0/{len(scenarios)}", 0.0)
-        results = evaluate_scenarios(scenarios, systems, settings, options.jobs, on_done)
+        results = evaluate_scenarios(
+            scenarios,
+            systems,
+            settings,
+            options.jobs,
+            on_done,
+            options.scheduler,
+            lambda line: print(line, file=sys.stderr),
+        )
     pooled = pools(results, options.pools)
     print_table(error_table(results, pooled))
     print(
@@ -182,6 +199,9 @@ def run(options: EvaluateOptions) -> int:
         _write(options.json, json.dumps(to_json(results, pooled, described), indent=1) + "\n")
     if options.plot is not None:
         plot_evaluation(pooled[ALL], options.plot)
+    failed = len(scenarios) - len(results)
+    if failed:
+        raise InputError(f"{failed} of {len(scenarios)} scenarios could not be evaluated; why is said above")
     return 0
 
 
