@@ -127,7 +127,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name",
         type=_server_name,
-        default="",
         metavar="NAME",
         help="of this server, where several share an address: sessions are called NAME-s1, NAME-s2",
     )
@@ -153,7 +152,7 @@ def options_of(values: argparse.Namespace) -> ServeOptions:
         values.blackbox_minutes,
         values.log_level,
         certificate,
-        values.name,
+        values.name or "",
     )
 
 
