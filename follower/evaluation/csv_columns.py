@@ -28,7 +28,9 @@ def read_columns(path: Path, names: tuple[str, ...]) -> list[NDArray[np.float64]
         raise ScenarioError(f"{path} is not a table of numbers with the columns {', '.join(names)}: {e}") from e
     for name, column in zip(names, columns, strict=True):
         if (np.abs(column) > LARGEST).any():
-            raise ScenarioError(f"{path} has {column[np.abs(column) > LARGEST][0]:g} in the column {name}; give seconds")
+            raise ScenarioError(
+                f"{path} has {column[np.abs(column) > LARGEST][0]:g} in the column {name}; give seconds"
+            )
     return columns
 
 
