@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="live:tempo, live:dense-sparse (P to O, live), mix:METHOD (P to PO, live), notebook, separation, naive "
-        "(P to O, offline), map, map:notebook ... (PO to O), positions:DIR (made elsewhere), MODULE:CLASS[=ARG] (yours, "
+        "(P to O, offline), map, map:naive ... (PO to O), positions:DIR (made elsewhere), MODULE:CLASS[=ARG] (yours; "
         "see docs/scenario-format.md); repeatable; default: live",
     )
     parser.add_argument("--json", type=Path, metavar="F", help="write everything as JSON")
@@ -221,7 +221,8 @@ def _report(
 
     systems = ", ".join(pooled["all"])
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    made = f"{len(scenarios)} scenarios; {systems}. Made on {when} by follower {program_version()}."
+    count = f"{len(scenarios)} scenario{'' if len(scenarios) == 1 else 's'}"
+    made = f"{count}; {systems}. Made on {when} by follower {program_version()}."
     return write_report(folder, scenarios, results, pooled, made, on_done)
 
 

@@ -67,8 +67,9 @@ def over_time(outcomes: Drawn, beat_s: NDArray[np.float64]) -> str:
             error.plot(beat_s, np.clip(outcome.error_s, -SHOWN_S, SHOWN_S), ".", color=f"C{k}", markersize=4)
         jumped_at, false = jumps(outcome.estimates, piano_s, error_s, piano_s[jumps_of_truth(piano_s, target_s)])
         for which, face in ((false, f"C{k}"), (~false, "white")):
-            there = np.full(int(which.sum()), SHOWN_S * 1.12)
-            error.plot(jumped_at[which], there, "v", color=f"C{k}", markerfacecolor=face, markersize=6, clip_on=False)
+            at = jumped_at[which]
+            there = np.full(len(at), 0.97 * SHOWN_S)
+            error.plot(at, there, "v", color=f"C{k}", markerfacecolor=face, markersize=7)
         tempo.plot(*_tempo(piano_s, _positions(outcome.estimates, piano_s)), color=f"C{k}", linewidth=1, label=name)
     for curve in truths.values():
         tempo.plot(*_tempo(*curve), color="black", linewidth=2, alpha=0.5, zorder=0)
@@ -78,7 +79,8 @@ def over_time(outcomes: Drawn, beat_s: NDArray[np.float64]) -> str:
     error.legend(loc="lower right", ncols=4, fontsize="small")
     tempo.set(ylabel="tempo", xlabel="piano recording (s)", ylim=(0, 2.5))
     if stated:
-        _strips(rows[1], stated)
+        # Explained where there is room: beside a strip the words would be higher than the strip.
+        tempo.legend(handles=_strips(rows[1], stated), loc="upper left", ncols=6, fontsize="small")
     for axis in (error, tempo):
         axis.grid(linestyle="--", alpha=0.4)
     return _data_uri(figure)
@@ -133,8 +135,8 @@ def _data_uri(figure: Any) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def _strips(axis: Any, stated: Mapping[str, Estimates]) -> None:
-    """A strip of states for each system."""
+def _strips(axis: Any, stated: Mapping[str, Estimates]) -> list[Any]:
+    """Draw a strip of states for each system; return what explains the colours."""
     from matplotlib.patches import Patch
 
     seen: dict[str, None] = {}
@@ -144,8 +146,7 @@ def _strips(axis: Any, stated: Mapping[str, Estimates]) -> None:
             axis.barh(k, end - begin, left=begin, height=0.8, color=STATE_COLOURS.get(state, "white"), linewidth=0)
     axis.set_yticks(range(len(stated)), list(stated), fontsize="small")
     axis.invert_yaxis()
-    handles = [Patch(color=STATE_COLOURS[s], label=s) for s in STATE_COLOURS if s in seen]
-    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)
+    return [Patch(color=STATE_COLOURS[s], label=s) for s in STATE_COLOURS if s in seen]
 
 
 def _spans(at_s: NDArray[np.float64], state: NDArray[np.str_]) -> Iterator[tuple[float, float, str]]:

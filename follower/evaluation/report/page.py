@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 STYLE: Final = """
 :root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto; max-width: 76rem;
+body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto; max-width: 86rem;
   padding: 1.5rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; } p { max-width: 50rem; margin: .4rem 0; }
 nav a { margin-right: 1.2rem; } a { color: #0b57a4; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0; }
-th, td { padding: .15rem .6rem; text-align: left; white-space: nowrap; }
+th, td { padding: .15rem .5rem; text-align: left; white-space: nowrap; }
 th.n, td.n { text-align: right; } th { border-bottom: 1px solid #888; font-weight: 600; vertical-align: bottom; }
 th span { display: block; color: #555; font-weight: 400; }
 tbody tr:nth-child(even) { background: #f5f5f5; }
@@ -33,6 +33,9 @@ details { border-top: 1px solid #ccc; padding: .5rem 0; } summary { cursor: poin
 .pictures img:first-child { flex: 1 1 34rem; min-width: 0; } .pictures img:last-child { flex: 1 1 20rem; min-width: 0; }
 @media print { details { break-inside: avoid; } audio { display: none; } }
 """
+
+MAX_OPEN: Final = 3
+"""Of more scenarios than this none is shown in full before it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -164,12 +167,19 @@ def _body(contents: Contents) -> Iterable[str]:
         )
     yield '</section>\n<section id="scenarios"><h2>Each scenario</h2>'
     yield table_html(contents.by_scenario)
+    yield (
+        "<p>Dots are evaluation beats, the grey band is 100 ms. Triangles are jumps of an estimate, filled where they "
+        "led away; dotted lines are jumps of the pianist. Tempo is how far a position came in two seconds, the true "
+        "one in grey. Dark in the cost is alike.</p>"
+    )
+    opened = " open" if len(contents.scenarios) <= MAX_OPEN else ""
     for section in contents.scenarios:
         pictures = "".join(_picture(*p) for p in section.pictures)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in section.notes)
+        # The anchor is inside: a browser that follows a link to it opens what it lies in.
         yield (
-            f'<details id="{section.anchor}"><summary>{html.escape(section.name)}: {html.escape(section.summary)}'
-            f'</summary>\n{notes}<div class="pictures">{pictures}</div></details>'
+            f"<details{opened}><summary>{html.escape(section.name)}: {html.escape(section.summary)}</summary>\n"
+            f'<div id="{section.anchor}">{notes}<div class="pictures">{pictures}</div></div></details>'
         )
     yield "</section>\n</main>"
 
