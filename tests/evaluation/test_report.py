@@ -197,7 +197,7 @@ def test_the_system_is_heard_as_late_as_it_is(scenario: Scenario) -> None:
     def loudness(samples: NDArray[np.float64]) -> NDArray[np.float64]:
         level = np.sqrt(np.add.reduceat(samples**2, np.arange(0, len(samples) - hop, hop)))
         rise: NDArray[np.float64] = np.maximum(np.diff(np.convolve(level, np.ones(5) / 5, "same")), 0)
-        return rise - rise.mean()
+        return np.asarray(rise - rise.mean(), np.float64)
 
     late_at, right_at = loudness(late[:, 1]), loudness(right[:, 1])
     shifts = np.arange(0, 100)
