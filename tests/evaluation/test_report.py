@@ -158,6 +158,7 @@ def test_everything_is_on_it(reader: Reader) -> None:
         svg = base64.b64decode(picture["src"].partition(",")[2]).decode()
         assert svg.startswith("<?xml") and "<script" not in svg
         assert not re.search(r'(href|src)="(?!#|data:)', svg)
+    assert "There is none" not in reader.text
     # One passage of each of the two that were somewhere over time, followed and true.
     sounds = reader.attributes("audio")
     assert len(sounds) == 4
@@ -247,6 +248,14 @@ def test_tables_are_escaped_and_their_units_lie_under_the_names() -> None:
     text = table_html(table)
     assert "&lt;script&gt;" in text and '<th scope="col" class="n">median<span>ms</span></th>' in text
     assert text.count("<tr>") == 2 and "system<span>" not in text
+
+
+def test_a_map_alone_has_neither_pictures_over_time_nor_passages(scenario: Scenario, tmp_path: Path) -> None:
+    results = {NAME: {"map": Outcome(np.zeros(3), np.full(3, np.nan), None, 0.0)}}
+    path = write_report(tmp_path, [scenario], results, pools(results, ()), "", lambda _: None)
+    reader = Reader(path.read_text(encoding="utf-8"))
+    assert "There is none: no system had a position" in reader.text
+    assert len(reader.attributes("img")) == 1 and not reader.attributes("audio")
 
 
 def test_a_page_that_cannot_be_written(scenario: Scenario, tmp_path: Path) -> None:

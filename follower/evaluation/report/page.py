@@ -154,11 +154,11 @@ def _body(contents: Contents) -> Iterable[str]:
         "<p>Piano left, orchestra right: played as the system&rsquo;s positions would have had it played, and as the "
         "annotations say it should have been.</p>"
     )
-    for system, passages in contents.passages.items():
+    heard = {system: passages for system, passages in contents.passages.items() if passages}
+    if not heard:
+        yield "<p>There is none: no system had a position in the orchestra recording over time, or none was ever off.</p>"
+    for system, passages in heard.items():
         yield f"<h3>{html.escape(system)}</h3>"
-        if not passages:
-            yield "<p>There is none: no position in the orchestra recording over time, or no error.</p>"
-            continue
         rows = "\n".join(_passage(p) for p in passages)
         yield (
             '<div class="wide"><table><thead><tr><th scope="col">passage</th><th scope="col" class="n">mean error'
