@@ -156,7 +156,7 @@ def _body(contents: Contents) -> Iterable[str]:
     )
     heard = {system: passages for system, passages in contents.passages.items() if passages}
     if not heard:
-        yield "<p>There is none: no system had a position in the orchestra recording over time, or none was ever off.</p>"
+        yield "<p>There is none: no system had a position in the orchestra recording over time that was off.</p>"
     for system, passages in heard.items():
         yield f"<h3>{html.escape(system)}</h3>"
         rows = "\n".join(_passage(p) for p in passages)
