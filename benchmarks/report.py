@@ -280,6 +280,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "untouched": lambda: evaluation("untouched"),
     "untouched_scenarios": lambda: scenarios("untouched"),
     "known_start": lambda: evaluation("known_start"),
+    "separation": lambda: plain("separation"),
     "offline": lambda: evaluation("offline", "offline_performances"),
     "scenarios": lambda: scenarios("accuracy"),
     "confidence": confidence,

@@ -15,7 +15,7 @@ from typing import Any
 from follower.errors import FollowerError
 from follower.evaluation.scenario import Scenario
 from follower.evaluation.systems.outcome import Outcome
-from follower.evaluation.systems.registry import SYSTEMS
+from follower.evaluation.systems.registry import needs_cache, system_of
 from follower.evaluation.systems.workbench import Settings, Workbench, cache_name
 
 
@@ -36,13 +36,17 @@ def evaluate_scenario(scenario: Scenario, systems: Sequence[str], settings: Sett
     """
     with _named_errors(scenario):
         bench = Workbench(scenario, settings)
-        return ScenarioOutcomes(scenario.name, {name: SYSTEMS[name](bench) for name in systems})
+        return ScenarioOutcomes(scenario.name, {name: system_of(name)(bench) for name in systems})
 
 
-def prepare(scenario: Scenario, settings: Settings) -> None:
-    """Build a scenario's cache, in this process, where it is missing or out of date; errors as `evaluate_scenario`."""
+def prepare(scenario: Scenario, systems: Sequence[str], settings: Settings) -> None:
+    """Build a scenario's cache, in this process, where a system needs it and it is missing or out of date.
+
+    Errors as in `evaluate_scenario`.
+    """
     with _named_errors(scenario):
-        _ = Workbench(scenario, settings).piece
+        if any(needs_cache(name) for name in systems):
+            _ = Workbench(scenario, settings).piece
 
 
 @contextlib.contextmanager
@@ -65,7 +69,7 @@ def evaluate_scenarios(
 
     Args:
         scenarios: with different names.
-        systems: names in `SYSTEMS`.
+        systems: names as `system_name` gives them.
         settings: see `Settings`.
         jobs: number of processes; 1 stays in this one.
         on_done: called with the name of each scenario that is done.
@@ -92,14 +96,14 @@ def _run(
     prepared = replace(settings, rebuild=False)
     if jobs == 1:
         for sharing in by_cache.values():
-            prepare(sharing[0], settings)
+            prepare(sharing[0], systems, settings)
             for scenario in sharing:
                 yield evaluate_scenario(scenario, systems, prepared)
         return
     # The longest first, so that no process is left alone with it at the end.
     longest_first = sorted(by_cache.values(), key=lambda sharing: sharing[0].mix.stat().st_size, reverse=True)
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker) as pool:
-        preparing = {pool.submit(prepare, sharing[0], settings): sharing for sharing in longest_first}
+        preparing = {pool.submit(prepare, sharing[0], systems, settings): sharing for sharing in longest_first}
         waiting: set[Future[Any]] = set(preparing)
         try:
             while waiting:

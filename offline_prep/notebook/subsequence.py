@@ -103,9 +103,36 @@ def subsequence_path(cost: CostRows, shape: tuple[int, int], weights: NDArray[np
     Raises:
         AlignmentError: no path exists, the query being more than twice as long as the reference.
     """
-    M = shape[0]
-    rows = _Rows(np.ones(M, dtype=np.bool_), np.ones(M, dtype=np.int64), np.asarray(weights, dtype=np.float64))
-    return _checkpointed_path(cost, shape, rows)
+    return _checkpointed_path(cost, shape, _all_dense(shape[0], weights))
+
+
+def whole_path(cost: CostRows, shape: tuple[int, int], weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Standard DTW with the same steps: both sequences from their first frame to their last.
+
+    Args:
+        cost: gives rows of the cost matrix.
+        shape: (M, N) of the cost matrix.
+        weights: weights of the three steps, shape (3,).
+
+    Returns:
+        Path, shape (2, L), from (0, 0) to (M - 1, N - 1).
+
+    Raises:
+        AlignmentError: no path exists, one of the two being more than twice as long as the other.
+    """
+    M, N = shape
+
+    def from_the_corner(start: int, stop: int) -> NDArray[np.float64]:
+        C = np.array(cost(start, stop), dtype=np.float64)
+        if start == 0:
+            C[0, 1:] = np.inf
+        return C
+
+    return _checkpointed_path(from_the_corner, shape, _all_dense(M, weights), N - 1)
+
+
+def _all_dense(M: int, weights: NDArray[np.float64]) -> _Rows:
+    return _Rows(np.ones(M, dtype=np.bool_), np.ones(M, dtype=np.int64), np.asarray(weights, dtype=np.float64))
 
 
 def _accumulated(
@@ -133,8 +160,13 @@ def _dense_sparse_rows(M: int, gaplens: NDArray[np.int64]) -> _Rows:
     return _Rows(dense, gap_before, np.array(DENSE_SPARSE_WEIGHTS))
 
 
-def _checkpointed_path(cost: CostRows, shape: tuple[int, int], rows: _Rows) -> NDArray[np.int64]:
-    """Keeps D only at the border of blocks of sqrt(M) rows and computes a block's steps again on the way back."""
+def _checkpointed_path(
+    cost: CostRows, shape: tuple[int, int], rows: _Rows, end: int | None = None
+) -> NDArray[np.int64]:
+    """Keeps D only at the border of blocks of sqrt(M) rows and computes a block's steps again on the way back.
+
+    The path ends in column `end`; None is the best one.
+    """
     M, N = shape
     size = max(32, math.isqrt(M))
     blocks = [(start, min(start + size, M)) for start in range(0, M, size)]
@@ -155,7 +187,14 @@ def _checkpointed_path(cost: CostRows, shape: tuple[int, int], rows: _Rows) -> N
         borders[k] = before
         run_block(start, stop)
         before = D[stop - start : stop - start + HISTORY_ROWS].copy()
-    return _trace(blocks, run_block, rows, _best_end(before[-1], M, N, rows))
+    if end is None:
+        end = _best_end(before[-1], M, N, rows)
+    elif not np.isfinite(before[-1, end]):
+        raise AlignmentError(
+            f"no path: {M} frames do not fit onto {N}, from the first to the last; neither may be more than twice as "
+            "long as the other"
+        )
+    return _trace(blocks, run_block, rows, end)
 
 
 def _best_end(last_row: NDArray[np.float64], M: int, N: int, rows: _Rows) -> int:
