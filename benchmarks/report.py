@@ -1,4 +1,4 @@
-"""Make every table of README.md, benchmarks/README.md, docs/playback.md and docs/scaling.md from `benchmarks/results/*.json`.
+"""Make every table of README.md, benchmarks/README.md and two pages of docs/ from `benchmarks/results/*.json`.
 
 python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
 python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
@@ -16,7 +16,12 @@ from typing import Final
 from benchmarks.history import history
 from benchmarks.results import ROOT, Result, Row, load
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md", ROOT / "docs" / "scaling.md")
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "docs" / "playback.md",
+    ROOT / "docs" / "scaling.md",
+)
 TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
@@ -79,8 +84,9 @@ FOLDS: Final[Mapping[str, str]] = {
     "present_pct": "present: >500 ms, %", "best_pct": "best of all", "chosen_pct": "chosen on other works",
 }  # fmt: skip
 RESTS: Final[Mapping[str, str]] = {
-    "rule": "rule", "threshold": "activity above which it is a stop", "rests": "rests",
-    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_rests_pct": "called rests, %",
+    "rule": "rule", "threshold": "nats above which it is a stop", "rests": "rests",
+    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_soon_pct": "called soon, %",
+    "stops_called_late_pct": "called late, %",
 }  # fmt: skip
 MUSIC: Final[Mapping[str, str]] = {
     "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",
@@ -270,6 +276,20 @@ def costs() -> str:
     return with_origin(text, speed, prep, untouched)
 
 
+def many() -> str:
+    """docs/scaling.md: what very many works and pianists cost, from what one costs."""
+    prep, session = load("prep"), load("session_cost")
+    made, one = prep.tables["rows"][0], session.tables["rows"][0]
+    works, pianists, busy = 10_000, 10_000, 0.8
+    text = (
+        f"{works} works of {made['mix_s'] / 60:.0f} minutes are {works * made['cpu_s'] / 3600:.0f} core hours, with "
+        f"{made['peak_mb'] / 1000:.1f} GB for each worker. {pianists} pianists who play at the same time are "
+        f"{pianists * one['cores']:.0f} cores' work, that is {pianists * one['cores'] / busy:.0f} cores, since a "
+        f"server admits pianists up to {busy:.0%} of its cores."
+    )
+    return with_origin(text, prep, session)
+
+
 def release_history() -> str:
     """What each version recorded costs."""
     entries = history()
@@ -290,12 +310,14 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "prep": lambda: plain("prep"),
     "session_cost": lambda: plain("session_cost"),
     "history": release_history,
+    "many": many,
     "dense_sparse_time": lambda: plain("dense_sparse_time", "compared"),
     "dense_sparse_memory": lambda: plain("dense_sparse_time", "long"),
     "accuracy": lambda: evaluation("accuracy", "dense_sparse"),
     "untouched": lambda: evaluation("untouched"),
     "untouched_scenarios": lambda: scenarios("untouched"),
     "known_start": lambda: evaluation("known_start"),
+    "separation": lambda: plain("separation"),
     "offline": lambda: evaluation("offline", "offline_performances"),
     "scenarios": lambda: scenarios("accuracy"),
     "confidence": confidence,

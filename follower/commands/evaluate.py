@@ -6,13 +6,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from follower.commands.options.values import time_s, whole_number
 from follower.errors import InputError, OutputError
 from follower.terminal import print_table, progress_bar
+
+if TYPE_CHECKING:
+    from follower.evaluation.scenario import Scenario
+    from follower.evaluation.table import Pooled, Results
 
 DESCRIPTION = (
     "Run systems on scenario folders (p, o, po recordings, annotated beats); print the errors, per scenario and "
@@ -30,6 +35,7 @@ class EvaluateOptions:
         systems: what `system_name` takes; empty is the default one.
         json: file for everything as JSON; None for none.
         plot: picture of the errors and the calibration; None for none.
+        report: folder for one page with everything; None for none.
         out: folder for each system's positions and paths; None for none.
         pools: patterns of scenario names that are pooled too.
         jobs: processes.
@@ -45,6 +51,7 @@ class EvaluateOptions:
     systems: tuple[str, ...]
     json: Path | None
     plot: Path | None
+    report: Path | None
     out: Path | None
     pools: tuple[str, ...]
     jobs: int
@@ -65,12 +72,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="systems",
         default=[],
         metavar="NAME",
-        help="live:tempo, live:dense-sparse (P to O, live), mix:METHOD (P to PO, live), notebook, naive (P to O, "
-        "offline), map, map:notebook, map:naive (PO to O), positions:DIR (made elsewhere), MODULE:CLASS[=ARG] (yours, "
+        help="live:tempo, live:dense-sparse (P to O, live), mix:METHOD (P to PO, live), notebook, separation, naive "
+        "(P to O, offline), map, map:naive ... (PO to O), positions:DIR (made elsewhere), MODULE:CLASS[=ARG] (yours; "
         "see docs/scenario-format.md); repeatable; default: live",
     )
     parser.add_argument("--json", type=Path, metavar="F", help="write everything as JSON")
     parser.add_argument("--plot", type=Path, metavar="F.png", help="draw error against tolerance, and the calibration")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write DIR/index.html: tables, errors and tempo over time, paths, the worst passages to listen to",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write each system's positions and paths")
     parser.add_argument(
         "--pool",
@@ -113,6 +126,7 @@ def options_of(values: argparse.Namespace) -> EvaluateOptions:
         tuple(values.systems),
         values.json,
         values.plot,
+        values.report,
         values.out,
         tuple(values.pool),
         values.jobs,
@@ -150,10 +164,11 @@ def run(options: EvaluateOptions) -> int:
     _check_names([s.name for s in scenarios])
     for name in systems:
         for scenario in scenarios:
-            check_scenario(name, scenario)
+            check_scenario(name, scenario, options.use_stems)
     check_file(options.json)
     check_picture(options.plot)
     check_folder(options.out)
+    check_folder(options.report)
     settings = Settings(
         options.cache_folder or user_cache_folder() / "evaluate",
         options.start_known,
@@ -181,9 +196,7 @@ def run(options: EvaluateOptions) -> int:
         )
     pooled = pools(results, options.pools)
     print_table(error_table(results, pooled))
-    print(
-        "\nalignment as mir_eval measures it, and where it is heard: at beats with an attack of the orchestra within 60 ms"
-    )
+    print("\nalignment as mir_eval measures it; heard: beats with an attack of the orchestra within 60 ms")
     print_table(alignment_table(pooled))
     for line in note_lines(results):
         print(line)
@@ -199,10 +212,39 @@ def run(options: EvaluateOptions) -> int:
         _write(options.json, json.dumps(to_json(results, pooled, described), indent=1) + "\n")
     if options.plot is not None:
         plot_evaluation(pooled[ALL], options.plot)
+    if options.report is not None:
+        evaluated = [s for s in scenarios if s.name in results]
+        with progress_bar() as progress:
+            print(f"report: {_report(options.report, evaluated, results, pooled, progress)}")
     failed = len(scenarios) - len(results)
     if failed:
         raise InputError(f"{failed} of {len(scenarios)} scenarios could not be evaluated; why is said above")
     return 0
+
+
+def _report(
+    folder: Path,
+    scenarios: Sequence[Scenario],
+    results: Results,
+    pooled: Mapping[str, Mapping[str, Pooled]],
+    progress: Callable[[str, float], None],
+) -> Path:
+    from datetime import UTC, datetime
+
+    from follower.evaluation.report.build import write_report
+    from follower.version import program_version
+
+    done: list[str] = []
+
+    def on_done(name: str) -> None:
+        done.append(name)
+        progress(f"report: {name}", len(done) / len(scenarios))
+
+    systems = ", ".join(pooled["all"])
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    count = f"{len(scenarios)} scenario{'' if len(scenarios) == 1 else 's'}"
+    made = f"{count}; {systems}. Made on {when} by follower {program_version()}."
+    return write_report(folder, scenarios, results, pooled, made, on_done)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -123,9 +123,36 @@ def subsequence_path(cost: CostRows, shape: tuple[int, int], weights: NDArray[np
     Raises:
         AlignmentError: no path exists, the query being more than twice as long as the reference.
     """
-    M = shape[0]
-    rows = _Rows(np.ones(M, dtype=np.bool_), np.ones(M, dtype=np.int64), np.asarray(weights, dtype=np.float64))
-    return _checkpointed_path(cost, shape, rows)
+    return _checkpointed_path(cost, shape, _all_dense(shape[0], weights))
+
+
+def whole_path(cost: CostRows, shape: tuple[int, int], weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Standard DTW with the same steps: both sequences from their first frame to their last.
+
+    Args:
+        cost: gives rows of the cost matrix.
+        shape: (M, N) of the cost matrix.
+        weights: weights of the three steps, shape (3,).
+
+    Returns:
+        Path, shape (2, L), from (0, 0) to (M - 1, N - 1).
+
+    Raises:
+        AlignmentError: no path exists, one of the two being more than twice as long as the other.
+    """
+    M, N = shape
+
+    def from_the_corner(start: int, stop: int) -> NDArray[np.float64]:
+        C = np.array(cost(start, stop), dtype=np.float64)
+        if start == 0:
+            C[0, 1:] = np.inf
+        return C
+
+    return _checkpointed_path(from_the_corner, shape, _all_dense(M, weights), N - 1)
+
+
+def _all_dense(M: int, weights: NDArray[np.float64]) -> _Rows:
+    return _Rows(np.ones(M, dtype=np.bool_), np.ones(M, dtype=np.int64), np.asarray(weights, dtype=np.float64))
 
 
 def _dense_sparse_rows(M: int, gaplens: NDArray[np.int64]) -> _Rows:
@@ -142,8 +169,13 @@ def _dense_sparse_rows(M: int, gaplens: NDArray[np.int64]) -> _Rows:
     return _Rows(dense, gap_before, np.array(DENSE_SPARSE_WEIGHTS))
 
 
-def _checkpointed_path(cost: CostRows, shape: tuple[int, int], rows: _Rows) -> NDArray[np.int64]:
-    """Keeps D only before each block and computes a window of it again on the way back."""
+def _checkpointed_path(
+    cost: CostRows, shape: tuple[int, int], rows: _Rows, end: int | None = None
+) -> NDArray[np.int64]:
+    """Keeps D only before each block and computes a window of it again on the way back.
+
+    The path ends in column `end`; None is the best one.
+    """
     M, N = shape
     blocks = _blocks(rows, M, N)
     checkpoints = np.empty((len(blocks), HISTORY_ROWS, N))
@@ -156,7 +188,7 @@ def _checkpointed_path(cost: CostRows, shape: tuple[int, int], rows: _Rows) -> N
             part = slice(begin, end)
             accumulate_rows(C, begin, rows.dense[part], rows.gap_before[part], rows.weights, D, *buffers)
             D[:HISTORY_ROWS] = D[end - begin : end - begin + HISTORY_ROWS].copy()
-    path = _path_end(D[HISTORY_ROWS - 1], M, N, rows)
+    path = _path_end(D[HISTORY_ROWS - 1], M, N, rows, end)
     length = 1
     for (start, stop), checkpoint in zip(reversed(blocks), reversed(checkpoints), strict=True):
         row, col = (int(x) for x in path[length - 1])
@@ -188,10 +220,11 @@ def _trace_block(
         buffers = make_buffers(window.shape[1], rows.gap_before[part])
         accumulate_rows(kept[-1], begin, rows.dense[part], rows.gap_before[part], rows.weights, D, *buffers)
     part = slice(start, stop)
-    return trace_rows(
+    filled: int = trace_rows(
         np.concatenate(kept), window, start, first_column, rows.dense[part], rows.gap_before[part], rows.weights,
         path, length,
     )  # fmt: skip
+    return filled
 
 
 def _chunks(start: int, stop: int) -> list[tuple[int, int]]:
@@ -218,9 +251,14 @@ def _blocks(rows: _Rows, M: int, N: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _path_end(last_row: NDArray[np.float64], M: int, N: int, rows: _Rows) -> NDArray[np.int64]:
-    """A path to be filled backwards, shape (M, 2), with the cell where the best one ends."""
-    col = int(np.argmin(last_row))
+def _path_end(last_row: NDArray[np.float64], M: int, N: int, rows: _Rows, end: int | None = None) -> NDArray[np.int64]:
+    """A path to be filled backwards, shape (M, 2), with the cell where it ends: the best one, or that in a column."""
+    if end is not None and not np.isfinite(last_row[end]):
+        raise AlignmentError(
+            f"no path: {M} frames do not fit onto {N}, from the first to the last; neither may be more than twice as "
+            "long as the other"
+        )
+    col = int(np.argmin(last_row)) if end is None else end
     if not np.isfinite(last_row[col]):
         span = 1 + int(np.ceil(rows.gap_before[1:] / 2).sum())
         raise AlignmentError(

@@ -59,7 +59,7 @@ def test_what_cannot_be_written(tmp_path: Path, check: Callable[[Path], None], n
 
 def test_what_the_system_refuses(tmp_path: Path) -> None:
     """The kernel's folder takes no files of anybody, not even of root's."""
-    with pytest.raises(OutputError, match="cannot write /proc/f.csv"):
+    with pytest.raises(OutputError, match=r"cannot write /proc/f\.csv"):
         check_file(Path("/proc/f.csv"))
     with pytest.raises(OutputError, match="cannot write into /proc"):
         check_folder(Path("/proc/deeper"))

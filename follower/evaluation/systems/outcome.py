@@ -13,6 +13,8 @@ from follower.evaluation.behaviour import Behaviour, behaviour
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.tempo_changes import at_large_changes
 
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -28,6 +30,8 @@ class Outcome:
         target_s: true position at each evaluation beat, shape (B,); None where it is not known.
         heard: which beats the orchestra attacks at, shape (B,); None for positions in another recording.
         estimates: what was reported over time; None for systems that do not estimate over time.
+        curve: instants of the piano at which the truth is known (s, increasing), and the true positions there, both of
+            shape (K,); None as for `estimates`.
     """
 
     error_s: NDArray[np.float64]
@@ -39,13 +43,14 @@ class Outcome:
     target_s: NDArray[np.float64] | None = None
     heard: NDArray[np.bool_] | None = None
     estimates: Estimates | None = None
+    curve: Curve | None = None
 
 
 def outcome_of(
     estimates: Estimates,
     beat_s: NDArray[np.float64],
     target_s: NDArray[np.float64],
-    curve: tuple[NDArray[np.float64], NDArray[np.float64]],
+    curve: Curve,
     compute_s: float,
     notes: tuple[str, ...] = (),
     heard: NDArray[np.bool_] | None = None,
@@ -66,7 +71,7 @@ def outcome_of(
     confidence[newest >= 0] = estimates.confidence[newest[newest >= 0]]
     error_s, changes = live_errors(estimates, beat_s, target_s), at_large_changes(beat_s, target_s)
     shown = behaviour(estimates, *curve)
-    return Outcome(error_s, confidence, shown, compute_s, notes, changes, target_s, heard, estimates)
+    return Outcome(error_s, confidence, shown, compute_s, notes, changes, target_s, heard, estimates, curve)
 
 
 def nothing_found(

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from follower.errors import ConfigError
+from follower.errors import ConfigError, ScenarioError
 from follower.evaluation.scenario import Scenario
 from follower.evaluation.systems.live import live_outcome, mix_outcome
 from follower.evaluation.systems.maps import map_outcome, path_map_outcome
-from follower.evaluation.systems.offline import naive_outcome, notebook_outcome
+from follower.evaluation.systems.offline import naive_outcome, notebook_outcome, separation_outcome
 from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.systems.outside import check_plugin, plugin_outcome, positions_file, positions_outcome
 from follower.evaluation.systems.workbench import Workbench
@@ -25,9 +25,11 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
     | {f"mix:{method}": partial(mix_outcome, method) for method in METHODS}
     | {
         "notebook": notebook_outcome,
+        "separation": separation_outcome,
         "naive": naive_outcome,
         "map": map_outcome,
         "map:notebook": partial(path_map_outcome, lambda bench: bench.notebook),
+        "map:separation": partial(path_map_outcome, lambda bench: bench.separation),
         "map:naive": partial(path_map_outcome, lambda bench: bench.naive),
     }
 )
@@ -70,11 +72,21 @@ def needs_cache(name: str) -> bool:
     return name in SYSTEMS
 
 
-def check_scenario(name: str, scenario: Scenario) -> None:
+def check_scenario(name: str, scenario: Scenario, use_stems: bool = True) -> None:
     """Find out before the work whether a system has what it needs for a scenario.
+
+    Args:
+        name: from `system_name`.
+        scenario: loaded.
+        use_stems: whether its stems may be used.
 
     Raises:
         ScenarioError: it has not.
     """
     if name.startswith(POSITIONS):
         positions_file(Path(name.removeprefix(POSITIONS)), scenario)
+    if name in ("separation", "map:separation") and not (use_stems and scenario.stems):
+        raise ScenarioError(
+            f"{name} needs the mix separated into its parts, po_piano and po_orchestra in {scenario.folder}, and no "
+            "--no-stems; leave the scenario or the system out"
+        )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.engine import Engine
-from follower.errors import OutputError
+from follower.errors import OutputError, ScenarioError
 from follower.evaluation.attacks import attack_times, near_attacks
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import Scenario
@@ -136,6 +136,18 @@ class Workbench:
         from offline_prep.notebook.system import naive_alignment
 
         return naive_alignment(self.piano_features, self.orchestra_features, self.mix_features, HOP_SAMPLES)
+
+    @cached_property
+    def separation(self) -> NaiveResult:
+        """The notebook's separation system on the scenario's stems; raises `AlignmentError` where it finds no path."""
+        from offline_prep.notebook.separation import separation_alignment
+
+        if self.stems is None:
+            raise ScenarioError(f"{self.scenario.name} has no stems; check_scenario says what to do")
+        mix_piano, mix_orchestra = (_notebook_features(path).chroma for path in self.stems)
+        return separation_alignment(
+            self.piano_features.chroma, self.orchestra_features.chroma, mix_piano, mix_orchestra, HOP_SAMPLES
+        )
 
     def live(self, method: str) -> LiveRun:
         """The engine on the piano recording, streamed as `follower replay` streams it."""
