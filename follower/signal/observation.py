@@ -118,6 +118,7 @@ class Observation:
         presence: 0..1, how surely the piano sounds.
         started: whether anything has been played since the stream began.
         attack: 0..1, share of the sound that is newer than `onset_lag` hops.
+        compressed: (88,) float32, compressed amplitudes under the rises: log1p(onset_gain x / level).
     """
 
     parts: NDArray[np.float32]
@@ -125,6 +126,7 @@ class Observation:
     presence: float
     started: bool
     attack: float
+    compressed: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,12 @@ class ReferenceObservations:
     Attributes:
         features: (4 * 88, n) float32; rows: the semitones of each part of `PARTS`. One semitone's course is contiguous.
         typical_norms: (4,), typical norm of each part before division.
+        compressed: (n, 88) float32, compressed amplitudes under the rises: log1p(onset_gain x / level).
     """
 
     features: NDArray[np.float32]
     typical_norms: NDArray[np.float64]
+    compressed: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,8 @@ def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: Observat
         running = np.maximum(_running_median(norm, config.median_s / hop_s), config.median_floor * overall)
         rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
         typical.append(overall)
-    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), np.array(typical))
+    features = np.ascontiguousarray(np.concatenate(rows, axis=1).T)
+    return ReferenceObservations(features, np.array(typical), compressed.astype(np.float32))
 
 
 def _rises(compressed: NDArray[np.float64], lag: int, decay: float) -> NDArray[np.float64]:
@@ -353,10 +358,11 @@ class LiveObserver:
             self._norm_floors,
             parts,
         )
+        compressed = self._rise.compressed[self._frames % len(self._rise.compressed)].astype(np.float32)
         self._counted += sounds
         self._frames += 1
         novelty = min(max(c.novelty_base + c.novelty_gain * (1 - cosine), 0.0), c.novelty_max)
-        return Observation(parts, novelty, presence, self._started, min(risen / (amplitude + TINY), 1.0))
+        return Observation(parts, novelty, presence, self._started, min(risen / (amplitude + TINY), 1.0), compressed)
 
     def _presence(self, amplitude: float, level: float) -> float:
         c = self._config
