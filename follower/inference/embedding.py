@@ -76,7 +76,7 @@ def embed_mix(compressed: Array, net: EmbeddingNet) -> Array:
     """Embeddings of the whole mix, (size, n).
 
     Args:
-        compressed: (n, 88) of `ReferenceObservations.compressed`.
+        compressed: (n, 88) of `follower.signal.observation.compress_reference`.
         net: see `EmbeddingNet`.
     """
     layers = net.mix

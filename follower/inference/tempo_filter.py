@@ -31,6 +31,7 @@ from follower.signal.observation import (
     PartWeights,
     ReferenceObservations,
     StartConfig,
+    compress_reference,
     observe_reference,
 )
 from follower.signal.start_detection import Progress, StartDetector, StartDetectorConfig
@@ -198,7 +199,9 @@ def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
     slope = piece.map.slope_at(frame_s.astype(np.float64))
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
     observations = observe_reference(pitch, hop_s, config.observation)
-    features = np.concatenate([observations.features, embed_mix(observations.compressed, embedding_net())])
+    embedding = embed_mix(compress_reference(pitch, hop_s, config.observation), embedding_net())
+    features = np.concatenate([observations.features, embedding])
+    observations = replace(observations, features=features[: len(observations.features)])
     return Reference(
         piece.feature_config,
         observations,

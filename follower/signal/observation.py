@@ -136,12 +136,10 @@ class ReferenceObservations:
     Attributes:
         features: (4 * 88, n) float32; rows: the semitones of each part of `PARTS`. One semitone's course is contiguous.
         typical_norms: (4,), typical norm of each part before division.
-        compressed: (n, 88) float32, compressed amplitudes under the rises: log1p(onset_gain x / level).
     """
 
     features: NDArray[np.float32]
     typical_norms: NDArray[np.float64]
-    compressed: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -176,10 +174,7 @@ class PartWeights(JsonConfig):
 def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> ReferenceObservations:
     """Turn the semitone amplitudes of the whole mix (n, 88), n >= 1, into observations."""
     x = pitch.astype(np.float64)
-    energy = np.einsum("nk,nk->n", x, x)
-    span = max(round(config.level_s / hop_s), 1)
-    level = np.sqrt(np.maximum(uniform_filter1d(energy, span, mode="nearest"), 0.0))
-    level = np.maximum(level, config.level_floor * math.sqrt(float(np.mean(energy))) + TINY)[:, None]
+    level = _reference_level(x, hop_s, config)
     loud = np.log1p(config.sustain_gain / level * x)
     compressed = np.log1p(config.onset_gain / level * x)
     sustain = _contrast(loud, config.contrast, config.contrast_reach)
@@ -193,8 +188,22 @@ def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: Observat
         running = np.maximum(_running_median(norm, config.median_s / hop_s), config.median_floor * overall)
         rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
         typical.append(overall)
-    features = np.ascontiguousarray(np.concatenate(rows, axis=1).T)
-    return ReferenceObservations(features, np.array(typical), compressed.astype(np.float32))
+    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), np.array(typical))
+
+
+def compress_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> NDArray[np.float32]:
+    """Compressed amplitudes of the whole mix, (n, 88), as `Observation.compressed` has them of the live piano."""
+    x = pitch.astype(np.float64)
+    return np.log1p(config.onset_gain / _reference_level(x, hop_s, config) * x).astype(np.float32)
+
+
+def _reference_level(x: NDArray[np.float64], hop_s: float, config: ObservationConfig) -> NDArray[np.float64]:
+    """Running level of the whole mix, (n, 1)."""
+    energy = np.einsum("nk,nk->n", x, x)
+    span = max(round(config.level_s / hop_s), 1)
+    level = np.sqrt(np.maximum(uniform_filter1d(energy, span, mode="nearest"), 0.0))
+    floor = config.level_floor * math.sqrt(float(np.mean(energy))) + TINY
+    return np.asarray(np.maximum(level, floor)[:, None])
 
 
 def _rises(compressed: NDArray[np.float64], lag: int, decay: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
 from follower.inference.tempo_filter import TempoFilterConfig
-from follower.signal.observation import LiveObserver, ObservationConfig, observe_reference
+from follower.signal.observation import LiveObserver, ObservationConfig, compress_reference, observe_reference
 from training.live.render import SILENT
 
 Array = NDArray[np.float32]
@@ -96,7 +96,7 @@ def hear(
     judged = (presence > HEARD) & (recent > 0) & (at > 0) & (at < len(mix) - 2) & (end_s < instants_s[0][-1])
     return Heard(
         compressed.astype(np.float32),
-        reference.compressed,
+        compress_reference(mix, hop_s, config.observation),
         at.astype(np.float32),
         presence,
         judged.astype(np.float32),
