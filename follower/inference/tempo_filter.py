@@ -50,7 +50,9 @@ class TempoFilterConfig(JsonConfig):
         tempo_spread: standard deviation of the log tempo expected at the start and after a pause.
         weights: nats per unit of match in each part of the observations. About half of what makes a single hop's log
             likelihoods right: neighbouring hops share most of their windows, and their evidence must count once.
-        embedding: nats per unit of the product of the embeddings of the live piano and the mix.
+        embedding: nats per unit of the product of the embeddings of the live piano and the mix. The ratio to `weights`
+            is the one that fits pairs and performances that were not trained on (`training/live/report.py`); pairs
+            that were would have the network trusted three times as much.
         diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
         tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
         pull_spread: standard deviation of the log tempo round the usual tempo.
@@ -102,8 +104,10 @@ class TempoFilterConfig(JsonConfig):
     slowest: float = 0.4
     fastest: float = 2.8
     tempo_spread: float = 0.35
-    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.2, onset=0.7, swell=0.5, salience=0.2))
-    embedding: float = 1.5
+    weights: PartWeights = field(
+        default_factory=lambda: PartWeights(sustain=0.36, onset=1.12, swell=0.72, salience=0.32)
+    )
+    embedding: float = 1.2
     diffusion: float = 0.016
     tempo_pull: float = 0.01
     pull_spread: float = 0.2

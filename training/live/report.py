@@ -2,7 +2,8 @@
 
 For each pool of pairs: the cross-entropy (nats) of the true frame of the mix, softened by 20 ms, among those within
 2 s and among those of the whole pair, after one hop and after the newest hops along the true path; and how far the
-most likely frame within 2 s is from the truth. The weights of both are fitted on pairs that were trained on.
+most likely frame within 2 s is from the truth. Each method has the weights that are best for it on the pool: pairs that
+were trained on trust the network too much.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from training.live.train import tensors
 
 EVERY = 5
 """Every so many hops is judged."""
-FITTED_ON = 6
-"""Pairs of the training pool that the weights are fitted on."""
+TRAINED_ON = 8
+"""Pairs of the training pool that are judged."""
 METHODS = {"plain": (1.0, 0.0), "network": (0.0, 1.0), "both": (1.0, 1.0)}
 
 
@@ -88,14 +89,13 @@ def fitted(pairs: Sequence[Judged], extent: str, used: tuple[float, float]) -> T
 
 def report(net: LiveEar, pools: Mapping[str, Sequence[Path]]) -> list[dict[str, float | str]]:
     """A row for each pool, extent and method."""
-    fit_on = [judged(net, file) for file in pools["train"][:FITTED_ON]]
     hop_ms = 1000 * FeatureConfig().hop_s
     rows: list[dict[str, float | str]] = []
     for pool, files in pools.items():
-        pairs = fit_on if pool == "train" else [judged(net, file) for file in files]
+        pairs = [judged(net, file) for file in (files[:TRAINED_ON] if pool == "train" else files)]
         for extent in pairs[0].offsets:
             for method, used in METHODS.items():
-                weights = fitted(fit_on, extent, used)
+                weights = fitted(pairs, extent, used)
                 away = []
                 for p in pairs:
                     total = weights[0] * p.plain[extent] + weights[1] * p.network[extent]
