@@ -121,6 +121,21 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where else the orchestra might stand, while that is in doubt; empty when it is no longer.
+
+    Attributes:
+        audio_sample: live samples consumed so far.
+        sample_rate_hz: rate of the live stream.
+        places: (position in the orchestra recording in s, 0..1 share of the belief), the likeliest first.
+    """
+
+    audio_sample: int
+    sample_rate_hz: int
+    places: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Practice:
     """How the session is practised, whenever something of it changes.
 
@@ -176,7 +191,7 @@ class Markers:
     markers: tuple[tuple[str, float], ...]
 
 
-Event: TypeAlias = Position | StateChange | Jump | Gap | Notice | Practice | Markers
+Event: TypeAlias = Position | StateChange | Jump | Elsewhere | Gap | Notice | Practice | Markers
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,12 @@ export interface Delete {
   piece: string;
 }
 
+export interface ElsewhereMessage {
+  type: "elsewhere";
+  audio_time: number;
+  places: PlaceEntry[];
+}
+
 export interface EndAudio {
   type: "end";
 }
@@ -231,6 +237,11 @@ export interface Ping {
   client_time: number;
 }
 
+export interface PlaceEntry {
+  orchestra_time: number;
+  share: number;
+}
+
 export interface PlaybackPosition {
   type: "playback";
   orchestra_time: number;
@@ -389,4 +400,4 @@ export interface Watch {
 }
 
 export type Request = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | Start | Stop | Pause | Resume | Seek | PlaybackPosition | Begin | BeginAt | Again | Loop | EndLoop | LeadIn | CountIn | Volume | Tempo | Tune | Record | EndRecord | Mark | Unmark | Listen | Heard | Unlisten | AskLibrary | Upload | Prepare | Cancel | Rename | Delete | AskOverview | Fetch;
-export type Message = HelloMessage | PositionMessage | StateMessage | JumpMessage | GapMessage | NoticeMessage | PracticeMessage | MarkersMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage | SoundMessage | QuietMessage | LibraryMessage | UploadedMessage | FetchedMessage | OverviewMessage;
+export type Message = HelloMessage | PositionMessage | StateMessage | JumpMessage | ElsewhereMessage | GapMessage | NoticeMessage | PracticeMessage | MarkersMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage | SoundMessage | QuietMessage | LibraryMessage | UploadedMessage | FetchedMessage | OverviewMessage;
