@@ -159,6 +159,8 @@ class Practice:
         sounding: what stands in front of the pianist's first note: "", "count_in" or "lead_in".
         recorded_s: length of the running recording (s); None without one.
         take: name of the recording that runs, or was completed last; "" for none.
+        lead_in_bars: bars of orchestra before every begin, which `lead_in_s` is the length of; 0 where that was said.
+        beats_per_bar: of these bars.
     """
 
     audio_sample: int
@@ -180,6 +182,8 @@ class Practice:
     sounding: Literal["", "count_in", "lead_in"] = ""
     recorded_s: float | None = None
     take: str = ""
+    lead_in_bars: int = 0
+    beats_per_bar: int = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ class Tracker:
         return self._last_note_s is not None and self._activity.goes_on(self._last_note_s)
 
     def _look_elsewhere(self, belief: Belief, audio_sample: int) -> list[Event]:
-        """Where else the orchestra might stand: told when that begins and when it is over, now and then while it lasts."""
+        """Where else the orchestra might stand: told when that begins and ends, now and then between."""
         self._elsewhere_hops += 1
         known = self._loop.mix_s is not None
         places = tuple((self._map.to_orchestra(s), share) for s, share in belief.elsewhere) if known else ()

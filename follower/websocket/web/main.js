@@ -449,6 +449,7 @@ document.addEventListener("keydown", (event) => {
   /** @type {Record<string, () => void>} */
   const keys = {
     " ": () => practice.pause(), a: () => practice.again(), m: () => practice.mark(), l: () => practice.loop(),
+    t: () => practice.tap(),
     r: () => practice.record(), s: () => void (stage.isOpen ? stage.close() : stage.open()),
     escape: () => void stage.close(),
   };

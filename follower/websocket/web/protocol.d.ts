@@ -145,6 +145,12 @@ export interface LeadIn {
   duration: number;
 }
 
+export interface LeadInBars {
+  type: "lead_in_bars";
+  bars: number;
+  beats_per_bar?: number;
+}
+
 export interface LibraryMessage {
   type: "library";
   pieces: PieceEntry[];
@@ -286,6 +292,8 @@ export interface PracticeMessage {
   sounding: "" | "count_in" | "lead_in";
   recorded: number | null;
   take: string;
+  lead_in_bars?: number;
+  beats_per_bar?: number;
 }
 
 export interface Prepare {
@@ -399,5 +407,5 @@ export interface Watch {
   session: string;
 }
 
-export type Request = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | Start | Stop | Pause | Resume | Seek | PlaybackPosition | Begin | BeginAt | Again | Loop | EndLoop | LeadIn | CountIn | Volume | Tempo | Tune | Record | EndRecord | Mark | Unmark | Listen | Heard | Unlisten | AskLibrary | Upload | Prepare | Cancel | Rename | Delete | AskOverview | Fetch;
+export type Request = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | Start | Stop | Pause | Resume | Seek | PlaybackPosition | Begin | BeginAt | Again | Loop | EndLoop | LeadIn | LeadInBars | CountIn | Volume | Tempo | Tune | Record | EndRecord | Mark | Unmark | Listen | Heard | Unlisten | AskLibrary | Upload | Prepare | Cancel | Rename | Delete | AskOverview | Fetch;
 export type Message = HelloMessage | PositionMessage | StateMessage | JumpMessage | ElsewhereMessage | GapMessage | NoticeMessage | PracticeMessage | MarkersMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage | SoundMessage | QuietMessage | LibraryMessage | UploadedMessage | FetchedMessage | OverviewMessage;
