@@ -9,7 +9,7 @@ from pathlib import Path
 from follower.terminal import clock_text, make_table, print_table
 
 DESCRIPTION = (
-    "Print the markers that were set in the practice room, at positions of the orchestra recording. They can be written "
+    "Print the markers that were set in the practice room, at places of the orchestra recording. They can be written "
     "as CSV, or as a label track that Audacity imports (File, Import, Labels)."
 )
 

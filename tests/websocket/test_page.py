@@ -303,6 +303,8 @@ def test_who_has_no_token_is_asked_for_it(tmp_path: Path, monkeypatch: pytest.Mo
     ):
         page.wait_until("document.getElementById('token-form')?.hidden === false")
         assert not shown(page, "library") and page.text("connection") == "locked"
+        if AXE.exists():
+            assert violations(page) == []
         look(page, "locked")
         type_into(page, "token", "another-wrong-token")
         submit(page, "token-form")
