@@ -110,8 +110,9 @@ def later_s(page: Page, between_s: tuple[float, float]) -> float:
     """How much later than the piano one hears the orchestra, between two instants of the capture (s).
 
     The piano was played before it was captured, the orchestra is heard after, by what the browser says of its
-    devices. It captures and renders a buffer of the device at once, when its clock steps, and the page learns that later, by up to
-    a buffer (10 ms) and whatever else it is doing: of many such lags the least is none. A single stamp says little.
+    devices. It captures and renders a buffer of the device at once, when its clock steps, and the page learns that
+    later, by up to a buffer (10 ms) and whatever else it is doing: of many such lags the least is none. A single stamp
+    says little.
     """
     first_s, input_s, stamps = page.value("[heard.first, heard.input, heard.stamps]")
     rendered_s, lag_s, output_s = np.array(stamps).T
