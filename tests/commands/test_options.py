@@ -26,6 +26,7 @@ MINIMAL = {
     "serve": ["--caches", "c"],
     "evaluate": ["scenario"],
     "inspect": ["cache"],
+    "markers": ["cache"],
     "latency": ["cache", "p.wav"],
     "demo": [],
 }
