@@ -1,0 +1,171 @@
+"""The mix's levels as a sum of an orchestra and a piano: non-negative matrix factorisation.
+
+Levels (bands, frames) are explained as templates (bands, K) times loudnesses (K, frames), by multiplicative updates of
+the generalised Kullback-Leibler divergence (D. D. Lee and H. S. Seung, "Algorithms for non-negative matrix
+factorization", NIPS 2000).  The piano's templates are given: `piano_templates`.  The orchestra's come from its own
+recording, laid along the mix ("guide"), and its loudnesses are held near those of the recording, as a score would hold
+them (S. Ewert and M. Müller, "Using score-informed constraints for NMF-based source separation", ICASSP 2012); without
+a recording they are learnt from the mix.  Each part has a colour, a gain per band, because it was recorded otherwise than
+what its templates come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+
+from offline_prep.separation.config import SeparationConfig
+from offline_prep.separation.piano_templates import N_STAGES
+
+Array = NDArray[np.float32]
+
+LEAST = np.float32(1e-7)
+"""Added to denominators."""
+FLOOR_SHARE = 1e-4
+"""Levels are lifted by this share of their mean, so that silence has finite divergence."""
+STRUCK_REACH_FRAMES = 3
+"""A strike lets a note sound so many frames before and after: the window blurs it."""
+STRUCK_RATIO = np.float32(4.0)
+"""A note is at most so much louder than the strike it comes from."""
+COLOUR_FROM = 4
+"""The round from which colours are adapted: before it the parts are not told apart yet."""
+COLOUR_FLOOR = 1e-3
+"""Share of the mean that is added where a part has no level to tell its colour from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Estimated levels, shape (bands, frames) each.
+
+    Attributes:
+        piano: of the piano.
+        orchestra: of the orchestra.
+    """
+
+    piano: Array
+    orchestra: Array
+
+
+@dataclass(eq=False)
+class _Part:
+    """Templates (bands, K) of sum 1, colour (bands, 1), loudnesses (K, frames)."""
+
+    templates: Array
+    colour: Array
+    loudness: Array
+
+    def coloured(self) -> Array:
+        return self.templates * self.colour
+
+    def levels(self) -> Array:
+        return self.coloured() @ self.loudness
+
+
+def divide(levels: Array, guide: Array | None, piano_templates: Array, config: SeparationConfig) -> Parts:
+    """Divide a mix's levels.
+
+    Args:
+        levels: (bands, frames) of the mix.
+        guide: (bands, frames) of the orchestra recording, laid along the mix; None without one, all zero where it is
+            silent or left out.
+        piano_templates: (bands, `N_STAGES` * notes), a note's strike first, then the stages it rings through.
+        config: settings.
+    """
+    mean = float(levels.mean())
+    if mean <= 0.0 or not np.isfinite(mean):
+        return Parts(np.zeros_like(levels), np.zeros_like(levels))
+    scaled = (levels / np.float32(mean)).astype(np.float32) + np.float32(FLOOR_SHARE)
+    frame_sum = float(scaled.sum(axis=0).mean())
+    orchestra, held = _orchestra(scaled, guide, frame_sum, config)
+    n_notes = piano_templates.shape[1]
+    piano = _Part(
+        piano_templates,
+        np.ones((len(levels), 1), np.float32),
+        np.full((n_notes, levels.shape[1]), 0.5 * frame_sum / n_notes, np.float32),
+    )
+    for number in range(config.rounds):
+        _round(scaled, orchestra, piano, held, number, config)
+    scale = np.float32(mean)
+    return Parts(piano.levels() * scale, orchestra.levels() * scale)
+
+
+def _orchestra(scaled: Array, guide: Array | None, frame_sum: float, config: SeparationConfig) -> tuple[_Part, Array]:
+    """The orchestra to begin with, and the loudnesses it is held to (none of them without a guide)."""
+    colour = np.ones((len(scaled), 1), np.float32)
+    if guide is None or not bool(np.any(guide > 0.0)):
+        templates, loudness = learn(scaled, config.orchestra_templates, config.guide_rounds)
+        return _Part(templates, colour, loudness * np.float32(0.5)), np.zeros_like(loudness)
+    heard = guide / np.float32(guide.mean()) + np.float32(FLOOR_SHARE)
+    templates, loudness = learn(heard, config.orchestra_templates, config.guide_rounds)
+    held = maximum_filter1d(loudness, 2 * config.guide_slack_frames + 1, axis=1)
+    held *= np.float32(0.5 * frame_sum / max(float(held.sum(axis=0).mean()), float(LEAST)))
+    return _Part(templates, colour, held.copy()), held
+
+
+def learn(levels: Array, n_templates: int, rounds: int) -> tuple[Array, Array]:
+    """Factorise levels alone: templates (bands, K) of sum 1 and loudnesses (K, frames).
+
+    Begun with frames of the levels themselves, evenly spread over their energy, so that nothing is drawn at random.
+    """
+    total = np.cumsum(levels.sum(axis=0, dtype=np.float64))
+    at = np.searchsorted(total, (np.arange(n_templates) + 0.5) / n_templates * total[-1])
+    templates = _summing_to_one(levels[:, at] + np.float32(1e-3) * levels.mean() + LEAST)
+    loudness = np.repeat(levels.sum(axis=0, keepdims=True) / np.float32(n_templates), n_templates, axis=0) + LEAST
+    for _ in range(rounds):
+        loudness *= templates.T @ (levels / (templates @ loudness + LEAST))
+        templates = templates * ((levels / (templates @ loudness + LEAST)) @ loudness.T)
+        templates = _summing_to_one(templates + np.float32(1e-9))
+    return templates, loudness
+
+
+def _round(
+    scaled: Array, orchestra: _Part, piano: _Part, held: Array, number: int, config: SeparationConfig
+) -> None:
+    """One update of everything."""
+    templates_o, templates_p = orchestra.coloured(), piano.coloured()
+    ratio = scaled / (templates_o @ orchestra.loudness + templates_p @ piano.loudness + LEAST)
+    weight = np.float32(config.guide_weight)
+    level = np.float32(float(orchestra.loudness.sum()) / max(float(held.sum()), float(LEAST)))
+    orchestra.loudness = (orchestra.loudness * (templates_o.T @ ratio) + weight * level * held) / (
+        templates_o.sum(axis=0)[:, None] + (weight if bool(held.any()) else np.float32(0.0)) + LEAST
+    )
+    piano.loudness *= (templates_p.T @ ratio) / (templates_p.sum(axis=0)[:, None] + np.float32(config.sparsity) + LEAST)
+    if number >= COLOUR_FROM:
+        struck_only(piano.loudness, config.piano_decay)
+        levels_o, levels_p = orchestra.levels(), piano.levels()
+        ratio = scaled / (levels_o + levels_p + LEAST)
+        _recolour(orchestra, levels_o, ratio, config.orchestra_colour_bands)
+        _recolour(piano, levels_p, ratio, config.piano_colour_bands)
+
+
+def _recolour(part: _Part, levels: Array, ratio: Array, smoothing_bands: float) -> None:
+    wanted = gaussian_filter1d((levels * ratio).sum(axis=1, dtype=np.float64), smoothing_bands, mode="nearest")
+    found = gaussian_filter1d(levels.sum(axis=1, dtype=np.float64), smoothing_bands, mode="nearest")
+    floor = COLOUR_FLOOR * (found.mean() + LEAST)
+    part.colour = part.colour * ((wanted + floor) / (found + floor)).astype(np.float32)[:, None]
+
+
+def struck_only(loudness: Array, decay: float) -> None:
+    """Take away what no string does, in place: a note rises only where it is struck, and dies away.
+
+    Args:
+        loudness: (`N_STAGES` * notes, frames) of the piano, each note's strike first.
+        decay: share of a frame's loudness that the next one keeps at most.
+    """
+    notes = loudness.reshape(-1, N_STAGES, loudness.shape[1])
+    struck = STRUCK_RATIO * maximum_filter1d(notes[:, 0], 2 * STRUCK_REACH_FRAMES + 1, axis=1)
+    ringing = notes[:, 1:].sum(axis=1)
+    allowed = np.zeros_like(ringing)
+    before = ringing[:, 0]
+    for t in range(ringing.shape[1]):
+        before = np.minimum(np.maximum(before * np.float32(decay), struck[:, t]), np.maximum(ringing[:, t], LEAST))
+        allowed[:, t] = before
+    notes[:, 1:] *= np.minimum(allowed / (ringing + LEAST), 1.0)[:, None]
+
+
+def _summing_to_one(templates: Array) -> Array:
+    out: Array = templates / (templates.sum(axis=0, keepdims=True) + LEAST)
+    return out
