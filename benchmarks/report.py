@@ -1,4 +1,4 @@
-"""Make every table of README.md, benchmarks/README.md and docs/playback.md from `benchmarks/results/*.json`.
+"""Make every table of README.md, benchmarks/README.md and two pages of docs/ from `benchmarks/results/*.json`.
 
 python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
 python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
@@ -15,7 +15,12 @@ from typing import Final
 
 from benchmarks.results import ROOT, Result, Row, load
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md")
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "docs" / "playback.md",
+    ROOT / "docs" / "separation.md",
+)
 TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
@@ -269,6 +274,17 @@ def costs() -> str:
     return with_origin(text, speed, prep, untouched)
 
 
+SEPARATION: Final[Mapping[str, str]] = {
+    "scenario": "passage",
+    "system": "system",
+    "piano_sdr_db": "piano SDR dB",
+    "piano_sir_db": "SIR",
+    "piano_sar_db": "SAR",
+    "orchestra_sdr_db": "orchestra SDR dB",
+    "orchestra_sir_db": "SIR ",
+    "orchestra_sar_db": "SAR ",
+    "cpu_s_per_min": "s per minute",
+}
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "summary": summary,
     "costs": costs,
@@ -296,6 +312,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_cpu": lambda: plain("playback_cpu", columns=PLAYER_CPU),
     "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
     "stretch_quality": stretch_quality,
+    "separation": lambda: plain("separation", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }
 """What may stand between the markers, by name."""

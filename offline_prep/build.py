@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +171,7 @@ def build_cache(
             return BuildResult(out, True, manifest, tuple(manifest.alignment.get("warnings", ())))
     scratch = _check_destination(out)
     piece, stems = prepare_piece(inputs, out, settings, scratch, progress)
-    with stems or nullcontext():
+    with nullcontext() if stems is None else closing(stems):
         write_piece(piece, stems.files if stems is not None else None)
     progress("done", 1.0)
     return BuildResult(out, False, piece.manifest, tuple(piece.manifest.alignment["warnings"]), outdated)

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from follower.cli import CommandParser, add_version, report_errors
-from follower.errors import InputError
+from follower.errors import ConfigError
 from follower.terminal import clock_text, make_table, print_table, progress_bar
+
+HELP: Final = "see offline-prep --help"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = CommandParser(
         prog="offline-prep",
+        usage="offline-prep ORCHESTRA MIX --out CACHE [options]\n"
+        "       offline-prep --mix MIX --no-orchestra --out CACHE [options]",
         description="Read the orchestra-only recording and the full mix once and write the cache `follower` needs.",
     )
     parser.add_argument(
@@ -57,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="there is no orchestra-only recording: take the orchestra out of the mix, which --mix gives",
     )
     parser.add_argument("--mix", type=Path, metavar="MIX", help="full recording, with --no-orchestra")
-    parser.add_argument("--out", type=Path, required=True, metavar="CACHE", help="folder to write")
+    parser.add_argument("--out", type=Path, metavar="CACHE", help="folder to write")
     parser.add_argument(
         "--mix-piano", type=Path, metavar="F", help="piano stem of the mix; kept for a later version, not used yet"
     )
@@ -80,18 +85,25 @@ def options_of(values: argparse.Namespace) -> PrepOptions:
     """Take what was parsed.
 
     Raises:
-        InputError: the recordings given are not those that are needed.
+        ConfigError: the recordings given are not those that are needed.
     """
     if values.no_orchestra:
-        if values.mix is None or values.orchestra is not None or values.full is not None:
-            raise InputError("without an orchestra recording, give the mix alone: offline-prep --mix MIX --no-orchestra")
-        if values.mix_piano is not None or values.mix_orchestra is not None:
-            raise InputError("--no-orchestra separates the mix itself; leave out --mix-piano and --mix-orchestra")
-    elif values.mix is not None or values.full is None:
-        raise InputError(
-            "two recordings are needed: offline-prep ORCHESTRA MIX --out CACHE; where there is no orchestra recording: "
-            "offline-prep --mix MIX --no-orchestra --out CACHE"
-        )
+        needed = {"--mix": values.mix, "--out": values.out}
+        unwanted = {
+            "ORCHESTRA": values.orchestra,
+            "--mix-piano": values.mix_piano,
+            "--mix-orchestra": values.mix_orchestra,
+        }
+    else:
+        needed = {"ORCHESTRA": values.orchestra, "MIX": values.full, "--out": values.out}
+        unwanted = {"--mix": values.mix}
+    missing = [name for name, value in needed.items() if value is None]
+    if missing:
+        raise ConfigError(f"the following arguments are required: {', '.join(missing)}; {HELP}")
+    surplus = [name for name, value in unwanted.items() if value is not None]
+    if surplus:
+        side = "without" if values.no_orchestra else "with"
+        raise ConfigError(f"{', '.join(surplus)} cannot be given {side} an orchestra recording; {HELP}")
     return PrepOptions(
         values.orchestra,
         values.mix if values.no_orchestra else values.full,

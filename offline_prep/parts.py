@@ -37,6 +37,13 @@ def same_time(mix: Recording) -> Alignment:
     )
 
 
+def guide_of(orchestra: Recording, mix: Recording, alignment: Alignment, config: SeparationConfig) -> Guide:
+    """The orchestra recording as a guide through the mix: where it lies, how high and how loud it is."""
+    semitones = alignment.transposition + alignment.mix_tuning - alignment.orchestra_tuning
+    guide = Guide(orchestra.samples, orchestra.sample_rate_hz, alignment.mix_map, 2.0 ** (semitones / 12.0))
+    return guide.fitted(mix.samples, mix.sample_rate_hz, config)
+
+
 def separate_with(
     orchestra: Recording,
     mix: Recording,
@@ -46,8 +53,7 @@ def separate_with(
     report: ProgressCallback,
 ) -> None:
     """Take the mix apart, guided by the orchestra recording; errors as `separate` and `Stems.write`."""
-    semitones = alignment.transposition + alignment.mix_tuning - alignment.orchestra_tuning
-    guide = Guide(orchestra.samples, orchestra.sample_rate_hz, alignment.mix_map, 2.0 ** (semitones / 12.0))
+    guide = guide_of(orchestra, mix, alignment, config)
     stems.write(separate(mix.path, alignment.mix_tuning, guide, config, report))
 
 

@@ -79,14 +79,14 @@ class PrepSettings:
             **dict(_fields("alignment", self.alignment)),
             **dict(_fields("orchestra_model", self.orchestra_model)),
             **dict(_fields("separation", self.separation)),
-            **{f"constant.{name}": value for name, value in constants(self.starts)},
-            **digests(self.starts),
+            **{f"constant.{name}": value for name, value in constants(*self.further)},
+            **digests(*self.further),
         }
 
     @property
-    def starts(self) -> tuple[str, ...]:
-        """The modules from which what shapes the cache is imported."""
-        return (START,) if self.separation is None else (START, SEPARATING)
+    def further(self) -> tuple[str, ...]:
+        """The modules besides `START` from which what shapes the cache is imported."""
+        return () if self.separation is None else (SEPARATING,)
 
 
 def _fields(prefix: str, value: object) -> Iterator[tuple[str, Setting]]:
@@ -98,9 +98,9 @@ def _fields(prefix: str, value: object) -> Iterator[tuple[str, Setting]]:
         yield prefix, plain(value, prefix)
 
 
-def constants(starts: tuple[str, ...] = (START,)) -> Iterator[tuple[str, Setting]]:
+def constants(*further: str) -> Iterator[tuple[str, Setting]]:
     """Names in capitals of every module that shapes a cache, those it imports too, with their values as of now."""
-    for name in shaping_modules(starts):
+    for name in shaping_modules(*further):
         for constant, value in sorted(vars(importlib.import_module(name)).items()):
             if _CONSTANT.fullmatch(constant):
                 yield from _fields(f"{name}.{constant}", value)
@@ -135,14 +135,14 @@ def plain(value: object, name: str) -> Setting:
 
 
 @cache
-def shaping_modules(starts: tuple[str, ...] = (START,)) -> tuple[str, ...]:
-    """Names of the modules that shape a cache, sorted: where to start, and what that imports of this project."""
+def shaping_modules(*further: str) -> tuple[str, ...]:
+    """Names of the modules that shape a cache, sorted: `START`, further ones, and what they import of this project."""
     found: set[str] = set()
-    waiting = list(starts)
+    waiting = [START, *further]
     while waiting:
         name = waiting.pop()
         file = _file(name)
-        separates = name.startswith(SEPARATION) and SEPARATING not in starts
+        separates = name.startswith(SEPARATION) and SEPARATING not in further
         if file is not None and not separates and name not in found | NOT_SHAPING:
             found.add(name)
             waiting += _imports(ast.parse(file.read_text(encoding="utf-8")))
@@ -168,10 +168,10 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 
 @cache
-def digests(starts: tuple[str, ...] = (START,)) -> dict[str, Setting]:
+def digests(*further: str) -> dict[str, Setting]:
     """Digests of the code of the modules that shape a cache, and of the weights beside them, by name."""
     found: dict[str, Setting] = {}
-    for name in shaping_modules(starts):
+    for name in shaping_modules(*further):
         file = _file(name)
         assert file is not None
         found[f"code.{name}"] = _digest(code_of(file.read_text(encoding="utf-8")).encode())

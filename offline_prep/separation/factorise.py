@@ -5,8 +5,8 @@ the generalised Kullback-Leibler divergence (D. D. Lee and H. S. Seung, "Algorit
 factorization", NIPS 2000).  The piano's templates are given: `piano_templates`.  The orchestra's come from its own
 recording, laid along the mix ("guide"), and its loudnesses are held near those of the recording, as a score would hold
 them (S. Ewert and M. Müller, "Using score-informed constraints for NMF-based source separation", ICASSP 2012); without
-a recording they are learnt from the mix.  Each part has a colour, a gain per band, because it was recorded otherwise than
-what its templates come from.
+a recording they are learnt from the mix.  Each part has a colour, a gain per band, because it was recorded otherwise
+than what its templates come from.  The orchestra sustains; what is short and not in the guide is the piano's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 
 from offline_prep.separation.config import SeparationConfig
 from offline_prep.separation.piano_templates import N_STAGES
@@ -30,6 +30,8 @@ STRUCK_REACH_FRAMES = 3
 """A strike lets a note sound so many frames before and after: the window blurs it."""
 STRUCK_RATIO = np.float32(4.0)
 """A note is at most so much louder than the strike it comes from."""
+SOUNDS_FROM = np.float32(0.1)
+"""A template sounds in a frame where the guide has this share of its loudest, or more."""
 COLOUR_FROM = 4
 """The round from which colours are adapted: before it the parts are not told apart yet."""
 COLOUR_FLOOR = 1e-3
@@ -69,8 +71,8 @@ def divide(levels: Array, guide: Array | None, piano_templates: Array, config: S
 
     Args:
         levels: (bands, frames) of the mix.
-        guide: (bands, frames) of the orchestra recording, laid along the mix; None without one, all zero where it is
-            silent or left out.
+        guide: (bands, frames) of the orchestra recording, laid along the mix and as loud as the orchestra should be in
+            it; None without one, all zero where it is silent or left out.
         piano_templates: (bands, `N_STAGES` * notes), a note's strike first, then the stages it rings through.
         config: settings.
     """
@@ -79,7 +81,8 @@ def divide(levels: Array, guide: Array | None, piano_templates: Array, config: S
         return Parts(np.zeros_like(levels), np.zeros_like(levels))
     scaled = (levels / np.float32(mean)).astype(np.float32) + np.float32(FLOOR_SHARE)
     frame_sum = float(scaled.sum(axis=0).mean())
-    orchestra, held = _orchestra(scaled, guide, frame_sum, config)
+    heard = None if guide is None else guide / np.float32(mean)
+    orchestra, held = _orchestra(scaled, heard, config)
     n_notes = piano_templates.shape[1]
     piano = _Part(
         piano_templates,
@@ -87,21 +90,20 @@ def divide(levels: Array, guide: Array | None, piano_templates: Array, config: S
         np.full((n_notes, levels.shape[1]), 0.5 * frame_sum / n_notes, np.float32),
     )
     for number in range(config.rounds):
-        _round(scaled, orchestra, piano, held, number, config)
+        _round(scaled, orchestra, piano, held, piano_templates, number, config)
     scale = np.float32(mean)
     return Parts(piano.levels() * scale, orchestra.levels() * scale)
 
 
-def _orchestra(scaled: Array, guide: Array | None, frame_sum: float, config: SeparationConfig) -> tuple[_Part, Array]:
+def _orchestra(scaled: Array, guide: Array | None, config: SeparationConfig) -> tuple[_Part, Array]:
     """The orchestra to begin with, and the loudnesses it is held to (none of them without a guide)."""
     colour = np.ones((len(scaled), 1), np.float32)
     if guide is None or not bool(np.any(guide > 0.0)):
         templates, loudness = learn(scaled, config.orchestra_templates, config.guide_rounds)
         return _Part(templates, colour, loudness * np.float32(0.5)), np.zeros_like(loudness)
-    heard = guide / np.float32(guide.mean()) + np.float32(FLOOR_SHARE)
-    templates, loudness = learn(heard, config.orchestra_templates, config.guide_rounds)
+    floor = np.float32(FLOOR_SHARE) * guide.mean()
+    templates, loudness = learn(guide + floor, config.orchestra_templates, config.guide_rounds)
     held = maximum_filter1d(loudness, 2 * config.guide_slack_frames + 1, axis=1)
-    held *= np.float32(0.5 * frame_sum / max(float(held.sum(axis=0).mean()), float(LEAST)))
     return _Part(templates, colour, held.copy()), held
 
 
@@ -122,16 +124,30 @@ def learn(levels: Array, n_templates: int, rounds: int) -> tuple[Array, Array]:
 
 
 def _round(
-    scaled: Array, orchestra: _Part, piano: _Part, held: Array, number: int, config: SeparationConfig
+    scaled: Array,
+    orchestra: _Part,
+    piano: _Part,
+    held: Array,
+    given: Array,
+    number: int,
+    config: SeparationConfig,
 ) -> None:
     """One update of everything."""
     templates_o, templates_p = orchestra.coloured(), piano.coloured()
     ratio = scaled / (templates_o @ orchestra.loudness + templates_p @ piano.loudness + LEAST)
     weight = np.float32(config.guide_weight)
-    level = np.float32(float(orchestra.loudness.sum()) / max(float(held.sum()), float(LEAST)))
-    orchestra.loudness = (orchestra.loudness * (templates_o.T @ ratio) + weight * level * held) / (
-        templates_o.sum(axis=0)[:, None] + (weight if bool(held.any()) else np.float32(0.0)) + LEAST
-    )
+    orchestra.loudness *= templates_o.T @ ratio
+    below = templates_o.sum(axis=0)[:, None] + LEAST
+    expected = np.float32(0.0)
+    if bool(held.any()):
+        expected = usual_gain(orchestra.loudness / below, held, config.guide_quantile) * held
+        orchestra.loudness += weight * expected
+        below += weight
+    orchestra.loudness /= below
+    if number >= COLOUR_FROM:
+        allowed = sustained(orchestra.loudness, config.sustained_frames)
+        allowed = np.maximum(allowed, np.float32(config.guide_headroom) * expected)
+        orchestra.loudness = np.minimum(orchestra.loudness, allowed)
     piano.loudness *= (templates_p.T @ ratio) / (templates_p.sum(axis=0)[:, None] + np.float32(config.sparsity) + LEAST)
     if number >= COLOUR_FROM:
         struck_only(piano.loudness, config.piano_decay)
@@ -139,6 +155,31 @@ def _round(
         ratio = scaled / (levels_o + levels_p + LEAST)
         _recolour(orchestra, levels_o, ratio, config.orchestra_colour_bands)
         _recolour(piano, levels_p, ratio, config.piano_colour_bands)
+        if config.piano_learning > 0:
+            _relearn(piano, given, ratio, np.float32(config.piano_learning))
+
+
+def sustained(loudness: Array, n_frames: int) -> Array:
+    """What of each loudness (K, frames) is held for so many frames: shorter peaks are taken off (a grey opening)."""
+    return np.asarray(maximum_filter1d(minimum_filter1d(loudness, n_frames, axis=1), n_frames, axis=1), np.float32)
+
+
+def usual_gain(loudness: Array, held: Array, quantile: float) -> Array:
+    """How much louder (K, 1) the orchestra's templates are in the mix than in the guide.
+
+    A quantile over the frames in which a template sounds, because what the piano adds only ever makes the mix louder;
+    halfway, on a logarithmic scale, between that and the guide's own loudness, because a template may sound seldom.
+    """
+    sounds = held > SOUNDS_FROM * held.max(axis=1, keepdims=True)
+    gains = np.where(sounds, loudness / (held + LEAST), np.nan)
+    own = np.nanquantile(gains, quantile, axis=1)
+    return np.sqrt(np.maximum(own, LEAST)).astype(np.float32)[:, None]
+
+
+def _relearn(piano: _Part, given: Array, ratio: Array, share: np.float32) -> None:
+    """Let the piano's templates become those of this very piano, by a share; the rest stays as it was given."""
+    found = _summing_to_one(piano.templates * (piano.colour * (ratio @ piano.loudness.T)))
+    piano.templates = (1 - share) * given + share * found
 
 
 def _recolour(part: _Part, levels: Array, ratio: Array, smoothing_bands: float) -> None:
@@ -159,7 +200,7 @@ def struck_only(loudness: Array, decay: float) -> None:
     struck = STRUCK_RATIO * maximum_filter1d(notes[:, 0], 2 * STRUCK_REACH_FRAMES + 1, axis=1)
     ringing = notes[:, 1:].sum(axis=1)
     allowed = np.zeros_like(ringing)
-    before = ringing[:, 0]
+    before = ringing[:, 0] / np.float32(decay)  # what rang before is not known
     for t in range(ringing.shape[1]):
         before = np.minimum(np.maximum(before * np.float32(decay), struck[:, t]), np.maximum(ringing[:, t], LEAST))
         allowed[:, t] = before

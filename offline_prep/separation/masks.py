@@ -1,8 +1,7 @@
-"""From the parts' levels to the parts' spectra: Wiener filters, across the channels where there are two.
+"""From the piano's share of each band to its spectra: Wiener filters, across the channels where there are two.
 
-One channel: each part takes the share of every band that its power has in the sum.  Two channels: each band of each
-part also has a place between the channels, a spatial covariance, estimated from the mix by expectation maximisation;
-the filter then uses both (N. Q. K. Duong, E. Vincent and R. Gribonval, "Under-determined reverberant audio source
+One channel: the piano takes its share of every band.  Two channels: each band of each part also has a place between the
+channels, a spatial covariance, estimated from the mix by expectation maximisation; the filter then uses both (N. Q. K. Duong, E. Vincent and R. Gribonval, "Under-determined reverberant audio source
 separation using a full-rank spatial covariance model", IEEE TASLP 18(7), 2010).
 """
 
@@ -22,33 +21,34 @@ SHARED_PLACE = np.float32(0.02)
 """A part is a little everywhere: this share of its covariance is the same in all directions."""
 
 
-def powers(parts: Parts, power: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Power (bands, frames) of the piano and of the orchestra, of which the filters take the shares.
+def piano_share(parts: Parts, power: float) -> NDArray[np.float32]:
+    """The piano's share (bands, frames) of the mix, 0..1; 0 where nothing sounds.
 
     Args:
         parts: levels.
-        power: to which levels are raised; 2 is their power proper, less blurs the division.
+        power: to which the levels are raised before they take their shares.
     """
     scale = np.float32(max(float(parts.piano.mean()), float(parts.orchestra.mean()), 1e-12))
-    piano = (parts.piano / scale) ** np.float32(power)
-    orchestra = (parts.orchestra / scale) ** np.float32(power)
-    return piano, orchestra
+    piano, orchestra = ((a / scale) ** np.float32(power) for a in (parts.piano, parts.orchestra))
+    return np.asarray(piano / (piano + orchestra + LEAST_POWER), np.float32)
 
 
-def piano_spectra(channels: Complex, bands: Bands, parts: Parts, power: float, spatial_rounds: int) -> Complex:
+def piano_spectra(
+    channels: Complex, bands: Bands, share: NDArray[np.float32], levels: NDArray[np.float32], spatial_rounds: int
+) -> Complex:
     """Spectra (channels, bins, frames) of the piano alone; the orchestra's are what is missing to the mix's.
 
     Args:
         channels: (channels, bins, frames) of the mix.
         bands: of the mix's raster.
-        parts: levels of the bands over all channels.
-        power: see `powers`.
+        share: (bands, frames), the piano's of the mix, 0..1.
+        levels: (bands, frames) of the mix over all channels.
         spatial_rounds: updates of the places; 0 leaves the parts everywhere.
     """
-    piano, orchestra = powers(parts, power)
     if len(channels) != N_PLACED or spatial_rounds == 0:
-        return np.asarray(channels * bands.spread(piano / (piano + orchestra + LEAST_POWER)), np.complex64)
-    gain = _placed_filter(channels, bands, piano, orchestra, spatial_rounds)
+        return np.asarray(channels * bands.spread(share), np.complex64)
+    power = np.square(levels / np.float32(max(float(levels.mean()), float(LEAST_POWER))))
+    gain = _placed_filter(channels, bands, share * power, (1 - share) * power, spatial_rounds)
     left, right = channels
     out = np.empty_like(channels)
     for row in range(N_PLACED):

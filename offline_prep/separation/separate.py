@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from follower.files.audio_file import AudioFile, finite_blocks
 from follower.piece.mix_map import MixMap
 from offline_prep.separation.config import SeparationConfig
 from offline_prep.separation.factorise import divide
-from offline_prep.separation.masks import piano_spectra
+from offline_prep.separation.masks import piano_share, piano_spectra
 from offline_prep.separation.piano_templates import piano_templates
 from offline_prep.separation.spectra import Bands, Raster
+
+LOUD_FROM = 0.6
+"""A band's gain is read in the frames in which it is louder in the guide than in this share of them."""
+MIN_LOUD_FRAMES = 8
+"""In fewer frames nothing is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +33,14 @@ class Guide:
         sample_rate_hz: of the recording.
         mix_map: map between the mix and this recording.
         raised: ratio of frequencies by which it is to be raised to meet the mix, its tuning and key.
+        gain: shape (bands, 1), how much louder the orchestra is in the mix, see `fit_gain`; 1 is as loud.
     """
 
     samples: NDArray[np.float32]
     sample_rate_hz: int
     mix_map: MixMap
     raised: float
+    gain: NDArray[np.float32] | float = 1.0
 
     def levels(self, mix_s: NDArray[np.float64]) -> NDArray[np.float32]:
         """Levels (bands, frames) at seconds of the mix; silent where the recording leaves the mix's music out."""
@@ -41,7 +49,38 @@ class Guide:
         found = Bands.of(raster, self.raised).levels(raster.spectra_at(self.samples, at))
         outside = (mix_s < self.mix_map.mix_s[0]) | (mix_s > self.mix_map.mix_s[-1])
         found[:, self.mix_map.in_cut(mix_s) | outside] = 0.0
-        return found
+        return found * np.float32(self.gain) if isinstance(self.gain, float) else found * self.gain
+
+    def fitted(self, mix: NDArray[np.float32], sample_rate_hz: int, config: SeparationConfig) -> Guide:
+        """This guide with the gain that fits a mix, mono samples at a rate."""
+        raster = Raster.at(sample_rate_hz)
+        mix_s = np.arange(0.0, len(mix) / sample_rate_hz, config.gain_every_s)
+        levels = Bands.of(raster).levels(raster.spectra_at(mix, mix_s * sample_rate_hz))
+        return replace(self, gain=fit_gain(levels, self.levels(mix_s), config))
+
+
+def fit_gain(mix: NDArray[np.float32], guide: NDArray[np.float32], config: SeparationConfig) -> NDArray[np.float32]:
+    """How much louder (bands, 1) the orchestra is in the mix than in its own recording, as their colours differ too.
+
+    In each band the quantile over the frames in which the guide is loud: what the piano adds makes the mix louder, so
+    the frames in which it is least against the guide are those of the orchestra alone.  Smooth from band to band.
+
+    Args:
+        mix: levels (bands, frames) of all of the mix.
+        guide: levels of the guide at the same instants.
+        config: settings.
+    """
+    if not bool(guide.any()):
+        return np.ones((len(mix), 1), np.float32)
+    loud = guide >= np.maximum(np.quantile(guide, LOUD_FROM, axis=1, keepdims=True), 1e-3 * guide.max())
+    ratio = np.where(loud, np.log((mix + 1e-9) / np.maximum(guide, 1e-9)), np.nan)
+    heard = loud.sum(axis=1) >= MIN_LOUD_FRAMES
+    if not bool(heard.any()):
+        return np.ones((len(mix), 1), np.float32)
+    found = np.nanquantile(ratio[heard], config.gain_quantile, axis=1)
+    number = np.arange(len(mix))
+    whole = np.interp(number, number[heard], found)
+    return np.exp(gaussian_filter1d(whole, config.gain_bands, mode="nearest")).astype(np.float32)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +148,9 @@ class _Cut:
     @classmethod
     def of(cls, config: SeparationConfig, raster: Raster) -> _Cut:
         hop = raster.hop_samples
-        block, context = (max(round(s * raster.sample_rate_hz / hop), 1) * hop for s in (config.block_s, config.context_s))
+        block, context = (
+            max(round(s * raster.sample_rate_hz / hop), 1) * hop for s in (config.block_s, config.context_s)
+        )
         fade = min(2 * round(config.crossfade_s * raster.sample_rate_hz / 2), 2 * context)
         return cls(block, context, max(fade, 2))
 
@@ -153,5 +194,6 @@ class _Block:
         mix_s = (begin + np.arange(levels.shape[1]) * raster.hop_samples) / raster.sample_rate_hz
         guide = None if self._guide is None else self._guide.levels(mix_s)
         parts = divide(levels, guide, self._templates, config)
-        spectra = piano_spectra(channels, self._bands, parts, config.mask_power, config.spatial_rounds)
+        share = piano_share(parts, config.mask_power)
+        spectra = piano_spectra(channels, self._bands, share, levels, config.spatial_rounds)
         return np.stack([raster.synthesise(s, len(samples)) for s in spectra], axis=1)

@@ -49,7 +49,8 @@ class Stems:
         """
         try:
             for role in SEPARATED:
-                self._files[role] = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  (closed by `close`)
+                # Unbuffered, so that what does not fit is known at once and not while closing.
+                self._files[role] = tempfile.TemporaryFile(dir=self._folder, buffering=0)
         except OSError as e:
             self.close()
             raise self._trouble(e) from e
@@ -63,9 +64,9 @@ class Stems:
 
     def close(self) -> None:
         """Close the files, and so remove them; closing twice is harmless."""
-        for file in self._files.values():
+        files, self._files = self._files, {}
+        for file in files.values():
             file.close()
-        self._files = {}
 
     def write(self, stretches: Iterable[Stretch]) -> None:
         """Write all of both parts. Samples above full scale, which the mix does not have, are clipped.
@@ -74,30 +75,27 @@ class Stems:
             OutputError: there is no room.
             AudioFileError: what yields the stretches cannot read the mix.
         """
+        written = [_Written(f) for f in self._files.values()]
         piano, orchestra = (
-            soundfile.SoundFile(f, "w", self._sample_rate_hz, self._channels, SUBTYPE, format="FLAC")
-            for f in self._files.values()
+            soundfile.SoundFile(f, "w", self._sample_rate_hz, self._channels, SUBTYPE, format="FLAC") for f in written
         )
         with piano, orchestra:
             for stretch in stretches:
-                self._append(piano, stretch.piano)
-                self._append(orchestra, stretch.orchestra)
-        try:
-            for file in self._files.values():
-                file.flush()
-        except OSError as e:
-            raise self._trouble(e) from e
+                _append(piano, stretch.piano)
+                _append(orchestra, stretch.orchestra)
+                self._check(written)
+        self._check(written)
 
-    def _append(self, file: soundfile.SoundFile, samples: NDArray[np.float32]) -> None:
-        try:
-            file.write(np.clip(samples, -1.0, 1.0))
-            file.flush()
-        except (OSError, soundfile.LibsndfileError, RuntimeError) as e:
-            raise self._trouble(e) from e
+    def _check(self, written: list[_Written]) -> None:
+        for file in written:
+            if file.trouble is not None:
+                raise self._trouble(file.trouble) from file.trouble
 
-    def _trouble(self, error: Exception) -> OutputError:
-        reason = getattr(error, "strerror", None) or error
-        return OutputError(f"cannot write the separated parts into {self._folder}: {reason}; make room or choose another")
+    def _trouble(self, error: OSError) -> OutputError:
+        reason = error.strerror or error
+        return OutputError(
+            f"cannot write the separated parts into {self._folder}: {reason}; make room or choose another"
+        )
 
     def described(self, duration_s: float) -> dict[str, InputFile]:
         """What the manifest says of the files, by role."""
@@ -116,6 +114,40 @@ class Stems:
         return Recording(
             Path(SEPARATED["mix_orchestra"]), np.concatenate(blocks), self._sample_rate_hz, self._channels, digest
         )
+
+
+def _append(file: soundfile.SoundFile, samples: NDArray[np.float32]) -> None:
+    file.write(np.clip(samples, -1.0, 1.0))
+
+
+class _Written:
+    """A file for libsndfile to write into, which cannot be told what went wrong: that is kept here."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.trouble: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write everything, or remember why not."""
+        done = 0
+        try:
+            while done < len(content):
+                done += self._file.write(content[done:])
+        except OSError as e:
+            self.trouble = self.trouble or e
+        return len(content)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where the file is."""
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read what was written."""
+        return self._file.read(size)
 
 
 def _sha256(file: BinaryIO) -> str:
