@@ -36,7 +36,7 @@ class SeparationConfig(JsonConfig):
         piano_decay: what a frame of a piano note keeps of the frame before at most, unless it is struck.
         mask_power: the parts' levels are raised to this power before each takes its share of the mix; 2 would be right
             were they exact.
-        spatial_rounds: updates of where the parts are between the channels.
+        spatial_rounds: updates of where the parts are between the channels; more than one came no closer.
     """
 
     block_s: float = 30.0
@@ -59,7 +59,7 @@ class SeparationConfig(JsonConfig):
     piano_colour_bands: float = 8.0
     piano_decay: float = 0.98
     mask_power: float = 0.7
-    spatial_rounds: int = 3
+    spatial_rounds: int = 1
 
     def __post_init__(self) -> None:
         """Check the settings.

@@ -32,6 +32,8 @@ STRUCK_RATIO = np.float32(4.0)
 """A note is at most so much louder than the strike it comes from."""
 SOUNDS_FROM = np.float32(0.1)
 """A template sounds in a frame where the guide has this share of its loudest, or more."""
+LEAST_SHARE = np.float32(1e-9)
+"""Every template has this much of every band, lest it never gets any."""
 COLOUR_FROM = 4
 """The round from which colours are adapted: before it the parts are not told apart yet."""
 COLOUR_FLOOR = 1e-3
@@ -118,8 +120,8 @@ def learn(levels: Array, n_templates: int, rounds: int) -> tuple[Array, Array]:
     loudness = np.repeat(levels.sum(axis=0, keepdims=True) / np.float32(n_templates), n_templates, axis=0) + LEAST
     for _ in range(rounds):
         loudness *= templates.T @ (levels / (templates @ loudness + LEAST))
-        templates = templates * ((levels / (templates @ loudness + LEAST)) @ loudness.T)
-        templates = _summing_to_one(templates + np.float32(1e-9))
+        found = templates * ((levels / (templates @ loudness + LEAST)) @ loudness.T)
+        templates = _summing_to_one(np.asarray(found + LEAST_SHARE, np.float32))
     return templates, loudness
 
 
@@ -138,7 +140,7 @@ def _round(
     weight = np.float32(config.guide_weight)
     orchestra.loudness *= templates_o.T @ ratio
     below = templates_o.sum(axis=0)[:, None] + LEAST
-    expected = np.float32(0.0)
+    expected = np.zeros((1, 1), np.float32)
     if bool(held.any()):
         expected = usual_gain(orchestra.loudness / below, held, config.guide_quantile) * held
         orchestra.loudness += weight * expected
@@ -152,11 +154,11 @@ def _round(
     if number >= COLOUR_FROM:
         struck_only(piano.loudness, config.piano_decay)
         levels_o, levels_p = orchestra.levels(), piano.levels()
-        ratio = scaled / (levels_o + levels_p + LEAST)
-        _recolour(orchestra, levels_o, ratio, config.orchestra_colour_bands)
-        _recolour(piano, levels_p, ratio, config.piano_colour_bands)
+        left: Array = scaled / (levels_o + levels_p + LEAST)
+        _recolour(orchestra, levels_o, left, config.orchestra_colour_bands)
+        _recolour(piano, levels_p, left, config.piano_colour_bands)
         if config.piano_learning > 0:
-            _relearn(piano, given, ratio, np.float32(config.piano_learning))
+            _relearn(piano, given, left, np.float32(config.piano_learning))
 
 
 def sustained(loudness: Array, n_frames: int) -> Array:
@@ -173,7 +175,7 @@ def usual_gain(loudness: Array, held: Array, quantile: float) -> Array:
     sounds = held > SOUNDS_FROM * held.max(axis=1, keepdims=True)
     gains = np.where(sounds, loudness / (held + LEAST), np.nan)
     own = np.nanquantile(gains, quantile, axis=1)
-    return np.sqrt(np.maximum(own, LEAST)).astype(np.float32)[:, None]
+    return np.asarray(np.sqrt(np.maximum(own, LEAST))[:, None], np.float32)
 
 
 def _relearn(piano: _Part, given: Array, ratio: Array, share: np.float32) -> None:

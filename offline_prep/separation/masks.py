@@ -1,8 +1,9 @@
 """From the piano's share of each band to its spectra: Wiener filters, across the channels where there are two.
 
-One channel: the piano takes its share of every band.  Two channels: each band of each part also has a place between the
-channels, a spatial covariance, estimated from the mix by expectation maximisation; the filter then uses both (N. Q. K. Duong, E. Vincent and R. Gribonval, "Under-determined reverberant audio source
-separation using a full-rank spatial covariance model", IEEE TASLP 18(7), 2010).
+One channel: the piano takes its share of every band.  Two channels: each band of each part also has a place between
+the channels, a spatial covariance, estimated from the mix by expectation maximisation; the filter then uses both
+(N. Q. K. Duong, E. Vincent and R. Gribonval, "Under-determined reverberant audio source separation using a full-rank
+spatial covariance model", IEEE TASLP 18(7), 2010).
 """
 
 from __future__ import annotations
@@ -113,4 +114,5 @@ def _inverse(m: Complex) -> Complex:
     lift = np.float32(1e-4) * (m[0, 0].real + m[1, 1].real) + LEAST_POWER
     a, d = m[0, 0] + lift, m[1, 1] + lift
     determinant = (a * d - m[0, 1] * m[1, 0]).real
-    return np.stack([np.stack([d, -m[0, 1]]), np.stack([-m[1, 0], a])]) / np.maximum(determinant, np.float32(1e-20))
+    adjugate = np.stack([np.stack([d, -m[0, 1]]), np.stack([-m[1, 0], a])])
+    return np.asarray(adjugate / np.maximum(determinant, np.float32(1e-20)), np.complex64)

@@ -80,7 +80,7 @@ def fit_gain(mix: NDArray[np.float32], guide: NDArray[np.float32], config: Separ
     found = np.nanquantile(ratio[heard], config.gain_quantile, axis=1)
     number = np.arange(len(mix))
     whole = np.interp(number, number[heard], found)
-    return np.exp(gaussian_filter1d(whole, config.gain_bands, mode="nearest")).astype(np.float32)[:, None]
+    return np.asarray(np.exp(gaussian_filter1d(whole, config.gain_bands, mode="nearest"))[:, None], np.float32)
 
 
 @dataclass(frozen=True, eq=False)

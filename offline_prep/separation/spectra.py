@@ -85,12 +85,13 @@ class Raster:
         """The signal (n_samples,) of spectra as `analyse` makes them; of unchanged ones the signal itself."""
         window, half, hop = self.window(), self.window_samples // 2, self.hop_samples
         frames = np.fft.irfft(spectra, self.window_samples, axis=0).astype(np.float32) * window[:, None]
-        out = np.zeros(hop * (spectra.shape[1] - 1) + self.window_samples, np.float32)
+        out: NDArray[np.float32] = np.zeros(hop * (spectra.shape[1] - 1) + self.window_samples, np.float32)
         weight = np.zeros_like(out)
         for t in range(spectra.shape[1]):
             out[t * hop : t * hop + self.window_samples] += frames[:, t]
             weight[t * hop : t * hop + self.window_samples] += window**2
-        return out[half : half + n_samples] / np.maximum(weight[half : half + n_samples], 1e-6)
+        inside = slice(half, half + n_samples)
+        return np.asarray(out[inside] / np.maximum(weight[inside], 1e-6), np.float32)
 
 
 def band_edges_hz() -> NDArray[np.float64]:
@@ -132,12 +133,12 @@ class Bands:
         at = np.clip(self.edges + 0.5, 0.0, len(per_bin))
         low = np.minimum(at.astype(np.int64), len(per_bin) - 1)
         share = (at - low)[:, None]
-        return np.diff(total[low] * (1 - share) + total[low + 1] * share, axis=0).astype(np.float32)
+        return np.asarray(np.diff(total[low] * (1 - share) + total[low + 1] * share, axis=0), np.float32)
 
     def levels(self, spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
         """Magnitudes (n, T): roots of the bands' power."""
-        return np.sqrt(np.maximum(self.sums(spectra.real**2 + spectra.imag**2), 0.0))
+        return np.asarray(np.sqrt(np.maximum(self.sums(spectra.real**2 + spectra.imag**2), 0.0)), np.float32)
 
     def spread(self, per_band: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values (n_bins, T) of the bins, each as its band's."""
-        return per_band[self.of_bin]
+        return np.asarray(per_band[self.of_bin], np.float32)

@@ -42,4 +42,4 @@ def updated_templates(levels: Array, templates: Array, loudness: Array) -> Array
             for t in range(n_frames):
                 model = sum(templates[b, j] * loudness[j, t] for j in range(templates.shape[1]))
                 out[b, k] += templates[b, k] * loudness[k, t] * levels[b, t] / model
-    return out / out.sum(axis=0, keepdims=True)
+    return np.asarray(out / out.sum(axis=0, keepdims=True), np.float64)

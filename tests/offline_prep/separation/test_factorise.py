@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from offline_prep.separation.config import SeparationConfig
 from offline_prep.separation.factorise import divide, learn, struck_only
@@ -13,7 +14,7 @@ from offline_prep.separation.piano_templates import N_NOTES, N_STAGES, piano_tem
 from tests.naive.factorise import divergence, updated_loudness, updated_templates
 
 
-def random_levels(n_bands: int = 7, n_frames: int = 9, seed: int = 3) -> np.ndarray:
+def random_levels(n_bands: int = 7, n_frames: int = 9, seed: int = 3) -> NDArray[np.float32]:
     return np.random.default_rng(seed).gamma(0.7, 1.0, (n_bands, n_frames)).astype(np.float32) + np.float32(0.01)
 
 
@@ -32,7 +33,10 @@ def test_learning_is_what_plain_loops_make_of_it() -> None:
 
 def test_learning_comes_closer_with_every_round() -> None:
     levels = random_levels()
-    found = [divergence(levels.astype(np.float64), *map(np.float64, learn(levels, 2, n))) for n in (1, 2, 5, 20)]
+    found = []
+    for rounds in (1, 2, 5, 20):
+        templates, loudness = (a.astype(np.float64) for a in learn(levels, 2, rounds))
+        found.append(divergence(levels.astype(np.float64), templates, loudness))
     assert all(b < a for a, b in itertools.pairwise(found))
 
 

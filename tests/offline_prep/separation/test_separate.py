@@ -9,10 +9,11 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from follower.piece.mix_map import MixMap
 from offline_prep.separation.config import SeparationConfig
-from offline_prep.separation.separate import Guide, _Cut, _windows, separate
+from offline_prep.separation.separate import Guide, _Cut, _windows, fit_gain, separate
 
 RATE = 11025
 QUICK = SeparationConfig(
@@ -20,21 +21,21 @@ QUICK = SeparationConfig(
 )
 
 
-def tone(hz: float, seconds: float, overtones: int = 6) -> np.ndarray:
+def tone(hz: float, seconds: float) -> NDArray[np.float32]:
+    """Six overtones, as far as they fit."""
     t = np.arange(round(seconds * RATE)) / RATE
-    return sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, overtones + 1) if hz * k < RATE / 2).astype(
-        np.float32
-    )
+    overtones = [np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 7) if hz * k < RATE / 2]
+    return np.asarray(np.sum(overtones, axis=0), np.float32)
 
 
-def orchestra(seconds: float) -> np.ndarray:
+def orchestra(seconds: float) -> NDArray[np.float32]:
     """Sustained chords, a new one every second."""
     chords = [(220.0, 330.0), (247.5, 371.0), (196.0, 294.0)]
-    parts = [sum(tone(hz, 1.0) for hz in chords[k % 3]) for k in range(int(np.ceil(seconds)))]
+    parts = [tone(chords[k % 3][0], 1.0) + tone(chords[k % 3][1], 1.0) for k in range(int(np.ceil(seconds)))]
     return 0.1 * np.concatenate(parts)[: round(seconds * RATE)].astype(np.float32)
 
 
-def piano(seconds: float) -> np.ndarray:
+def piano(seconds: float) -> NDArray[np.float32]:
     """Notes that are struck and die away."""
     out = np.zeros(round(seconds * RATE), np.float32)
     for k, begin in enumerate(np.arange(0.2, seconds - 0.7, 0.35)):
@@ -44,18 +45,18 @@ def piano(seconds: float) -> np.ndarray:
     return out
 
 
-def written(folder: Path, *channels: np.ndarray) -> Path:
+def written(folder: Path, *channels: NDArray[np.float32]) -> Path:
     path = folder / "mix.wav"
     soundfile.write(path, np.stack(channels, axis=1), RATE, subtype="FLOAT")
     return path
 
 
-def guide_of(samples: np.ndarray) -> Guide:
+def guide_of(samples: NDArray[np.float32]) -> Guide:
     seconds = len(samples) / RATE
     return Guide(samples, RATE, MixMap([0.0, seconds], [0.0, seconds], [1.0, 1.0]), 1.0)
 
 
-def sdr_db(true: np.ndarray, found: np.ndarray) -> float:
+def sdr_db(true: NDArray[np.float32], found: NDArray[np.float32]) -> float:
     return float(10 * np.log10(np.square(true).sum() / np.square(true - found).sum()))
 
 
@@ -67,7 +68,8 @@ def sdr_db(true: np.ndarray, found: np.ndarray) -> float:
 def test_windows_overlap_by_their_contexts_and_lose_nothing(n: int, sizes: list[int]) -> None:
     samples = np.arange(n, dtype=np.float32)[:, None]
     cut = _Cut(block=40, context=10, fade=4)
-    at, blocks = 0, []
+    at = 0
+    blocks: list[NDArray[np.float32]] = []
     while at < n:
         size = sizes[len(blocks) % len(sizes)]
         blocks.append(samples[at : at + size])
@@ -111,6 +113,25 @@ def test_where_the_orchestra_recording_has_nothing_the_guide_is_silent() -> None
     levels = guide.levels(np.array([0.5, 2.0, 4.0, 6.0, 9.5]))
     assert levels[:, [1, 3]].min(axis=0).max() >= 0.0 and levels[:, [1, 3]].sum(axis=0).min() > 0.0
     assert not levels[:, [0, 2, 4]].any()
+
+
+def test_the_gain_is_that_of_the_orchestra_alone() -> None:
+    """In half of the frames the piano makes the mix louder; each band has a gain of its own."""
+    rng = np.random.default_rng(6)
+    guide = rng.gamma(2.0, 1.0, (60, 400)).astype(np.float32)
+    gain = np.linspace(0.5, 2.0, 60, dtype=np.float32)[:, None]
+    mix = gain * guide
+    mix[:, ::2] += 20.0
+    found = fit_gain(mix, guide, SeparationConfig(gain_quantile=0.25, gain_bands=1.0))
+    np.testing.assert_allclose(found, gain, rtol=0.05)
+
+
+def test_without_enough_of_the_orchestra_there_is_no_gain_to_fit() -> None:
+    mix = np.ones((5, 40), np.float32)
+    few = np.zeros((5, 40), np.float32)
+    few[:, :3] = 1.0
+    for guide in (np.zeros_like(mix), few[:, :6]):
+        np.testing.assert_array_equal(fit_gain(mix[:, : guide.shape[1]], guide, SeparationConfig()), 1.0)
 
 
 def test_a_recording_shorter_than_a_window_and_silence_are_taken_apart_too(tmp_path: Path) -> None:
