@@ -1,6 +1,6 @@
 """How well the full mix is taken apart, against its true parts: SDR, SIR and SAR of BSS Eval.
 
-python -m benchmarks.offline_prep.separation SCENARIO... --truth FOLDER [--record]
+python -m benchmarks.offline_prep.separation SCENARIO... --truth FOLDER [--blocks N] [--record]
 
 FOLDER holds, for each scenario, FOLDER/NAME/po_piano.flac and po_orchestra.flac, the parts that sum to its mix (up to
 its noise).  Systems: "mix", the mix itself as the estimate of both; "guided", with the orchestra recording; "alone",
@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ SOLVER_ROUNDS = 10
 SYSTEMS = ("mix", "guided", "alone", "stems")
 
 
-def estimates(scenario: Path, systems: Sequence[str]) -> Iterator[tuple[str, list[Samples], float]]:
+def estimates(scenario: Path, systems: Sequence[str], blocks: int | None) -> Iterator[tuple[str, list[Samples], float]]:
     """Each system's piano and orchestra (n,), and the processor time it took (s)."""
     mix = load_recording(_recording(scenario, "po"))
     for system in systems:
@@ -54,7 +55,7 @@ def estimates(scenario: Path, systems: Sequence[str]) -> Iterator[tuple[str, lis
                 alignment = align_recordings(samples[0], samples[1], SAMPLE_RATE_HZ)
                 begun = time.process_time()
                 guide = guide_of(orchestra, mix, alignment, SeparationConfig())
-            stretches = list(separate(mix.path, alignment.mix_tuning, guide, SeparationConfig()))
+            stretches = list(islice(separate(mix.path, alignment.mix_tuning, guide, SeparationConfig()), blocks))
             parts = [np.concatenate([getattr(s, part) for s in stretches]) for part in ("piano", "orchestra")]
             yield system, [p.mean(axis=1).astype(np.float64) for p in parts], time.process_time() - begun
 
@@ -88,19 +89,22 @@ def main() -> int:
     parser.add_argument("scenarios", type=Path, nargs="+", metavar="SCENARIO")
     parser.add_argument("--truth", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
+    parser.add_argument("--blocks", type=int, metavar="N", help="judge the first N blocks only (default: everything)")
     add_option(parser)
     args = parser.parse_args()
     rows: list[dict[str, object]] = []
+    first_s = None if args.blocks is None else args.blocks * SeparationConfig().block_s
+    n_samples = None if first_s is None else int(first_s * SAMPLE_RATE_HZ)
     for scenario in args.scenarios:
         true = [
-            read_audio(args.truth / scenario.name / f"po_{part}.flac")[0].mean(axis=1).astype(np.float64)
+            read_audio(args.truth / scenario.name / f"po_{part}.flac")[0].mean(axis=1).astype(np.float64)[:n_samples]
             for part in ("piano", "orchestra")
         ]
-        for system, found, took_s in estimates(scenario, args.systems):
+        for system, found, took_s in estimates(scenario, args.systems, args.blocks):
             row: dict[str, object] = {"scenario": scenario.name, "system": system}
             for part, figures in zip(("piano", "orchestra"), measure(true, found), strict=True):
                 row |= {f"{part}_{name}": round(value, 1) for name, value in figures.items()}
-            row["cpu_s_per_min"] = round(took_s / (len(true[0]) / SAMPLE_RATE_HZ / 60), 1)
+            row["cpu_s_per_min"] = round(took_s / (len(found[0]) / SAMPLE_RATE_HZ / 60), 1)
             rows.append(row)
             print_rows([row])
     for system in args.systems:

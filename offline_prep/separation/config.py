@@ -11,8 +11,8 @@ from follower.config import JsonConfig, require
 class SeparationConfig(JsonConfig):
     """Settings of the separation of the full mix into piano and orchestra.
 
-    Set by the SDR of both parts in 25 s of four rendered passages whose parts are known (docs/separation.md names them);
-    within a factor of two of most of these values it changes by 0.2 dB or less.
+    Set by the SDR of both parts in 25 s of four rendered passages whose parts are known (docs/separation.md names
+    them); within a factor of two of most of these values it changes by 0.2 dB or less.
 
     Attributes:
         block_s: the mix is taken apart in blocks of this length, so that memory does not grow with the piece (s).

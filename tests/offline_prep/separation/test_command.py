@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import soundfile
 
 from follower.cli import main as follower_main
+from follower.errors import InputError
 from follower.evaluation.scenario import load_scenario
 from follower.piece.reading import load_piece
+from follower.playback.orchestra_file import load_orchestra_of
 from offline_prep.cli import main as prep_main
 from offline_prep.separation.config import SeparationConfig
 
@@ -60,6 +63,17 @@ def test_the_manifest_says_what_is_played(alone: Path, short_demo: Path) -> None
     assert piece.orchestra_duration_s == pytest.approx(soundfile.info(short_demo / "po.wav").duration)
     at = np.linspace(0.0, piece.mix_duration_s, 7)
     np.testing.assert_allclose(piece.map.to_orchestra(at), at, atol=1e-9)
+
+
+def test_a_moved_cache_plays_its_own_orchestra(alone: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(alone, moved)
+    piece = load_piece(moved)
+    recording = load_orchestra_of(piece, None, given=False)
+    assert recording.duration_s == pytest.approx(piece.mix_duration_s, abs=1e-3)
+    (moved / "mix_orchestra.flac").write_bytes((alone / "mix_piano.flac").read_bytes())
+    with pytest.raises(InputError, match=r"moved/mix_orchestra\.flac has changed since the cache was made"):
+        load_orchestra_of(piece, None, given=False)
 
 
 def test_a_piano_is_followed_and_accompanied_by_the_orchestra_of_the_mix(
