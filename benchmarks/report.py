@@ -280,9 +280,11 @@ SEPARATION: Final[Mapping[str, str]] = {
     "piano_sdr_db": "piano SDR dB",
     "piano_sir_db": "SIR",
     "piano_sar_db": "SAR",
+    "piano_simple_sdr_db": "without a filter",
     "orchestra_sdr_db": "orchestra SDR dB",
     "orchestra_sir_db": "SIR ",
     "orchestra_sar_db": "SAR ",
+    "orchestra_simple_sdr_db": "without a filter ",
     "cpu_s_per_min": "s per minute",
 }
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
@@ -312,6 +314,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_cpu": lambda: plain("playback_cpu", columns=PLAYER_CPU),
     "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
     "stretch_quality": stretch_quality,
+    "parts_in_use": lambda: plain("parts_in_use"),
     "separation": lambda: plain("separation", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }
