@@ -181,8 +181,13 @@ def prepare_piece(
     inputs: Inputs, out: Path, settings: PrepSettings, scratch: Path, report: ProgressCallback = _ignore
 ) -> tuple[Piece, Stems | None]:
     """Compute a piece without writing it, and the parts of its mix; arguments and errors as `build_cache`."""
+    from threadpoolctl import threadpool_limits
+
     progress = StagedProgress(_stages(inputs, settings), report)
-    computed = compute(inputs, settings, progress, scratch)
+    # The last digits of a matrix product depend on how many threads share it, and a cache must not depend on how many
+    # cores the computer has.
+    with threadpool_limits(1):
+        computed = compute(inputs, settings, progress, scratch)
     progress.stage("writing")("", 0.0)
     alignment = computed.alignment.report()
     alignment["warnings"] = [*alignment["warnings"], *computed.warnings]

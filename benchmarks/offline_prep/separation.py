@@ -115,7 +115,7 @@ def main() -> int:
             rows.append({"scenario": "mean", "system": system, **mean})
     print_rows(rows)
     if args.record:
-        record("separation", rows)
+        record("separated_parts", rows)
     return 0
 
 

@@ -52,8 +52,10 @@ def options_of(values: argparse.Namespace) -> InspectOptions:
 
 def run(options: InspectOptions) -> int:
     """Carry out the command."""
+    from follower.files.writable import check_picture
     from follower.piece.reading import load_piece
 
+    check_picture(options.plot)
     piece = load_piece(options.cache)
     print_table(summary(piece))
     if options.plot is not None:

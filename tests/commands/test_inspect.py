@@ -10,9 +10,10 @@ import pytest
 
 from follower.cli import main
 from follower.commands.inspect import summary, weak_passages
-from follower.commands.inspect_plot import chroma_cost, plot_cache
+from follower.commands.inspect_plot import plot_cache
 from follower.config import PrepConfig
 from follower.errors import OutputError
+from follower.evaluation.chroma_cost import chroma_cost
 from follower.piece.manifest import InputFile, Manifest
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import NotebookFeatures, Piece
