@@ -174,7 +174,7 @@ def _checkpointed_path(
 ) -> NDArray[np.int64]:
     """Keeps D only before each block and computes a window of it again on the way back.
 
-    The path ends in `end_column`; None is the best one.
+    The path ends in column `end_column`; None is the best one.
     """
     M, N = shape
     blocks = _blocks(rows, M, N)
