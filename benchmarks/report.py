@@ -78,8 +78,9 @@ FOLDS: Final[Mapping[str, str]] = {
     "present_pct": "present: >500 ms, %", "best_pct": "best of all", "chosen_pct": "chosen on other works",
 }  # fmt: skip
 RESTS: Final[Mapping[str, str]] = {
-    "rule": "rule", "threshold": "activity above which it is a stop", "rests": "rests",
-    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_rests_pct": "called rests, %",
+    "rule": "rule", "threshold": "nats above which it is a stop", "rests": "rests",
+    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_soon_pct": "called soon, %",
+    "stops_called_late_pct": "called late, %",
 }  # fmt: skip
 MUSIC: Final[Mapping[str, str]] = {
     "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",

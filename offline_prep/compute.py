@@ -17,7 +17,8 @@ from offline_prep.alignment.align import Alignment, align_recordings
 from offline_prep.audio import Recording, load_recording, resample
 from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
 from offline_prep.notebook.system import fit_gmm
-from offline_prep.orchestra_model import fit_mix_mixtures, piano_activity
+from offline_prep.orchestra_model import fit_mix_mixtures, unexplained_activity
+from offline_prep.piano_activity import piano_activity
 from offline_prep.progress import ProgressCallback, StagedProgress
 from offline_prep.roles import same_warning, swapped_warning
 from offline_prep.settings import PrepSettings
@@ -116,10 +117,12 @@ def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress) ->
         mix_orchestra_stem=samples.get("mix_orchestra"),
     )
     progress.stage("orchestra model")("", 0.0)
-    activity = piano_activity(mix.pitch, orchestra.pitch, alignment.mix_map, features, settings.orchestra_model)
-    same = same_warning(activity)
-    swapped = swapped_warning(activity, mix.pitch, orchestra.pitch, alignment.mix_map, features)
-    mixtures = fit_mix_mixtures(mix.mfcc, mix.rms, activity, settings.orchestra_model)
+    model = settings.orchestra_model
+    unexplained = unexplained_activity(mix.pitch, orchestra.pitch, alignment.mix_map, features, model)
+    same = same_warning(unexplained)
+    swapped = swapped_warning(unexplained, mix.pitch, orchestra.pitch, alignment.mix_map, features)
+    mixtures = fit_mix_mixtures(mix.mfcc, mix.rms, unexplained, model)
+    activity = piano_activity(mix, orchestra, alignment.mix_map, mixtures, features, model, settings.piano_activity)
     return Computed(
         recordings,
         orchestra,

@@ -22,6 +22,7 @@ from follower.config import PrepConfig
 from follower.piece.manifest import Setting
 from offline_prep.alignment.config import AlignConfig
 from offline_prep.orchestra_model import OrchestraModelConfig
+from offline_prep.piano_activity import PianoActivityConfig
 
 START: Final = "offline_prep.compute"
 """Whatever this module imports, and what that imports in turn, shapes a cache, except for:"""
@@ -52,12 +53,14 @@ class PrepSettings:
     Attributes:
         config: configuration of the features; the live engine needs it again.
         alignment: settings of the map between the recordings.
-        orchestra_model: settings of the piano activity and of the mixtures.
+        orchestra_model: settings of the attacks that O does not explain and of the mixtures.
+        piano_activity: what the piano activity rests on, and its weights.
     """
 
     config: PrepConfig = field(default_factory=PrepConfig)
     alignment: AlignConfig = field(default_factory=AlignConfig)
     orchestra_model: OrchestraModelConfig = field(default_factory=OrchestraModelConfig)
+    piano_activity: PianoActivityConfig = field(default_factory=PianoActivityConfig)
 
     def recorded(self) -> dict[str, Setting]:
         """Return what the manifest keeps besides `config`, by dotted name.
@@ -72,6 +75,7 @@ class PrepSettings:
         return {
             **dict(_fields("alignment", self.alignment)),
             **dict(_fields("orchestra_model", self.orchestra_model)),
+            **dict(_fields("piano_activity", self.piano_activity)),
             **{f"constant.{name}": value for name, value in constants()},
             **digests(),
         }
