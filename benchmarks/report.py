@@ -1,4 +1,4 @@
-"""Make every table of README.md, benchmarks/README.md and docs/playback.md from `benchmarks/results/*.json`.
+"""Make every table of README.md, benchmarks/README.md, docs/playback.md and docs/scaling.md from `benchmarks/results/*.json`.
 
 python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
 python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
@@ -13,9 +13,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from benchmarks.history import history
 from benchmarks.results import ROOT, Result, Row, load
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md")
+DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md", ROOT / "docs" / "scaling.md")
 TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
@@ -270,12 +271,28 @@ def costs() -> str:
     return with_origin(text, speed, prep, untouched)
 
 
+def release_history() -> str:
+    """What each version recorded costs."""
+    entries = history()
+    names = dict.fromkeys(name for entry in entries for name in entry.work)
+    table = markdown(
+        ["work", *(entry.version for entry in entries)],
+        ([name, *(number(entry.work.get(name)) for entry in entries)] for name in names),
+    )
+    origins = "; ".join(f"{e.version}: commit {e.commit}, {e.date}" for e in entries)
+    return f"{table}\n\n`benchmarks/results/history/releases.json`: {origins}."
+
+
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "summary": summary,
     "costs": costs,
     "conditions": lambda: plain("conditions"),
     "speed": lambda: plain("speed", columns=SPEED),
     "prep": lambda: plain("prep"),
+    "session_cost": lambda: plain("session_cost"),
+    "history": release_history,
+    "dense_sparse_time": lambda: plain("dense_sparse_time", "compared"),
+    "dense_sparse_memory": lambda: plain("dense_sparse_time", "long"),
     "accuracy": lambda: evaluation("accuracy", "dense_sparse"),
     "untouched": lambda: evaluation("untouched"),
     "untouched_scenarios": lambda: scenarios("untouched"),

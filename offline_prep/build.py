@@ -174,8 +174,13 @@ def build_cache(
 
 def prepare_piece(inputs: Inputs, out: Path, settings: PrepSettings, report: ProgressCallback = _ignore) -> Piece:
     """Compute a piece without writing it; arguments and errors as `build_cache`."""
+    from threadpoolctl import threadpool_limits
+
     progress = StagedProgress(STAGES, report)
-    computed = compute(inputs, settings, progress)
+    # The last digits of a matrix product depend on how many threads share it, and a cache must not depend on how many
+    # cores the computer has.
+    with threadpool_limits(1):
+        computed = compute(inputs, settings, progress)
     progress.stage("writing")("", 0.0)
     alignment = computed.alignment.report()
     alignment["warnings"] = [*alignment["warnings"], *computed.warnings]

@@ -42,7 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the command's parser."""
     parser = CommandParser(
         prog="offline-prep",
-        description="Read the orchestra-only recording and the full mix once and write the cache `follower` needs.",
+        description="Read the orchestra-only recording and the full mix once and write the cache `follower` needs. "
+        "`offline-prep batch CATALOG.csv --out LIBRARY` does so for many pieces: offline-prep batch --help.",
     )
     parser.add_argument("orchestra", type=Path, metavar="ORCHESTRA", help="orchestra-only recording (wav, flac, ...)")
     parser.add_argument("mix", type=Path, metavar="MIX", help="full recording, piano and orchestra")
@@ -113,6 +114,10 @@ def run(options: PrepOptions) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["batch"]:
+        from offline_prep import batch
+
+        return report_errors(lambda: batch.run(batch.options_of(batch.build_parser().parse_args(words[1:]))))
     return report_errors(lambda: run(options_of(build_parser().parse_args(words))))
 
 

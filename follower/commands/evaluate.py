@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class EvaluateOptions:
         out: folder for each system's positions and paths; None for none.
         pools: patterns of scenario names that are pooled too.
         jobs: processes.
+        scheduler: address of a Dask scheduler whose workers do it; None for processes here.
         start_known: the engine starts where the pianist begins.
         start_offset_s: what is added to the true start.
         cache_folder: where prepared caches are kept; None is a folder of the user's.
@@ -53,6 +55,7 @@ class EvaluateOptions:
     out: Path | None
     pools: tuple[str, ...]
     jobs: int
+    scheduler: str | None
     start_known: bool
     start_offset_s: float
     cache_folder: Path | None
@@ -97,6 +100,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes (default: %(default)s)",
     )
     parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask scheduler do it (tcp://10.0.0.5:8786), which must reach the same folders",
+    )
+    parser.add_argument(
         "--start", choices=("auto", "known"), default="auto", help="known: the engine starts where the pianist begins"
     )
     parser.add_argument(
@@ -122,6 +130,7 @@ def options_of(values: argparse.Namespace) -> EvaluateOptions:
         values.out,
         tuple(values.pool),
         values.jobs,
+        values.scheduler,
         values.start == "known",
         values.start_offset,
         values.cache_dir,
@@ -176,7 +185,15 @@ def run(options: EvaluateOptions) -> int:
             progress(f"{len(done)}/{len(scenarios)} {name}", len(done) / len(scenarios))
 
         progress(f"0/{len(scenarios)}", 0.0)
-        results = evaluate_scenarios(scenarios, systems, settings, options.jobs, on_done)
+        results = evaluate_scenarios(
+            scenarios,
+            systems,
+            settings,
+            options.jobs,
+            on_done,
+            options.scheduler,
+            lambda line: print(line, file=sys.stderr),
+        )
     pooled = pools(results, options.pools)
     print_table(error_table(results, pooled))
     print("\nalignment as mir_eval measures it; heard: beats with an attack of the orchestra within 60 ms")
@@ -198,6 +215,9 @@ def run(options: EvaluateOptions) -> int:
     if options.report is not None:
         with progress_bar() as progress:
             print(f"report: {_report(options.report, scenarios, results, pooled, progress)}")
+    failed = len(scenarios) - len(results)
+    if failed:
+        raise InputError(f"{failed} of {len(scenarios)} scenarios could not be evaluated; why is said above")
     return 0
 
 

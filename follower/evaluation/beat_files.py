@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import ScenarioError
+from follower.evaluation.csv_columns import LARGEST
 
 MEASURE_DIGITS: Final = 4
 """Measures are rounded to so many digits, so that equal ones compare equal."""
@@ -105,8 +106,9 @@ def _beat(path: Path, n: int, row: list[str], heading: list[str] | None) -> tupl
 
 
 def _number(text: str) -> float:
-    """The number a field holds, with a decimal comma too; NaN where it holds none."""
+    """The number a field holds, with a decimal comma too; NaN where it holds none, or none that a beat can have."""
     try:
-        return float(text.strip().replace(",", "."))
+        number = float(text.strip().replace(",", "."))
     except ValueError:
         return math.nan
+    return number if abs(number) <= LARGEST else math.nan

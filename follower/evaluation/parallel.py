@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, replace
 from typing import Any
 
-from follower.errors import FollowerError
+from follower.errors import FollowerError, InputError
 from follower.evaluation.scenario import Scenario
 from follower.evaluation.systems.outcome import Outcome
 from follower.evaluation.systems.registry import needs_cache, system_of
@@ -64,6 +64,8 @@ def evaluate_scenarios(
     settings: Settings,
     jobs: int,
     on_done: Callable[[str], None],
+    scheduler: str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, dict[str, Outcome]]:
     """Run the systems on all scenarios.
 
@@ -73,18 +75,68 @@ def evaluate_scenarios(
         settings: see `Settings`.
         jobs: number of processes; 1 stays in this one.
         on_done: called with the name of each scenario that is done.
+        scheduler: address of a Dask scheduler whose workers do it, all with these folders; None: processes here.
+        tell: called with lines for a person, where there is a scheduler: its page, and which scenarios failed and why.
 
     Returns:
-        Scenario -> system -> outcome, in the order given.
+        Scenario -> system -> outcome, in the order given, without those that failed.
 
     Raises:
-        FollowerError: a scenario cannot be evaluated; the others are given up.
+        FollowerError: a scenario cannot be evaluated; the others are given up. With a scheduler: none can.
     """
     found: dict[str, dict[str, Outcome]] = {}
-    for done in _run(scenarios, systems, settings, min(jobs, len(scenarios))):
+    if scheduler is None:
+        outcomes = _run(scenarios, systems, settings, min(jobs, len(scenarios)))
+    else:
+        outcomes = _run_on_cluster(scenarios, systems, settings, scheduler, tell)
+    for done in outcomes:
         found[done.name] = done.outcomes
         on_done(done.name)
-    return {s.name: found[s.name] for s in scenarios}
+    if not found:
+        raise InputError("no scenario could be evaluated")
+    return {s.name: found[s.name] for s in scenarios if s.name in found}
+
+
+def _run_on_cluster(
+    scenarios: Sequence[Scenario],
+    systems: Sequence[str],
+    settings: Settings,
+    scheduler: str,
+    tell: Callable[[str], None],
+) -> Iterator[ScenarioOutcomes]:
+    """As `_run`. Folders are sent as whole paths: a worker has another current folder."""
+    from follower.cluster import cluster
+
+    settings = replace(
+        settings,
+        cache_folder=settings.cache_folder.resolve(),
+        out=None if settings.out is None else settings.out.resolve(),
+    )
+    there = [_with_whole_paths(scenario) for scenario in scenarios]
+    caches = {s.name: cache_name(s, settings) for s in there}
+    preparations = {caches[s.name]: (s, systems, settings) for s in reversed(there)}
+    prepared = replace(settings, rebuild=False)
+    with cluster(scheduler, 1) as workers:
+        tell(f"dashboard: {workers.dashboard}")
+        tasks = {s.name: (s, systems, prepared) for s in there}
+        for finished in workers.run(evaluate_scenario, tasks, caches, (prepare, preparations)):
+            if finished.result is not None:
+                yield finished.result
+                continue
+            named = finished.failure.startswith(f"{finished.name}: ")
+            tell(f"failed: {finished.failure if named else f'{finished.name}: {finished.failure}'}")
+
+
+def _with_whole_paths(scenario: Scenario) -> Scenario:
+    stems = None if scenario.stems is None else (scenario.stems[0].resolve(), scenario.stems[1].resolve())
+    return replace(
+        scenario,
+        folder=scenario.folder.resolve(),
+        piano=scenario.piano.resolve(),
+        orchestra=scenario.orchestra.resolve(),
+        mix=scenario.mix.resolve(),
+        stems=stems,
+    )
 
 
 def _run(

@@ -26,6 +26,7 @@ MINIMAL = {
     "serve": ["--caches", "c"],
     "evaluate": ["scenario"],
     "inspect": ["cache"],
+    "markers": ["cache"],
     "latency": ["cache", "p.wav"],
     "demo": [],
 }
@@ -117,7 +118,11 @@ def test_the_pace_of_a_replay() -> None:
         (["--", "replay"], "COMMAND", "see follower --help"),
         (["replay"], "required: CACHE", "see follower replay --help"),
         (["replay", "c", "p", "--speed", "fast"], "--speed: 'fast'", "see follower replay --help"),
-        (["live", "c", "--lead-in", "1:01"], "'1:01' is not a length between 0 and 60 s", "see follower live --help"),
+        (
+            ["live", "c", "--lead-in", "1:01"],
+            "--lead-in: '1:01' is not a length between 0 and 60 s",
+            "see follower live --help",
+        ),
         (["replay", "c", "p", "--start", "1:99"], "--start: '1:99' is not a time", "see follower replay --help"),
         (["replay", "c", "p", "--block", "0"], "--block: 0 is too few", "see follower replay --help"),
         (["replay", "c", "p", "--nonsense"], "--nonsense", "see follower replay --help"),

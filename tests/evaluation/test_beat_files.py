@@ -51,6 +51,13 @@ def test_beats_without_measures(tmp_path: Path, text: str) -> None:
         measured_beats(path)
 
 
+def test_a_measure_that_no_score_has_is_none(tmp_path: Path) -> None:
+    """Rounding it would overflow."""
+    path = tmp_path / "p.beats"
+    path.write_text("0.5,1e308\n1.5,2\n")
+    assert np.isnan(read_beats(path).measure).tolist() == [True, False]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -60,6 +67,8 @@ def test_beats_without_measures(tmp_path: Path, text: str) -> None:
         ("start,measure\n1,1\n\n1,2\n", "line 4 of .* is not later than the line before"),
         ("0.5,1\nabc,2\n", "line 2 has 'abc'"),
         ("0.5,1\nnan,2\n", "line 2 has 'nan'"),
+        ("0.5,1\n1e308,2\n", "line 2 has '1e308'"),
+        ("-1e308,1\n1e308,2\n", "line 1 has '-1e308'"),
     ],
 )
 def test_wrong_lines_are_named(tmp_path: Path, text: str, message: str) -> None:
