@@ -1,4 +1,4 @@
-"""Make every table of README.md, benchmarks/README.md, docs/playback.md and docs/scaling.md from `benchmarks/results/*.json`.
+"""Make every table of README.md, benchmarks/README.md and pages of docs/ from `benchmarks/results/*.json`.
 
 python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
 python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
@@ -16,7 +16,13 @@ from typing import Final
 from benchmarks.history import history
 from benchmarks.results import ROOT, Result, Row, load
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md", ROOT / "docs" / "scaling.md")
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "docs" / "playback.md",
+    ROOT / "docs" / "scaling.md",
+    ROOT / "docs" / "separation.md",
+)
 TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
@@ -283,6 +289,19 @@ def release_history() -> str:
     return f"{table}\n\n`benchmarks/results/history/releases.json`: {origins}."
 
 
+SEPARATION: Final[Mapping[str, str]] = {
+    "scenario": "passage",
+    "system": "system",
+    "piano_sdr_db": "piano SDR dB",
+    "piano_sir_db": "SIR",
+    "piano_sar_db": "SAR",
+    "piano_simple_sdr_db": "without a filter",
+    "orchestra_sdr_db": "orchestra SDR dB",
+    "orchestra_sir_db": "SIR ",
+    "orchestra_sar_db": "SAR ",
+    "orchestra_simple_sdr_db": "without a filter ",
+    "cpu_s_per_min": "s per minute",
+}
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "summary": summary,
     "costs": costs,
@@ -315,6 +334,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_cpu": lambda: plain("playback_cpu", columns=PLAYER_CPU),
     "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
     "stretch_quality": stretch_quality,
+    "parts_in_use": lambda: plain("parts_in_use"),
+    "separated_parts": lambda: plain("separated_parts", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }
 """What may stand between the markers, by name."""

@@ -170,11 +170,11 @@ def _dense_sparse_rows(M: int, gaplens: NDArray[np.int64]) -> _Rows:
 
 
 def _checkpointed_path(
-    cost: CostRows, shape: tuple[int, int], rows: _Rows, end: int | None = None
+    cost: CostRows, shape: tuple[int, int], rows: _Rows, end_column: int | None = None
 ) -> NDArray[np.int64]:
     """Keeps D only before each block and computes a window of it again on the way back.
 
-    The path ends in column `end`; None is the best one.
+    The path ends in column `end_column`; None is the best one.
     """
     M, N = shape
     blocks = _blocks(rows, M, N)
@@ -188,7 +188,7 @@ def _checkpointed_path(
             part = slice(begin, end)
             accumulate_rows(C, begin, rows.dense[part], rows.gap_before[part], rows.weights, D, *buffers)
             D[:HISTORY_ROWS] = D[end - begin : end - begin + HISTORY_ROWS].copy()
-    path = _path_end(D[HISTORY_ROWS - 1], M, N, rows, end)
+    path = _path_end(D[HISTORY_ROWS - 1], M, N, rows, end_column)
     length = 1
     for (start, stop), checkpoint in zip(reversed(blocks), reversed(checkpoints), strict=True):
         row, col = (int(x) for x in path[length - 1])
