@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from follower.cli import command_parser
 from follower.errors import FollowerError, MissingDependencyError
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.piece.mix_map import MixMap
@@ -140,3 +141,34 @@ def test_paths_become_a_position_for_every_frame() -> None:
     followers = importlib.import_module("benchmarks.evaluation.peer_followers")
     path = np.array([[0, 0, 1, 3, 4], [10, 11, 12, 16, 17]])
     assert followers._at_every_frame(path, 6).tolist() == [10, 12, 14, 16, 17, 17]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_our_own_program_is_run_as_a_user_runs_it(
+    peers: ModuleType, short_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Its command line is one that the program takes; what it writes is measured in both recordings."""
+    scenario = load_scenario(short_demo)
+    truth = scenario.truth
+
+    def measured(command: list[str], _name: str) -> tuple[float, float]:
+        assert command[1:4] == ["-m", "follower", "replay"]
+        parser, module = command_parser("replay")
+        options = module.options_of(parser.parse_args(command[4:]))
+        start_s = options.engine.start_s
+        assert start_s == (pytest.approx(truth.orchestra_s[0], abs=0.001) if known else None)
+        assert (options.cache, options.piano, options.speed) == (tmp_path, scenario.piano, None)
+        columns = zip(truth.piano_s, truth.orchestra_s + 0.125, truth.mix_s - 0.25, strict=True)
+        rows = [f"{p:.6f},{o:.6f},{m:.6f},1.0,0.9,following" for p, o, m in columns]
+        header = "audio_time_s,orchestra_time_s,mix_time_s,rate,confidence,state"
+        options.outputs.positions.write_text("\n".join([header, *rows]) + "\n")
+        return 2.0, 300.0
+
+    monkeypatch.setattr(peers, "measured", measured)
+    outcomes, cost = peers.follow_ours(scenario, tmp_path, known)
+    assert cost == peers.Cost(2.0, 300.0, len(truth.piano_s))
+    label = f"ours, {'known' if known else 'unknown'} start"
+    assert list(outcomes) == [f"{label}, P to O", f"{label}, P to PO"]
+    for outcome, offset_s in zip(outcomes.values(), (0.125, -0.25), strict=True):
+        assert np.abs(outcome.error_s[1:] - offset_s).max() < 0.03
+        assert np.nanmin(outcome.confidence) == 0.9
