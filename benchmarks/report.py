@@ -1,4 +1,4 @@
-"""Make every table of README.md, benchmarks/README.md and docs/playback.md from `benchmarks/results/*.json`.
+"""Make every table of README.md, benchmarks/README.md and pages of docs/ from `benchmarks/results/*.json`.
 
 python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
 python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
@@ -13,9 +13,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from benchmarks.history import history
 from benchmarks.results import ROOT, Result, Row, load
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md")
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "docs" / "playback.md",
+    ROOT / "docs" / "scaling.md",
+    ROOT / "docs" / "separation.md",
+)
 TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
@@ -78,8 +85,9 @@ FOLDS: Final[Mapping[str, str]] = {
     "present_pct": "present: >500 ms, %", "best_pct": "best of all", "chosen_pct": "chosen on other works",
 }  # fmt: skip
 RESTS: Final[Mapping[str, str]] = {
-    "rule": "rule", "threshold": "activity above which it is a stop", "rests": "rests",
-    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_rests_pct": "called rests, %",
+    "rule": "rule", "threshold": "nats above which it is a stop", "rests": "rests",
+    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_soon_pct": "called soon, %",
+    "stops_called_late_pct": "called late, %",
 }  # fmt: skip
 MUSIC: Final[Mapping[str, str]] = {
     "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",
@@ -269,16 +277,46 @@ def costs() -> str:
     return with_origin(text, speed, prep, untouched)
 
 
+def release_history() -> str:
+    """What each version recorded costs."""
+    entries = history()
+    names = dict.fromkeys(name for entry in entries for name in entry.work)
+    table = markdown(
+        ["work", *(entry.version for entry in entries)],
+        ([name, *(number(entry.work.get(name)) for entry in entries)] for name in names),
+    )
+    origins = "; ".join(f"{e.version}: commit {e.commit}, {e.date}" for e in entries)
+    return f"{table}\n\n`benchmarks/results/history/releases.json`: {origins}."
+
+
+SEPARATION: Final[Mapping[str, str]] = {
+    "scenario": "passage",
+    "system": "system",
+    "piano_sdr_db": "piano SDR dB",
+    "piano_sir_db": "SIR",
+    "piano_sar_db": "SAR",
+    "piano_simple_sdr_db": "without a filter",
+    "orchestra_sdr_db": "orchestra SDR dB",
+    "orchestra_sir_db": "SIR ",
+    "orchestra_sar_db": "SAR ",
+    "orchestra_simple_sdr_db": "without a filter ",
+    "cpu_s_per_min": "s per minute",
+}
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "summary": summary,
     "costs": costs,
     "conditions": lambda: plain("conditions"),
     "speed": lambda: plain("speed", columns=SPEED),
     "prep": lambda: plain("prep"),
+    "session_cost": lambda: plain("session_cost"),
+    "history": release_history,
+    "dense_sparse_time": lambda: plain("dense_sparse_time", "compared"),
+    "dense_sparse_memory": lambda: plain("dense_sparse_time", "long"),
     "accuracy": lambda: evaluation("accuracy", "dense_sparse"),
     "untouched": lambda: evaluation("untouched"),
     "untouched_scenarios": lambda: scenarios("untouched"),
     "known_start": lambda: evaluation("known_start"),
+    "separation": lambda: plain("separation"),
     "offline": lambda: evaluation("offline", "offline_performances"),
     "scenarios": lambda: scenarios("accuracy"),
     "confidence": confidence,
@@ -296,6 +334,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_cpu": lambda: plain("playback_cpu", columns=PLAYER_CPU),
     "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
     "stretch_quality": stretch_quality,
+    "parts_in_use": lambda: plain("parts_in_use"),
+    "separated_parts": lambda: plain("separated_parts", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }
 """What may stand between the markers, by name."""

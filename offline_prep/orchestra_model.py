@@ -19,7 +19,7 @@ from follower.piece.mix_map import MixMap
 
 @dataclass(frozen=True)
 class OrchestraModelConfig(JsonConfig):
-    """Settings of the piano activity and of the mixtures of the full mix.
+    """Settings of the attacks that O does not explain and of the mixtures of the full mix.
 
     The three `share_` settings are a logistic fit of the log share on 13 rendered performances with rests of the
     piano, with balanced classes.
@@ -90,18 +90,74 @@ class OrchestraModelConfig(JsonConfig):
 DEFAULT: Final = OrchestraModelConfig()
 
 
-def piano_activity(
+@dataclass(frozen=True)
+class UnexplainedFlux:
+    """The mix's attacks, and what of them the orchestra recording does not explain.
+
+    Attributes:
+        mix: (n,) rising energy of each frame of the full mix, within the band compared.
+        unexplained: (n,) the part of it without a counterpart in the orchestra recording.
+        orchestra: (m,) rising energy of each frame of the orchestra recording.
+    """
+
+    mix: NDArray[np.float64]
+    unexplained: NDArray[np.float64]
+    orchestra: NDArray[np.float64]
+
+    def share(self, box_frames: int, config: OrchestraModelConfig) -> NDArray[np.float64]:
+        """(n,) share of the mix's attacks that is unexplained, averaged over so many frames."""
+        floor = config.floor_share * float(np.median(box_mean(self.mix, box_frames)))
+        share = box_mean(self.unexplained, box_frames) / (box_mean(self.mix, box_frames) + floor + 1e-6)
+        return np.asarray(share, np.float64)
+
+
+def mapped_frames(n_mix: int, n_orchestra: int, mix_map: MixMap, features: FeatureConfig) -> NDArray[np.int64]:
+    """(n_mix,) the frame of the orchestra recording that sounds in each frame of the full mix."""
+    mix_s = np.arange(1, n_mix + 1, dtype=np.float64) * np.float64(features.hop_s)
+    frame = np.rint(mix_map.to_orchestra(mix_s) / features.hop_s).astype(np.int64) - 1
+    return np.clip(frame, 0, n_orchestra - 1)
+
+
+def unexplained_flux(
+    mix_pitch: NDArray[np.float32],
+    orchestra_pitch: NDArray[np.float32],
+    mix_map: MixMap,
+    features: FeatureConfig,
+    config: OrchestraModelConfig = DEFAULT,
+) -> UnexplainedFlux:
+    """Compare both recordings' rising semitone energy (flux) through the PO-O map.
+
+    What of the mix's has no counterpart in O within a few frames and a semitone is unexplained.
+
+    Args:
+        mix_pitch: (n, 88) stream features of the full mix.
+        orchestra_pitch: (m, 88) of the orchestra recording.
+        mix_map: PO-O map.
+        features: configuration of the stream features.
+        config: settings.
+    """
+    band = slice(
+        max(config.lowest_midi - features.lowest_midi, 0), max(config.highest_midi + 1 - features.lowest_midi, 1)
+    )
+    mix, orchestra = _flux(mix_pitch, config), _flux(orchestra_pitch, config)
+    explained = maximum_filter1d(orchestra, 2 * config.map_slack_frames + 1, axis=0)
+    explained = maximum_filter1d(explained, 3, axis=1)
+    frame = mapped_frames(len(mix), len(orchestra), mix_map, features)
+    residual = np.maximum(mix - explained[frame], 0.0)
+    return UnexplainedFlux(mix[:, band].sum(axis=1), residual[:, band].sum(axis=1), orchestra[:, band].sum(axis=1))
+
+
+def unexplained_activity(
     mix_pitch: NDArray[np.float32],
     orchestra_pitch: NDArray[np.float32],
     mix_map: MixMap,
     features: FeatureConfig,
     config: OrchestraModelConfig = DEFAULT,
 ) -> NDArray[np.float32]:
-    """How surely the piano sounds in each frame of the full mix: what the orchestra recording does not explain.
+    """How surely the piano sounds in each frame of the full mix, by what O does not explain alone.
 
-    Both recordings' rising semitone energy (flux) is compared through the PO-O map; the share of the mix's that has
-    no counterpart in O within a few frames and a semitone, averaged over 1 s, becomes a probability. Where O is cut
-    nothing explains the mix, so the piano plays.
+    Labels the frames that the mixtures are fitted to; `offline_prep.piano_activity` then knows the timbre as well.
+    Where O is cut nothing explains the mix, so the piano plays.
 
     Args:
         mix_pitch: (n, 88) stream features of the full mix.
@@ -116,20 +172,10 @@ def piano_activity(
     The band, the longer flux and the floor raised the mean area under the ROC curve over 13 rendered performances
     with piano rests from .905 to .944 (with exact maps blurred by 30 ms).
     """
-    band = slice(
-        max(config.lowest_midi - features.lowest_midi, 0), max(config.highest_midi + 1 - features.lowest_midi, 1)
-    )
-    mix_flux = _flux(mix_pitch, config)
-    explained = maximum_filter1d(_flux(orchestra_pitch, config), 2 * config.map_slack_frames + 1, axis=0)
-    explained = maximum_filter1d(explained, 3, axis=1)
-    mix_s = np.arange(1, len(mix_pitch) + 1, dtype=np.float64) * np.float64(features.hop_s)
-    frame = np.rint(mix_map.to_orchestra(mix_s) / features.hop_s).astype(np.int64) - 1
-    residual = np.maximum(mix_flux - explained[np.clip(frame, 0, len(explained) - 1)], 0.0)
-    unexplained = _box(residual[:, band].sum(axis=1), config.box_frames)
-    total = _box(mix_flux[:, band].sum(axis=1), config.box_frames)
-    share = unexplained / (total + config.floor_share * float(np.median(total)) + 1e-6)
+    share = unexplained_flux(mix_pitch, orchestra_pitch, mix_map, features, config).share(config.box_frames, config)
     log_odds = config.share_slope * np.log((share + config.share_offset) / (config.share_middle + config.share_offset))
     activity = 1.0 / (1.0 + np.exp(-log_odds))
+    mix_s = np.arange(1, len(mix_pitch) + 1, dtype=np.float64) * np.float64(features.hop_s)
     activity[mix_map.in_cut(mix_s)] = 1.0
     return np.asarray(activity, np.float32)
 
@@ -161,7 +207,7 @@ def fit_mix_mixtures(
     Args:
         mix_mfcc: (n, 13) stream MFCC.
         mix_rms: (n,) stream level.
-        activity: (n,) from `piano_activity`.
+        activity: (n,) from `unexplained_activity`.
         config: settings.
 
     Raises:
@@ -210,5 +256,6 @@ def _flux(pitch: NDArray[np.float32], config: OrchestraModelConfig) -> NDArray[n
     return flux
 
 
-def _box(values: NDArray[np.float64], n_frames: int) -> NDArray[np.float64]:
+def box_mean(values: NDArray[np.float64], n_frames: int) -> NDArray[np.float64]:
+    """Mean of (n,) values over so many frames round each."""
     return np.asarray(uniform_filter1d(values, n_frames, mode="nearest"), np.float64)

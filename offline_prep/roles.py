@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
 from follower.piece.mix_map import MixMap
-from offline_prep.orchestra_model import piano_activity
+from offline_prep.orchestra_model import unexplained_activity
 
 ALIKE_BELOW = 0.1
 """Mean piano activity under which there is no piano: right pairs have .55 to .97 (21 rendered pairs), a recording
@@ -18,7 +18,7 @@ def same_warning(activity: NDArray[np.float32]) -> str | None:
     """Say so when nothing in the mix needs a piano to explain it; None when something does.
 
     Args:
-        activity: (n,) `piano_activity` of the mix.
+        activity: (n,) `unexplained_activity` of the mix.
     """
     if float(np.mean(activity)) >= ALIKE_BELOW:
         return None
@@ -42,7 +42,7 @@ def swapped_warning(
     against .22-.62, least difference .08).
 
     Args:
-        activity: (n,) `piano_activity` of the mix.
+        activity: (n,) `unexplained_activity` of the mix.
         mix_pitch: (n, 88) stream features of the full mix.
         orchestra_pitch: (m, 88) of the orchestra recording.
         mix_map: PO-O map.
@@ -52,7 +52,7 @@ def swapped_warning(
         The warning, or None when the order seems right.
     """
     backward = MixMap(mix_map.mix_s, mix_map.orchestra_s, mix_map.confidence)
-    reverse = piano_activity(orchestra_pitch, mix_pitch, backward, config)
+    reverse = unexplained_activity(orchestra_pitch, mix_pitch, backward, config)
     if float(np.mean(activity)) >= float(np.mean(reverse)):
         return None
     return (

@@ -22,6 +22,7 @@ GROUND = {
     "cli": frozenset({"errors", "version", "commands", "process"}),
     "process": frozenset({"errors"}),
     "terminal": frozenset[str](),
+    "cluster": frozenset({"errors"}),
 }
 """Modules of `follower` that are no room, and the kernels; what each may import."""
 FACES = {"__init__", "__main__", "client", "testing"}
@@ -31,6 +32,7 @@ FILES = sorted((REPOSITORY / "follower").rglob("*.py"))
 PREP_FILES = sorted((REPOSITORY / "offline_prep").rglob("*.py"))
 HEAVY = (
     "librosa", "sklearn", "sounddevice", "pythonosc", "websockets", "matplotlib", "offline_prep",
+    "distributed",
 )  # fmt: skip
 """Never loaded by `import follower`, and imported inside functions or by the one file that wraps them."""
 NUMERIC = ("numba", "scipy", "soxr", "soundfile")
@@ -104,7 +106,7 @@ def test_a_room_imports_what_its_docstring_allows(path: Path) -> None:
     assert found - {own} <= allowed, f"{path.relative_to(REPOSITORY)} may not import {sorted(found - {own} - allowed)}"
 
 
-@pytest.mark.parametrize("package", ["alignment", "notebook"])
+@pytest.mark.parametrize("package", ["alignment", "notebook", "separation"])
 def test_the_rooms_of_prep_import_what_their_docstrings_allow(package: str) -> None:
     allowed = allowed_of(REPOSITORY / "offline_prep" / package)
     for path in PREP_FILES:
@@ -115,7 +117,9 @@ def test_the_rooms_of_prep_import_what_their_docstrings_allow(package: str) -> N
 
 
 def test_prep_knows_nothing_of_live_sessions() -> None:
-    allowed = {"errors", "version", "config", "kernels", "signal", "piece", "inference", "files", "cli", "terminal"}
+    allowed = {
+        "errors", "version", "config", "kernels", "signal", "piece", "inference", "files", "cli", "terminal", "cluster",
+    }  # fmt: skip
     for path in PREP_FILES:
         found = {room for m in imports(path) if (room := room_of(m)) in RULES}
         assert found <= allowed, f"{path.name} may not import {sorted(map(str, found - allowed))}"

@@ -23,7 +23,8 @@ from scipy import signal
 
 from follower.demo.synth import PianoSynth, PianoTimbre, add_room, pink_noise
 from follower.errors import FollowerError, ScenarioError
-from follower.evaluation.scenario import Scenario, load_scenario, read_columns
+from follower.evaluation.csv_columns import read_columns
+from follower.evaluation.scenario import Scenario, load_scenario
 from follower.playback.recording import OrchestraRecording
 from follower.playback.stretcher import MAX_RATE, MIN_RATE
 from follower.playback.stretchers import DEFAULT_STRETCHER, make_stretcher

@@ -33,7 +33,7 @@ from benchmarks.report import markdown
 from benchmarks.results import add_option, record
 from follower.errors import FollowerError, ScenarioError
 from follower.evaluation.beat_errors import summarise
-from follower.evaluation.scenario import read_columns
+from follower.evaluation.csv_columns import read_columns
 from follower.events import State
 from follower.files.find import find_audio
 

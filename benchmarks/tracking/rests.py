@@ -1,12 +1,12 @@
-"""Fits what tells a rest from a stop: the mix's piano activity just after the last note, on annotated performances.
+"""Fits what tells a rest from a stop: the piano that the mix has while the live one is silent, in performances.
 
     python -m benchmarks.tracking.rests SCENARIO... [--caches DIR] [--jobs N] [--record]
 
 Rests are silences of the live piano of `StateConfig.decide_after_s` or more while the truth runs on. Stops are not
-recorded but made: about once a second of playing, the piano could have stopped there while the mix's piano goes on.
-A logistic regression on the log odds of the mean activity over `ActivityConfig.expect_s`, both classes equally likely
-beforehand, gives the threshold `expect_above`. Prints what it is worth on works it was not fitted to, beside the
-threshold in use and the former rule of five constants; with `--record` also into `benchmarks/results/rests.json`.
+recorded but made: about once a second of playing, the piano could have stopped there while the mix's piano goes on. In
+both, `MissedPiano` gathers nats along the course of the mix's activity. The threshold `stopped_above` is the one that a
+tenth of the rests ever pass. Prints, for some values of `memory_s`, how many stops pass it in time, with thresholds of
+the other works; with `--record` also into `benchmarks/results/rests.json`.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from benchmarks.results import Row, add_option, print_rows, record
 from benchmarks.tracking.confidence_rows import work_of
+from follower.config import FeatureConfig
 from follower.evaluation.scenario import Truth, load_scenario
 from follower.evaluation.systems.workbench import Settings, Workbench
 from follower.inference.tempo_filter import TempoFilterConfig
 from follower.piece.piece import Piece, StreamFeatures
 from follower.signal.observation import LiveObserver, observe_reference
-from follower.tracking.piano_activity import ActivityConfig
+from follower.tracking.piano_activity import ActivityConfig, MissedPiano, PianoActivity
 from follower.tracking.playing_state import StateConfig
 
 USE: Final = ActivityConfig()
@@ -44,12 +44,17 @@ PLAYING_SHARE: Final = 0.4
 GOES_ON_S: Final = 1.4
 """A place to stop is one where the live piano sounds through this long, but for `SILENT_SHARE`."""
 SILENT_SHARE: Final = 0.2
-AHEAD_S: Final = 2.1
+AHEAD_S: Final = 4.1
 """The truth must be known for this long after a place to stop."""
 TRUTH_STEP_S: Final = 0.3
 """Rows of the truth further apart than this have a pause or a jump of the pianist between them."""
-EXTREME: Final = 0.03
-"""Activities are kept this far from 0 and 1 before their log odds are taken."""
+ALLOWED: Final = 0.1
+"""Share of the rests that may be called stops."""
+SOON_S: Final = 1.5
+"""A stop should be called within this long."""
+LATE_S: Final = 4.0
+"""A stop is looked at for this long."""
+MEMORIES_S: Final = (0.5, 1.0, 2.0, 4.0, 1000.0)
 COMMAND: Final = "python -m benchmarks.tracking.rests SCENARIO... --record"
 
 
@@ -60,59 +65,23 @@ class Silence:
     Attributes:
         work: what was played.
         rest: whether it is a rest.
-        activity: mean of the mix's piano activity over `expect_s` from `release_s` after the last note on, 0..1.
-        former: whether the former rule calls it a stop.
+        course: (k,) the mix's piano activity, hop by hop from the last note on, 0..1.
     """
 
     work: str
     rest: bool
-    activity: float
-    former: bool
+    course: NDArray[np.float64]
 
 
-class Activity:
-    """Means of a mix's piano activity.
-
-    Args:
-        activity: (n,) 0..1.
-        hop_s: seconds per frame.
-
-    Example:
-        >>> Activity(np.repeat([1.0, 0.0], 50), 0.1).mean(4.5, 5.5)
-        0.5
-    """
-
-    def __init__(self, activity: NDArray[np.floating], hop_s: float) -> None:
-        self._activity = activity.astype(np.float64)
-        self._hop_s = hop_s
-
-    def mean(self, from_s: float, to_s: float) -> float:
-        """Mean between two positions of the mix (s), of one frame at least."""
-        n = len(self._activity)
-        first = min(max(round(from_s / self._hop_s), 0), n - 1)
-        end = min(max(round(to_s / self._hop_s), first + 1), n)
-        return float(np.mean(self._activity[first:end]))
-
-
-def former_rule(activity: Activity, places_s: Sequence[float], hop_s: float) -> bool:
-    """Did the former rule call a silence a stop?
-
-    It asked at the estimate itself: a stop where the next 2 s have piano, but up to 2 s of silence not after a gap of
-    the mix's piano; where they have none a rest, unless the activity was low before, too, and says nothing. A silence
-    that ends undecided was called neither.
-
-    Args:
-        activity: of the mix.
-        places_s: positions in the mix of each hop of the silence, from `DECIDE_S` on.
-        hop_s: seconds per hop.
-    """
-    undecided = round((2.0 - DECIDE_S) / hop_s)
-    for k, at_s in enumerate(places_s):
-        if activity.mean(at_s, at_s + 2.0) <= 0.5:
-            return activity.mean(at_s - 4.0, at_s) < 0.4
-        if k >= undecided or activity.mean(at_s - 0.4, at_s) >= 0.3:
-            return True
-    return False
+def gathered(course: NDArray[np.float64], hop_s: float, config: ActivityConfig) -> NDArray[np.float64]:
+    """Nats of missed piano after each hop of a silence, (k,), as the tracker gathers them."""
+    at_s = hop_s * np.arange(len(course))
+    missed = MissedPiano(PianoActivity(course, hop_s, config), hop_s)
+    nats = np.empty(len(course))
+    for k, mix_s in enumerate(at_s.tolist()):
+        missed.update(hop_s * (k + 1), mix_s)
+        nats[k] = missed.nats
+    return nats
 
 
 def presence_of(piece: Piece, live: StreamFeatures) -> NDArray[np.float64]:
@@ -164,63 +133,54 @@ def gather(folder: Path, caches: Path) -> list[Silence]:
     piece, scenario = bench.piece, bench.scenario
     hop_s, truth = piece.feature_config.hop_s, scenario.truth
     live = stream_features(load_recording(scenario.piano), piece.feature_config, lambda _stage, _share: None)
-    activity = Activity(piece.piano_activity, hop_s)
     mix_s = np.interp(hop_s * np.arange(1, len(live.pitch) + 1), truth.piano_s, truth.mix_s)
-    decide = round(DECIDE_S / hop_s)
-    found = []
-    for rest, last, end in rests_and_stops(presence_of(piece, live), truth, hop_s):
-        from_s = float(mix_s[last]) + USE.release_s
-        after = activity.mean(from_s, from_s + USE.expect_s)
-        former = former_rule(activity, mix_s[last + decide : end].tolist(), hop_s)
-        found.append(Silence(work_of(scenario.name), rest, after, former))
-    return found
+    frame = np.clip(np.rint(mix_s / hop_s).astype(np.int64) - 1, 0, len(piece.piano_activity) - 1)
+    course = piece.piano_activity.astype(np.float64)[frame]
+    ahead = round(LATE_S / hop_s)
+    return [
+        Silence(work_of(scenario.name), rest, course[last : end if rest else last + ahead])
+        for rest, last, end in rests_and_stops(presence_of(piece, live), truth, hop_s)
+    ]
 
 
-def log_odds(activity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log odds of activities, kept from the extremes."""
-    kept = np.clip(activity, EXTREME, 1 - EXTREME)
-    return np.asarray(np.log(kept / (1 - kept)))
+def peaks(silences: Sequence[Silence], hop_s: float, config: ActivityConfig, within_s: float) -> NDArray[np.float64]:
+    """Most nats of each silence from `DECIDE_S` on; of a stop, within so many seconds."""
+    decide, within = round(DECIDE_S / hop_s), round(within_s / hop_s)
+    most = []
+    for s in silences:
+        nats = gathered(s.course, hop_s, config)
+        most.append(float(np.max(nats[decide : None if s.rest else within], initial=0.0)))
+    return np.array(most)
 
 
-def threshold(silences: Sequence[Silence]) -> float:
-    """Activity at which a rest and a stop are equally likely, when there are as many of both."""
-    stop = np.array([not s.rest for s in silences])
-    odds = log_odds(np.array([s.activity for s in silences]))
-    share = np.where(stop, np.mean(~stop) / np.mean(stop), 1.0)
-    model = LogisticRegression().fit(odds[:, None], stop, sample_weight=share)
-    return float(1 / (1 + np.exp(model.intercept_[0] / model.coef_[0, 0])))
+def threshold(rest_peaks: NDArray[np.float64]) -> float:
+    """Nats that the allowed share of the rests passes."""
+    return float(np.quantile(rest_peaks, 1 - ALLOWED))
 
 
-def leave_one_out(silences: Sequence[Silence]) -> dict[str, float]:
-    """For each work the threshold of all others."""
-    return {w: threshold([s for s in silences if s.work != w]) for w in dict.fromkeys(s.work for s in silences)}
-
-
-def score(rule: str, silences: Sequence[Silence], called_stop: Sequence[bool], thresholds: Sequence[float]) -> Row:
-    """A row: how many rests a rule takes for stops and how many stops for rests."""
-    rest = np.array([s.rest for s in silences])
-    stop = np.array(called_stop)
+def row(rule: str, silences: Sequence[Silence], hop_s: float, config: ActivityConfig, fitted: bool) -> Row:
+    """How many rests and stops are called right; `fitted`: each work by the threshold of the others."""
+    soon, late = peaks(silences, hop_s, config, SOON_S), peaks(silences, hop_s, config, LATE_S)
+    rest, work = np.array([s.rest for s in silences]), np.array([s.work for s in silences])
+    limit = np.full(len(silences), config.stopped_above)
+    if fitted:
+        for name in set(work.tolist()):
+            limit[work == name] = threshold(late[rest & (work != name)])
     return {
         "rule": rule,
-        "threshold": " to ".join(dict.fromkeys(f"{t:.2f}" for t in thresholds)),
+        "threshold": f"{threshold(late[rest]) if fitted else config.stopped_above:.2f}",
         "rests": int(rest.sum()),
-        "rests_called_stops_pct": round(100 * float(np.mean(stop[rest])), 1),
+        "rests_called_stops_pct": round(100 * float(np.mean(late[rest] > limit[rest])), 1),
         "stops": int((~rest).sum()),
-        "stops_called_rests_pct": round(100 * float(np.mean(~stop[~rest])), 1),
+        "stops_called_soon_pct": round(100 * float(np.mean(soon[~rest] > limit[~rest])), 1),
+        "stops_called_late_pct": round(100 * float(np.mean(late[~rest] > limit[~rest])), 1),
     }
 
 
-def compare(silences: Sequence[Silence]) -> list[Row]:
-    """The former rule, the fit on works it has not seen, on all, and the threshold in use."""
-    folds, fitted = leave_one_out(silences), threshold(silences)
-    unseen = [s.activity > folds[s.work] for s in silences]
-    extremes = (min(folds.values()), max(folds.values()))
-    return [
-        score("former, five constants", silences, [s.former for s in silences], ()),
-        score("each work by the others' fit", silences, unseen, extremes),
-        score("fitted on all", silences, [s.activity > fitted for s in silences], (fitted,)),
-        score("in use", silences, [s.activity > USE.expect_above for s in silences], (USE.expect_above,)),
-    ]
+def compare(silences: Sequence[Silence], hop_s: float) -> list[Row]:
+    """Fits for some memories, each work by the others' threshold, and what is in use."""
+    rows = [row(f"fit, memory {m:g} s", silences, hop_s, replace(USE, memory_s=m), fitted=True) for m in MEMORIES_S]
+    return [*rows, row("in use", silences, hop_s, USE, fitted=False)]
 
 
 def main() -> None:
@@ -234,7 +194,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(args.jobs) as pool:
         work = partial(gather, caches=args.caches or Path(temporary))
         silences = [s for found in pool.map(work, args.scenarios) for s in found]
-    rows = compare(silences)
+    rows = compare(silences, FeatureConfig().hop_s)
     print(f"{len(args.scenarios)} recordings of {len({s.work for s in silences})} works")
     print_rows(rows)
     if args.record:

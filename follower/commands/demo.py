@@ -56,9 +56,13 @@ def run(options: DemoOptions) -> int:
     from follower.evaluation.systems.registry import DEFAULT_SYSTEM, SYSTEMS
     from follower.evaluation.systems.workbench import Settings, Workbench
     from follower.evaluation.table import error_table, note_lines, pools
+    from follower.files.writable import check_folder, check_picture
     from follower.inference.methods import DEFAULT_METHOD
 
     out = options.out
+    check_folder(out)
+    if options.plot.parent != out:
+        check_picture(options.plot)
     clock = time.perf_counter
     begin = clock()
     folder = out / "concertino"

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import OutputError
+from follower.evaluation.chroma_cost import chroma_cost
 from follower.piece.piece import Piece
 
-COST_CELLS = 700
-"""Longest side of the drawn cost matrix; chroma is averaged to this many frames."""
 LEVEL_POINTS = 2000
 
 
@@ -74,20 +73,6 @@ def plot_cache(piece: Piece, path: Path) -> None:
         figure.savefig(path, dpi=100)
     except (OSError, ValueError) as e:
         raise OutputError(f"cannot write the plot {path}: {e}; give a file ending in .png, .pdf or .svg") from e
-
-
-def chroma_cost(orchestra: NDArray[np.float32], mix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cosine distance of averaged chroma: (12, m) and (12, n) to at most 700 x 700, orchestra frames down."""
-    o, m = _columns(orchestra), _columns(mix)
-    return np.asarray(1.0 - o.T @ m, dtype=np.float32)
-
-
-def _columns(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-    frames = chroma if chroma.shape[0] == 12 else chroma.T
-    pool = -(-frames.shape[1] // COST_CELLS)
-    parts = np.split(frames, range(pool, frames.shape[1], pool), axis=1)
-    means = np.stack([part.mean(axis=1) for part in parts], axis=1)
-    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=0), 1e-9), dtype=np.float32)
 
 
 def _outline(rms: NDArray[np.float32], end_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

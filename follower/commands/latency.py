@@ -99,7 +99,10 @@ def run(options: LatencyOptions) -> int:
     """Carry out the command."""
     from follower.evaluation.latency.delays import Figures
     from follower.evaluation.latency.histograms import plot_delays
+    from follower.files.writable import check_file, check_picture
 
+    check_file(options.json)
+    check_picture(options.plot)
     measured, emitted = _measure(options)
     figures = {
         "compute": Figures.of(measured.compute_ms),

@@ -83,11 +83,14 @@ def render_sinks(
 
     Raises:
         InputError: the orchestra recording is missing or another one.
+        OutputError: the report cannot be written.
     """
     if not options.wanted:
         return []
+    from follower.files.writable import check_picture
     from follower.playback.render_sink import RenderSink, RenderTargets
 
+    check_picture(options.report)
     recording = _recording(play, piece)
     targets = RenderTargets(options.stereo, options.mix, options.piano_volume_db, play.volume_db)
     report = _report(options.report, piano) if options.report is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import socket
 import sys
 import threading
@@ -55,6 +56,7 @@ class ServeOptions:
         blackbox_minutes: of audio each keeps at least.
         log_level: from which on events are logged.
         certificate: certificate and key file for https and wss; None for plain http and ws.
+        name: begins the sessions' names; "" for none.
     """
 
     caches: Path
@@ -67,6 +69,7 @@ class ServeOptions:
     blackbox_minutes: float
     log_level: str
     certificate: tuple[str, str] | None
+    name: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +124,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("CERT.pem", "KEY.pem"),
         help="serve https and wss; browsers give no microphone to pages from another machine without it",
     )
+    parser.add_argument(
+        "--name",
+        type=_server_name,
+        metavar="NAME",
+        help="of this server, where several share an address: sessions are called NAME-s1, NAME-s2",
+    )
+
+
+def _server_name(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_.]{1,32}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of 1 to 32 letters, digits, _ and .")
+    return text
 
 
 def options_of(values: argparse.Namespace) -> ServeOptions:
@@ -137,6 +152,7 @@ def options_of(values: argparse.Namespace) -> ServeOptions:
         values.blackbox_minutes,
         values.log_level,
         certificate,
+        values.name or "",
     )
 
 
@@ -185,7 +201,7 @@ def run(options: ServeOptions) -> int:
         setup, what_follows = _setup(options, stack)
 
         def sessions(_: asyncio.AbstractEventLoop) -> Sessions:
-            made = AudioSessions(caches, limits.sessions, limits.resume_s, setup)
+            made = AudioSessions(caches, limits.sessions, limits.resume_s, setup, options.name)
             if setup.metrics is not None:
                 setup.metrics.gauge("sessions", "Audio sessions that are open", lambda: len(made.names()))
             return made

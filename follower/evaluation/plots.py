@@ -28,6 +28,15 @@ def plot_evaluation(pooled: Mapping[str, Pooled], path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    figure = draw_evaluation(pooled)
+    try:
+        figure.savefig(path, dpi=110)
+    except (OSError, ValueError) as e:
+        raise OutputError(f"cannot write the plot {path}: {e}; give a file ending in .png, .pdf or .svg") from e
+
+
+def draw_evaluation(pooled: Mapping[str, Pooled]) -> Any:
+    """Return the figure that `plot_evaluation` writes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -56,10 +65,7 @@ def plot_evaluation(pooled: Mapping[str, Pooled], path: Path) -> None:
     if confident:
         _calibration_panel(confident, axes[1])
         _coverage_panel(confident, axes[2])
-    try:
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as e:
-        raise OutputError(f"cannot write the plot {path}: {e}; give a file ending in .png, .pdf or .svg") from e
+    return figure
 
 
 def _calibration_panel(confident: Mapping[str, Pooled], axis: Any) -> None:

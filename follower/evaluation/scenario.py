@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import ScenarioError
+from follower.evaluation.beat_files import measured_beats, read_beats
+from follower.evaluation.csv_columns import read_columns
 from follower.files.find import AUDIO_ENDINGS, find_audio
 
 STEM_NAMES = ("po_piano", "po_orchestra")
@@ -99,28 +100,12 @@ def load_scenario(folder: Path) -> Scenario:
     )
 
 
-def read_columns(path: Path, names: tuple[str, ...]) -> list[NDArray[np.float64]]:
-    """Columns of a CSV file with a header; an empty or absent field is NaN.
-
-    Raises:
-        ScenarioError: the file is missing, or a field is not a number.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as f:
-            rows = list(csv.DictReader(f))
-        return [np.array([float(row.get(name) or "nan") for row in rows], dtype=np.float64) for name in names]
-    except (OSError, UnicodeDecodeError) as e:
-        raise ScenarioError(f"cannot read {path}: {getattr(e, 'strerror', None) or e}") from e
-    except (ValueError, csv.Error) as e:
-        raise ScenarioError(f"{path} is not a table of numbers with the columns {', '.join(names)}: {e}") from e
-
-
 def _truth_from_csv(folder: Path) -> Truth:
     path = folder / "truth.csv"
     p, o, po, both = read_columns(path, ("p", "o", "po", "both"))
     if len(p) < 2 or not (np.isfinite(p).all() and np.isfinite(o).all()) or np.diff(p).min() <= 0:
         raise ScenarioError(f"{path} needs two or more rows with numbers in p (increasing) and o; it has {len(p)} rows")
-    (beat,) = read_columns(folder / "p.beats", ("start",))
+    beat = read_beats(folder / "p.beats").start_s
     row = np.clip(np.searchsorted(p, beat), 0, len(p) - 1)
     beat = beat[(both[row] > 0) & (beat >= p[0]) & (beat <= p[-1])]
     return Truth(p, o, po, beat, np.interp(beat, p, o), np.interp(beat, p, po))
@@ -128,11 +113,11 @@ def _truth_from_csv(folder: Path) -> Truth:
 
 def _truth_from_beats(folder: Path) -> Truth:
     """Joins the recordings where their beat annotations name the same measure (bar number with fraction)."""
-    start, measure = _beats(folder / "p.beats")
-    o_at = dict(zip(*reversed(_beats(folder / "o.beats")), strict=True))
+    beats = measured_beats(folder / "p.beats")
+    o_at = _at_measures(folder / "o.beats")
     po_file = folder / "po.beats"
-    po_at = dict(zip(*reversed(_beats(po_file)), strict=True)) if po_file.is_file() else {}
-    shared = [(s, m) for s, m in zip(start, measure, strict=True) if m in o_at]
+    po_at = _at_measures(po_file) if po_file.is_file() else {}
+    shared = [(s, m) for s, m in zip(beats.start_s.tolist(), beats.measure.tolist(), strict=True) if m in o_at]
     if len(shared) < 2:
         raise ScenarioError(f"p.beats and o.beats of {folder} share {len(shared)} measures; they need 2 or more")
     p = np.array([s for s, _ in shared])
@@ -141,12 +126,17 @@ def _truth_from_beats(folder: Path) -> Truth:
     return Truth(p, o, po, p, o, po)
 
 
-def _beats(path: Path) -> tuple[list[float], list[float]]:
-    """Start times and measures, the measures rounded so that equal ones compare equal."""
-    start, measure = read_columns(path, ("start", "measure"))
-    if not len(start) or not (np.isfinite(start).all() and np.isfinite(measure).all()) or (np.diff(start) <= 0).any():
-        raise ScenarioError(f"{path} needs rows of start (increasing seconds) and measure; it has {len(start)} rows")
-    return start.tolist(), np.round(measure, 4).tolist()
+def _at_measures(path: Path) -> dict[float, float]:
+    """Where each measure is (s). One that is annotated twice names no single place, and is refused."""
+    beats = measured_beats(path)
+    at = dict(zip(beats.measure.tolist(), beats.start_s.tolist(), strict=True))
+    if len(at) < len(beats.measure):
+        measures, times = np.unique(beats.measure, return_counts=True)
+        raise ScenarioError(
+            f"{path} has the measure {measures[times > 1][0]:g} more than once; give every place a number of its own, "
+            "repeats too (and beat 10 of a bar another one than beat 1: 4.1 and 4.10 are the same number)"
+        )
+    return at
 
 
 def _map_truth(folder: Path, truth: Truth) -> MapTruth | None:
@@ -154,11 +144,9 @@ def _map_truth(folder: Path, truth: Truth) -> MapTruth | None:
     if not ((folder / "po.beats").is_file() and (folder / "o.beats").is_file()):
         known = np.isfinite(truth.beat_mix_s)
         return MapTruth(truth.beat_mix_s[known], truth.beat_orchestra_s[known]) if known.any() else None
-    at_beat = dict(zip(*_beats(folder / "p.beats"), strict=True))
-    starts = []
-    for name in ("po", "o"):
-        start, measure = _beats(folder / f"{name}.beats")
-        starts.append(dict(zip(measure, start, strict=True)))
+    beats = measured_beats(folder / "p.beats")
+    at_beat = dict(zip(beats.start_s.tolist(), beats.measure.tolist(), strict=True))
+    starts = [_at_measures(folder / f"{name}.beats") for name in ("po", "o")]
     pairs = [
         (starts[0][m], starts[1][m])
         for m in (at_beat[b] for b in truth.beat_s.tolist())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from follower.evaluation.alignment_figures import CORRECT_WITHIN_MS, AlignmentFigures, alignment_figures
 from follower.evaluation.beat_errors import TOLERANCES_MS, Summary, summarise
 from follower.evaluation.behaviour import Behaviour, pool_behaviour
 from follower.evaluation.calibration import CalibrationBin, CoverageRow, calibration, coverage
@@ -37,6 +38,8 @@ class Pooled:
         calibration: share within 200 ms per bin of confidence; empty without confidences.
         compute_s: seconds of all scenarios.
         tempo_changes: figures of the beats that end a large change of tempo; None without any.
+        alignment: metrics as mir_eval defines them; None where the true positions are not known.
+        heard: figures of the beats the orchestra attacks at; None without any.
     """
 
     scenarios: int
@@ -47,12 +50,18 @@ class Pooled:
     calibration: tuple[CalibrationBin, ...]
     compute_s: float
     tempo_changes: Summary | None
+    alignment: AlignmentFigures | None = None
+    heard: Summary | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
         out: dict[str, Any] = {"scenarios": self.scenarios, **self.summary.to_json(), "compute_s": self.compute_s}
         if self.tempo_changes is not None:
             out["tempo_changes"] = self.tempo_changes.to_json()
+        if self.alignment is not None:
+            out["alignment"] = self.alignment.to_json()
+        if self.heard is not None:
+            out["heard"] = self.heard.to_json()
         if self.behaviour is not None:
             out["behaviour"] = self.behaviour.to_json()
         if self.coverage:
@@ -70,8 +79,7 @@ def pool(outcomes: Sequence[Outcome]) -> Pooled:
     error = np.concatenate([o.error_s for o in outcomes])
     confidence = np.concatenate([o.confidence for o in outcomes])
     with_confidence = bool(np.isfinite(confidence).any())
-    changing = [o.error_s[o.tempo_changes] for o in outcomes if o.tempo_changes is not None]
-    at_changes = np.concatenate(changing) if changing else np.zeros(0)
+    runs = [(o.error_s, o.target_s) for o in outcomes if o.target_s is not None]
     parts = [o.behaviour for o in outcomes if o.behaviour is not None]
     return Pooled(
         len(outcomes),
@@ -81,8 +89,16 @@ def pool(outcomes: Sequence[Outcome]) -> Pooled:
         tuple(coverage(error, confidence)) if with_confidence else (),
         tuple(calibration(error, confidence)) if with_confidence else (),
         sum(o.compute_s for o in outcomes),
-        summarise(at_changes) if len(at_changes) else None,
+        _some_beats([(o.error_s, o.tempo_changes) for o in outcomes]),
+        alignment_figures(runs) if runs else None,
+        _some_beats([(o.error_s, o.heard) for o in outcomes]),
     )
+
+
+def _some_beats(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_] | None]]) -> Summary | None:
+    """Figures of the beats that are chosen in each part; None where none is."""
+    chosen = np.concatenate([np.zeros(0), *(error[which] for error, which in parts if which is not None)])
+    return summarise(chosen) if len(chosen) else None
 
 
 def pools(results: Results, patterns: Sequence[str]) -> dict[str, dict[str, Pooled]]:
@@ -120,6 +136,27 @@ def error_table(results: Results, pooled: Mapping[str, Mapping[str, Pooled]]) ->
     for group, by_system in pooled.items():
         for system, result in by_system.items():
             table.add_row(group, system, *_figures(result))
+    return table
+
+
+def alignment_table(pooled: Mapping[str, Mapping[str, Pooled]]) -> Table:
+    """Metrics as mir_eval defines them, and the errors where they are heard: a row per pool and system."""
+    numbers = ["beats\nwith", "mean\nms", *(f"<={t} ms\n%" for t in CORRECT_WITHIN_MS), "segments\n%", "perceptual\n%"]
+    numbers += ["heard\nbeats", "median\nms", "bias\nms", *(f">{t}\n%" for t in TOLERANCES_MS[:4])]
+    table = make_table(["pool\n ", "system\n "], numbers)
+    for group, by_system in pooled.items():
+        for system, result in by_system.items():
+            a, h = result.alignment, result.heard
+            figures = 6 * ["-"]
+            if a is not None:
+                estimated = round(result.summary.beats * a.estimated_pct / 100)
+                percentages = (*a.correct_pct, a.segments_pct, a.perceptual_pct)
+                figures = [str(estimated), _number(a.mean_ms, 1), *(_number(x, 1) for x in percentages)]
+            heard = 7 * ["-"]
+            if h is not None:
+                heard = [str(h.beats), _number(h.median_ms, 1), _number(h.bias_ms, 1)]
+                heard += [_number(x, 1) for x in h.over_pct[:4]]
+            table.add_row(group, system, *figures, *heard)
     return table
 
 

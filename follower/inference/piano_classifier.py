@@ -103,7 +103,7 @@ class MixClassifier:
 
     Args:
         mix_mfcc: (n, 13) stream MFCC of the full mix.
-        mix_activity: (n,) 0..1, the offline cue (`offline_prep.orchestra_model.piano_activity`).
+        mix_activity: (n,) 0..1, the offline cue (`offline_prep.piano_activity`).
         orchestra: mixture of the orchestra alone as it sounds in the full mix, on MFCC 1..12.
         prior: mixture of the piano as it sounds in the full mix, on MFCC 1..12.
 

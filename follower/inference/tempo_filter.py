@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
+from follower.inference.embedding import LiveEmbedder, embed_mix, embedding_net
 from follower.inference.likeness import Likeness
 from follower.inference.pooling import pool_mean
 from follower.inference.rival_match import RivalMatch
@@ -30,6 +31,7 @@ from follower.signal.observation import (
     PartWeights,
     ReferenceObservations,
     StartConfig,
+    compress_reference,
     observe_reference,
 )
 from follower.signal.start_detection import Progress, StartDetector, StartDetectorConfig
@@ -48,6 +50,9 @@ class TempoFilterConfig(JsonConfig):
         tempo_spread: standard deviation of the log tempo expected at the start and after a pause.
         weights: nats per unit of match in each part of the observations. About half of what makes a single hop's log
             likelihoods right: neighbouring hops share most of their windows, and their evidence must count once.
+        embedding: nats per unit of the product of the embeddings of the live piano and the mix. The ratio to `weights`
+            is the one that fits pairs and performances that were not trained on (`training/live/report.py`); pairs
+            that were would have the network trusted three times as much.
         diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
         tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
         pull_spread: standard deviation of the log tempo round the usual tempo.
@@ -99,7 +104,10 @@ class TempoFilterConfig(JsonConfig):
     slowest: float = 0.4
     fastest: float = 2.8
     tempo_spread: float = 0.35
-    weights: PartWeights = field(default_factory=lambda: PartWeights(sustain=0.45, onset=1.4, swell=0.9, salience=0.4))
+    weights: PartWeights = field(
+        default_factory=lambda: PartWeights(sustain=0.36, onset=1.12, swell=0.72, salience=0.32)
+    )
+    embedding: float = 1.2
     diffusion: float = 0.016
     tempo_pull: float = 0.01
     pull_spread: float = 0.2
@@ -157,15 +165,17 @@ class Reference:
     """What the filter follows the piano through.
 
     Attributes:
-        features: configuration of the stream.
+        stream: configuration of the stream.
         observations: of the full mix, n frames.
+        features: (k, n) float32; rows: those of the observations, then those of the mix's embedding.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
-        pooled: the observations' features, every `POOL` frames their mean.
+        pooled: the features, every `POOL` frames their mean.
     """
 
-    features: FeatureConfig
+    stream: FeatureConfig
     observations: ReferenceObservations
+    features: NDArray[np.float32]
     piano_activity: NDArray[np.float32]
     rest_tempo: NDArray[np.float64]
     pooled: NDArray[np.float32]
@@ -193,12 +203,16 @@ def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
     slope = piece.map.slope_at(frame_s.astype(np.float64))
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
     observations = observe_reference(pitch, hop_s, config.observation)
+    embedding = embed_mix(compress_reference(pitch, hop_s, config.observation), embedding_net())
+    features = np.concatenate([observations.features, embedding])
+    observations = replace(observations, features=features[: len(observations.features)])
     return Reference(
         piece.feature_config,
         observations,
+        features,
         piece.piano_activity.astype(np.float32),
         np.maximum(rest_tempo, config.slowest),
-        pool_mean(observations.features),
+        pool_mean(features),
     )
 
 
@@ -210,12 +224,13 @@ class TempoFilter:
         self._reference = reference
         self._config = config
         c = config
-        self._hop_s = reference.features.hop_s
-        self._observer = LiveObserver(reference.features, reference.observations, c.observation, c.start)
+        self._hop_s = reference.stream.hop_s
+        self._observer = LiveObserver(reference.stream, reference.observations, c.observation, c.start)
         self._start_detector = StartDetector(c.start_detection, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
-        features, pooled = reference.observations.features, reference.pooled
+        self._embedder = LiveEmbedder(embedding_net())
+        features, pooled = reference.features, reference.pooled
         self._belief = TwoLevelPosterior(
             features,
             pooled,
@@ -224,7 +239,7 @@ class TempoFilter:
             (prior / prior.sum()).astype(np.float32),
         )
         self._match = RivalMatch(pooled, self._hop_s)
-        self._likeness = Likeness(pooled, c.weights.spread())
+        self._likeness = Likeness(pooled[: len(c.weights.spread())], c.weights.spread())
         self._no_weights = np.zeros(len(features), np.float32)
         self.reset()
 
@@ -236,6 +251,7 @@ class TempoFilter:
     def reset(self) -> None:
         """Forget everything heard; the same as a fresh filter."""
         self._observer.reset()
+        self._embedder.reset()
         self._usual_tempo = 1.0
         self._usual_ratio = 1.0
         self._sure_s = 0.0
@@ -277,6 +293,7 @@ class TempoFilter:
     def update(self, frame: Frame, estimate_s: float | None = None) -> Belief:
         """Take the next hop of the live piano."""
         o = self._observer.observe(frame.pitch)
+        embedding = self._embedder.embed(o.compressed)
         if not o.started:
             return Belief(None, 1.0, 0.0, 0.0)
         c = self._config
@@ -296,7 +313,7 @@ class TempoFilter:
             return Belief(None, 1.0, 0.0, 0.0)
         if 0 < self._silent_s <= c.rest_after_s:
             self._belief.gather(self._rest_rate(), c.silence_gather * (1 - o.presence))
-        step = self._rest() if self._silent_s > c.rest_after_s else self._play(o)
+        step = self._rest() if self._silent_s > c.rest_after_s else self._play(o, embedding)
         self._belief.advance(step)
         self._played_s += self._hop_s * o.presence
         self._returning_s = max(self._returning_s - self._hop_s * o.presence, 0.0)
@@ -327,7 +344,7 @@ class TempoFilter:
             self._belief.insert(frame, reach, share, tempi / tempi.sum())
             self._returning_s = c.return_s
 
-    def _play(self, o: Observation) -> Step:
+    def _play(self, o: Observation, embedding: NDArray[np.float32]) -> Step:
         """The step of a hop with the piano, or in a silence too short to be a rest."""
         c = self._config
         away = np.log(self._tempi / self._usual_tempo) / c.pull_spread
@@ -336,7 +353,7 @@ class TempoFilter:
         if self._silent_s < c.stop_within_s:
             stop_rate += c.stop_per_hop * (1 - o.presence)
         return Step(
-            weights=c.weights.of(o) * np.float32(o.presence),
+            weights=np.concatenate([c.weights.of(o), np.float32(c.embedding) * embedding]) * np.float32(o.presence),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),

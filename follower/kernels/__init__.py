@@ -13,7 +13,7 @@ from typing import Final
 
 FOLLOWING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "tempo": ("features", "observation", "likeness", "tempo_filter"),
+        "tempo": ("features", "observation", "embedding", "likeness", "tempo_filter"),
         "dense-sparse": ("features", "observation", "likeness", "tempo_filter", "dense_sparse", "gmm"),
     }
 )

@@ -118,6 +118,7 @@ class Observation:
         presence: 0..1, how surely the piano sounds.
         started: whether anything has been played since the stream began.
         attack: 0..1, share of the sound that is newer than `onset_lag` hops.
+        compressed: (88,) float32, compressed amplitudes under the rises: log1p(onset_gain x / level).
     """
 
     parts: NDArray[np.float32]
@@ -125,6 +126,7 @@ class Observation:
     presence: float
     started: bool
     attack: float
+    compressed: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +174,7 @@ class PartWeights(JsonConfig):
 def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> ReferenceObservations:
     """Turn the semitone amplitudes of the whole mix (n, 88), n >= 1, into observations."""
     x = pitch.astype(np.float64)
-    energy = np.einsum("nk,nk->n", x, x)
-    span = max(round(config.level_s / hop_s), 1)
-    level = np.sqrt(np.maximum(uniform_filter1d(energy, span, mode="nearest"), 0.0))
-    level = np.maximum(level, config.level_floor * math.sqrt(float(np.mean(energy))) + TINY)[:, None]
+    level = _reference_level(x, hop_s, config)
     loud = np.log1p(config.sustain_gain / level * x)
     compressed = np.log1p(config.onset_gain / level * x)
     sustain = _contrast(loud, config.contrast, config.contrast_reach)
@@ -190,6 +189,21 @@ def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: Observat
         rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
         typical.append(overall)
     return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), np.array(typical))
+
+
+def compress_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> NDArray[np.float32]:
+    """Compressed amplitudes of the whole mix, (n, 88), as `Observation.compressed` has them of the live piano."""
+    x = pitch.astype(np.float64)
+    return np.log1p(config.onset_gain / _reference_level(x, hop_s, config) * x).astype(np.float32)
+
+
+def _reference_level(x: NDArray[np.float64], hop_s: float, config: ObservationConfig) -> NDArray[np.float64]:
+    """Running level of the whole mix, (n, 1)."""
+    energy = np.einsum("nk,nk->n", x, x)
+    span = max(round(config.level_s / hop_s), 1)
+    level = np.sqrt(np.maximum(uniform_filter1d(energy, span, mode="nearest"), 0.0))
+    floor = config.level_floor * math.sqrt(float(np.mean(energy))) + TINY
+    return np.asarray(np.maximum(level, floor)[:, None])
 
 
 def _rises(compressed: NDArray[np.float64], lag: int, decay: float) -> NDArray[np.float64]:
@@ -353,10 +367,11 @@ class LiveObserver:
             self._norm_floors,
             parts,
         )
+        compressed = self._rise.compressed[self._frames % len(self._rise.compressed)].astype(np.float32)
         self._counted += sounds
         self._frames += 1
         novelty = min(max(c.novelty_base + c.novelty_gain * (1 - cosine), 0.0), c.novelty_max)
-        return Observation(parts, novelty, presence, self._started, min(risen / (amplitude + TINY), 1.0))
+        return Observation(parts, novelty, presence, self._started, min(risen / (amplitude + TINY), 1.0), compressed)
 
     def _presence(self, amplitude: float, level: float) -> float:
         c = self._config

@@ -13,7 +13,7 @@ from typing import Final
 
 from follower.config import JsonConfig, require
 from follower.events import State
-from follower.tracking.piano_activity import PianoActivity
+from follower.tracking.piano_activity import MissedPiano, PianoActivity
 
 
 class Reason(enum.Enum):
@@ -78,9 +78,6 @@ class StateConfig(JsonConfig):
         found_above: log odds above which a lost position is found again.
         found_after_s: seconds of playing in a row above `found_above` until it is found again.
         decide_after_s: seconds of silence after which it is a rest, a pause or the end.
-        breath_s: seconds of silence up to which the mix's entry after a gap is an entry that the pianist missed.
-        missed_after_s: seconds of silence from which a while of the mix's piano is an entry missed, gap or none; longer
-            than that while, for the time before the piano fell silent does not count.
         return_above: concentration from which a piano that sounds again ends a pause.
         return_near_above: the same where the belief is near the position that was held.
         max_return_s: seconds of playing that end a pause, however doubtful the position.
@@ -91,8 +88,6 @@ class StateConfig(JsonConfig):
     found_above: float = 1.25
     found_after_s: float = 0.1
     decide_after_s: float = 0.7
-    breath_s: float = 5.0
-    missed_after_s: float = 4.0
     return_above: float = 0.75
     return_near_above: float = 0.4
     max_return_s: float = 0.8
@@ -117,7 +112,6 @@ class Facts:
 
     Attributes:
         mix_s: estimated position (mix s); None while nothing is known.
-        last_note_s: estimated position (mix s) when the piano sounded last; None before it has.
         new: whether the estimate begins at this hop.
         believed: whether the frontier believes in a position.
         on_track: log odds that the estimate is at the piano's position.
@@ -132,7 +126,6 @@ class Facts:
     """
 
     mix_s: float | None
-    last_note_s: float | None
     new: bool
     believed: bool
     on_track: float
@@ -160,14 +153,14 @@ class PlayingState:
 
     Example:
         >>> playing = PlayingState(StateConfig(), PianoActivity([1.0] * 100, 0.1), 0.02)
-        >>> playing.update(Facts(5.0, 5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, True, False, False))
+        >>> playing.update(Facts(5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, True, False, False))
         >>> playing.state, playing.reason
         (<State.FOLLOWING: 'following'>, <Reason.POSITION_KNOWN: "the piano's position is known">)
     """
 
     def __init__(self, config: StateConfig, activity: PianoActivity, hop_s: float) -> None:
         self._config = config
-        self._activity = activity
+        self._missed = MissedPiano(activity, hop_s)
         self._hop_s = hop_s
         self.reset()
 
@@ -176,7 +169,7 @@ class PlayingState:
         self.reason = Reason.NOTHING_HEARD
         self.moved()
         self._lost_reason = Reason.GUESS
-        self._gap_seen = False
+        self._missed.reset()
 
     @property
     def state(self) -> State:
@@ -191,7 +184,7 @@ class PlayingState:
         """The estimate begins anew; the state stays until the music changes it."""
         self.moved()
         self._lost_reason = Reason.GUESS
-        self._gap_seen = False
+        self._missed.reset()
 
     def give(self) -> None:
         """Somebody gives the position: an orchestra that stands waits there, one that plays goes on from there."""
@@ -213,7 +206,9 @@ class PlayingState:
     def update(self, facts: Facts) -> None:
         """Take a hop."""
         if facts.silent_s == 0:
-            self._gap_seen = False
+            self._missed.reset()
+        elif facts.mix_s is not None:
+            self._missed.update(facts.silent_s, facts.mix_s)
         if facts.mix_s is None:
             self._enter(Reason.NOTHING_HEARD)
         elif not facts.believed:
@@ -223,29 +218,20 @@ class PlayingState:
             self._enter(_following(facts) if known else Reason.GUESS)
         elif facts.silent_s > 0:
             if facts.silent_s >= self._config.decide_after_s:
-                self._explain_silence(facts, facts.mix_s)
+                self._explain_silence(facts)
         elif not facts.held or self._returned(facts):
             self._listen(facts)
 
-    def _explain_silence(self, f: Facts, mix_s: float) -> None:
-        """Tell a rest from a pause; a missed entry or the end of the recording ends a rest, only the piano a pause."""
+    def _explain_silence(self, f: Facts) -> None:
+        """Tell a rest from a stop; piano missed or the end of the recording ends a rest, only the piano a pause."""
         if self.state in (State.PAUSED, State.ENDED):
             return
         if f.at_end:
             self._enter(Reason.PIECE_OVER)
-        elif self.state is State.ORCHESTRA:
-            if self._entry_missed(f.silent_s, mix_s):
-                self._enter(Reason.ENTRY_MISSED)
+        elif self._missed.stopped:
+            self._enter(Reason.ENTRY_MISSED if self.state is State.ORCHESTRA else Reason.STOPPED)
         else:
-            stopped = self._activity.expected(mix_s if f.last_note_s is None else f.last_note_s)
-            self._enter(Reason.STOPPED if stopped else Reason.RESTS)
-
-    def _entry_missed(self, silent_s: float, mix_s: float) -> bool:
-        """Has the orchestra led past a position where the mix's piano has clearly begun to play?"""
-        self._gap_seen = self._gap_seen or self._activity.gap_before(mix_s)
-        if self._gap_seen and silent_s < self._config.breath_s:
-            return self._activity.entered(mix_s)
-        return silent_s >= self._config.missed_after_s and self._activity.has_played(mix_s)
+            self._enter(Reason.RESTS)
 
     def _returned(self, f: Facts) -> bool:
         """Is the piano back after a pause, rather than a cough?"""

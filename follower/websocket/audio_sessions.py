@@ -111,6 +111,8 @@ class AudioSessions:
         max_sessions: sessions at a time.
         resume_s: how long a session whose connection broke waits for its client.
         setup: what they are made with; None: engines in their own threads, and nothing else.
+        server: begins the sessions' names, where several servers share an address: a client that comes back must not
+            find somebody else's session under the name of its own.
     """
 
     def __init__(
@@ -119,7 +121,9 @@ class AudioSessions:
         max_sessions: int,
         resume_s: float = 20.0,
         setup: SessionSetup | None = None,
+        server: str = "",
     ) -> None:
+        self._prefix = f"{server}-" if server else ""
         self._setup = SessionSetup() if setup is None else setup
         self._caches = caches
         self._max_sessions = max_sessions
@@ -206,7 +210,7 @@ class AudioSessions:
             except InputError as e:
                 raise RefusedError("invalid", str(e)) from e
         loop = asyncio.get_running_loop()
-        name = f"s{next(self._numbers)}"
+        name = f"{self._prefix}s{next(self._numbers)}"
         audio = AudioSession(Broadcast(name, loop, ControlQueue(), sound=SessionSound(loaded, Desk())), source)
 
         def on_end() -> None:

@@ -47,6 +47,10 @@ from follower.websocket.source import CLIENT_LEFT, WebSocketSource
 
 GOING_AWAY = 1001
 POLICY_VIOLATION = 1008
+MARK_EVERY_BYTES = 8 << 10
+"""After so many bytes a client is pinged: its answer says that it has read so far."""
+BEHIND_S = 1.0
+"""A client that has more than enough unread is sent one frame in so many seconds: fewer than a slow one reads."""
 FULL_WAIT_S = 0.02
 """How often a client whose audio waits is looked at again."""
 
@@ -86,6 +90,10 @@ class ClientConnection:
         self._loop_time = TokenBucket(limits.loop_share, limits.loop_burst_s, clock)
         self._refusals = TokenBucket(1.0, limits.refusals, clock)
         self._gone = False
+        self._sent_bytes = 0
+        self._read_bytes = 0
+        self._marking: asyncio.Task[None] | None = None
+        self._caught_up = asyncio.Event()
         self._library = LibraryRequests(library, self._send)
         self._room = PieceRequests(sessions, self, self._send, self._send_bytes)
 
@@ -93,9 +101,10 @@ class ClientConnection:
         """Queue a frame; a waiting position gives way to a newer one."""
         if self._gone:
             return
-        if self._idle.is_set() and self._connection.transport.get_write_buffer_size() == 0:
+        if self._idle.is_set() and self._connection.transport.get_write_buffer_size() == 0 and not self._is_behind():
             # Who keeps up is written to at once: waking a task for each of many listeners takes several times as long.
             broadcast((self._connection,), frame.content)
+            self._count(frame.content)
             return
         self._queue.put(frame)
         self._idle.clear()
@@ -117,6 +126,8 @@ class ClientConnection:
                 self._watched.remove_listener(self)
             self._room.close()
             await self._library.close()
+            if self._marking is not None:
+                self._marking.cancel()
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
                 await writer
@@ -146,15 +157,45 @@ class ClientConnection:
             while True:
                 await self._ready.wait()
                 self._ready.clear()
-                while (frame := self._queue.take_one()) is not None:
+                while True:
+                    if self._is_behind():
+                        self._caught_up.clear()
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._caught_up.wait(), BEHIND_S)
+                    if (frame := self._queue.take_one()) is None:
+                        break
                     async with asyncio.timeout(self._limits.stall_s):
                         await self._connection.send(frame.content)
+                    self._count(frame.content)
                 self._idle.set()
         except TimeoutError:
             self._drop()
         finally:
             self._gone = True
             self._idle.set()
+
+    def _is_behind(self) -> bool:
+        """Whether more is on its way than a client may have unread.
+
+        What a client does not read waits in its system's buffers, which grow to many megabytes: half an hour of
+        positions, and our pings behind them. So the rest waits here, where a newer position replaces it.
+        """
+        return self._sent_bytes - self._read_bytes > self._limits.unread_bytes
+
+    def _count(self, content: str | bytes) -> None:
+        self._sent_bytes += len(content)
+        if self._marking is None and self._sent_bytes - self._read_bytes > MARK_EVERY_BYTES:
+            self._marking = asyncio.get_running_loop().create_task(self._mark(self._sent_bytes))
+
+    async def _mark(self, sent_bytes: int) -> None:
+        """Learn when the client has read all that was sent until now."""
+        try:
+            await (await self._connection.ping(f'{{"type":"mark","sent_bytes":{sent_bytes}}}'))
+        except ConnectionClosed:
+            return
+        self._read_bytes = sent_bytes
+        self._marking = None
+        self._caught_up.set()
 
     def _drop(self) -> None:
         """Cut off a client that takes nothing; report it to the others who watch the same session."""

@@ -1,8 +1,12 @@
-"""Subsequence alignment of whole recordings, in memory that grows with the length times its square root."""
+"""Subsequence alignment of whole recordings, in memory that grows as the reference times a window of rows.
+
+A path needs no matrix. Forwards only the last two rows are kept, and as checkpoints those before each block; backwards
+a block's rows are computed again, and only over the columns from which the path can have come. A block has as many
+rows as keep that window small.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,13 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.errors import AlignmentError, ConfigError
-from follower.kernels.dense_sparse_offline import HISTORY_ROWS, accumulate_rows, trace_rows
+from follower.kernels.dense_sparse_offline import (
+    HISTORY_ROWS,
+    accumulate_rows,
+    accumulate_rows_and_steps,
+    make_buffers,
+    trace_rows,
+)
 
 CostRows: TypeAlias = Callable[[int, int], NDArray[np.float32] | NDArray[np.float64]]
 """cost(start, stop): rows start..stop of the cost matrix, shape (stop - start, N). Same values whenever asked again."""
 
 DENSE_SPARSE_WEIGHTS = (1.0, 1.0, 2.0)
 """Weights of the steps (1, 1), (1, 2), (2, 1) in the notebook's dense rows."""
+CHUNK_ROWS = 32
+"""Rows of the cost matrix at a time. Few, so that they and the costs of the rows between them stay in a cache."""
+WINDOW_ROWS = 64
+"""A block's window on the way back has at most as many cells as so many whole rows."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +81,15 @@ def dense_sparse_dtw(C: NDArray[np.float32] | NDArray[np.float64], gaplens: NDAr
     """
     M, N = C.shape
     rows = _dense_sparse_rows(M, gaplens)
-    D, B = _accumulated(C, rows)
-    col = _best_end(D[-1], M, N, rows)
-    return DenseSparse(D, B, _trace([(0, M)], lambda _start, _stop: B, rows, col))
+    costs = np.ascontiguousarray(C)
+    D = np.empty((HISTORY_ROWS + M, N))
+    D[:HISTORY_ROWS] = np.inf
+    B = np.empty((M, N), dtype=np.int32)
+    buffers = make_buffers(N, rows.gap_before)
+    accumulate_rows_and_steps(costs, 0, rows.dense, rows.gap_before, rows.weights, D, B, *buffers)
+    path = _path_end(D[-1], M, N, rows)
+    length = trace_rows(costs, D, 0, 0, rows.dense, rows.gap_before, rows.weights, path, 1)
+    return DenseSparse(D[HISTORY_ROWS:], B, _in_playing_order(path, length))
 
 
 def dense_sparse_path(cost: CostRows, shape: tuple[int, int], gaplens: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -103,20 +123,36 @@ def subsequence_path(cost: CostRows, shape: tuple[int, int], weights: NDArray[np
     Raises:
         AlignmentError: no path exists, the query being more than twice as long as the reference.
     """
-    M = shape[0]
-    rows = _Rows(np.ones(M, dtype=np.bool_), np.ones(M, dtype=np.int64), np.asarray(weights, dtype=np.float64))
-    return _checkpointed_path(cost, shape, rows)
+    return _checkpointed_path(cost, shape, _all_dense(shape[0], weights))
 
 
-def _accumulated(
-    C: NDArray[np.float32] | NDArray[np.float64], rows: _Rows
-) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """D and B of the whole matrix, both shape (M, N)."""
-    M, N = C.shape
-    D = np.full((HISTORY_ROWS + M, N), np.inf)
-    B = np.zeros((M, N), dtype=np.int32)
-    accumulate_rows(np.ascontiguousarray(C), 0, rows.dense, rows.gap_before, rows.weights, D, B)
-    return D[HISTORY_ROWS:], B
+def whole_path(cost: CostRows, shape: tuple[int, int], weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Standard DTW with the same steps: both sequences from their first frame to their last.
+
+    Args:
+        cost: gives rows of the cost matrix.
+        shape: (M, N) of the cost matrix.
+        weights: weights of the three steps, shape (3,).
+
+    Returns:
+        Path, shape (2, L), from (0, 0) to (M - 1, N - 1).
+
+    Raises:
+        AlignmentError: no path exists, one of the two being more than twice as long as the other.
+    """
+    M, N = shape
+
+    def from_the_corner(start: int, stop: int) -> NDArray[np.float64]:
+        C = np.array(cost(start, stop), dtype=np.float64)
+        if start == 0:
+            C[0, 1:] = np.inf
+        return C
+
+    return _checkpointed_path(from_the_corner, shape, _all_dense(M, weights), N - 1)
+
+
+def _all_dense(M: int, weights: NDArray[np.float64]) -> _Rows:
+    return _Rows(np.ones(M, dtype=np.bool_), np.ones(M, dtype=np.int64), np.asarray(weights, dtype=np.float64))
 
 
 def _dense_sparse_rows(M: int, gaplens: NDArray[np.int64]) -> _Rows:
@@ -133,58 +169,108 @@ def _dense_sparse_rows(M: int, gaplens: NDArray[np.int64]) -> _Rows:
     return _Rows(dense, gap_before, np.array(DENSE_SPARSE_WEIGHTS))
 
 
-def _checkpointed_path(cost: CostRows, shape: tuple[int, int], rows: _Rows) -> NDArray[np.int64]:
-    """Keeps D only at the border of blocks of sqrt(M) rows and computes a block's steps again on the way back."""
+def _checkpointed_path(
+    cost: CostRows, shape: tuple[int, int], rows: _Rows, end_column: int | None = None
+) -> NDArray[np.int64]:
+    """Keeps D only before each block and computes a window of it again on the way back.
+
+    The path ends in column `end_column`; None is the best one.
+    """
     M, N = shape
-    size = max(32, math.isqrt(M))
-    blocks = [(start, min(start + size, M)) for start in range(0, M, size)]
-    borders = np.empty((len(blocks), HISTORY_ROWS, N))
-    before = np.full((HISTORY_ROWS, N), np.inf)
-    D = np.empty((HISTORY_ROWS + size, N))
-    B = np.empty((size, N), dtype=np.int32)
-
-    def run_block(start: int, stop: int) -> NDArray[np.int32]:
-        D[:HISTORY_ROWS] = borders[start // size]
-        C = np.ascontiguousarray(cost(start, stop))
-        accumulate_rows(
-            C, start, rows.dense[start:stop], rows.gap_before[start:stop], rows.weights, D, B[: stop - start]
-        )
-        return B
-
+    blocks = _blocks(rows, M, N)
+    checkpoints = np.empty((len(blocks), HISTORY_ROWS, N))
+    D = np.full((HISTORY_ROWS + min(CHUNK_ROWS, M), N), np.inf)
+    buffers = make_buffers(N, rows.gap_before)
     for k, (start, stop) in enumerate(blocks):
-        borders[k] = before
-        run_block(start, stop)
-        before = D[stop - start : stop - start + HISTORY_ROWS].copy()
-    return _trace(blocks, run_block, rows, _best_end(before[-1], M, N, rows))
+        checkpoints[k] = D[:HISTORY_ROWS]
+        for begin, end in _chunks(start, stop):
+            C = np.ascontiguousarray(cost(begin, end))
+            part = slice(begin, end)
+            accumulate_rows(C, begin, rows.dense[part], rows.gap_before[part], rows.weights, D, *buffers)
+            D[:HISTORY_ROWS] = D[end - begin : end - begin + HISTORY_ROWS].copy()
+    path = _path_end(D[HISTORY_ROWS - 1], M, N, rows, end_column)
+    length = 1
+    for (start, stop), checkpoint in zip(reversed(blocks), reversed(checkpoints), strict=True):
+        row, col = (int(x) for x in path[length - 1])
+        if row >= start:
+            first = max(0, col - _reach(rows, start, stop))
+            window = np.empty((HISTORY_ROWS + stop - start, col + 1 - first))
+            window[:HISTORY_ROWS] = checkpoint[:, first : col + 1]
+            length = _trace_block(cost, rows, (start, stop), first, window, path, length)
+    return _in_playing_order(path, length)
 
 
-def _best_end(last_row: NDArray[np.float64], M: int, N: int, rows: _Rows) -> int:
-    """Column where the best path ends."""
-    col = int(np.argmin(last_row))
+def _trace_block(
+    cost: CostRows,
+    rows: _Rows,
+    block: tuple[int, int],
+    first_column: int,
+    window: NDArray[np.float64],
+    path: NDArray[np.int64],
+    length: int,
+) -> int:
+    """Compute a block's rows again within a window of columns and follow the path through them."""
+    start, stop = block
+    columns = slice(first_column, first_column + window.shape[1])
+    kept = []
+    for begin, end in _chunks(start, stop):
+        part = slice(begin, end)
+        kept.append(np.ascontiguousarray(cost(begin, end)[:, columns]))
+        D = window[begin - start : end - start + HISTORY_ROWS]
+        buffers = make_buffers(window.shape[1], rows.gap_before[part])
+        accumulate_rows(kept[-1], begin, rows.dense[part], rows.gap_before[part], rows.weights, D, *buffers)
+    part = slice(start, stop)
+    return trace_rows(
+        np.concatenate(kept), window, start, first_column, rows.dense[part], rows.gap_before[part], rows.weights,
+        path, length,
+    )  # fmt: skip
+
+
+def _chunks(start: int, stop: int) -> list[tuple[int, int]]:
+    """The same ones on both ways, so that a matrix product rounds in the same way."""
+    return [(begin, min(begin + CHUNK_ROWS, stop)) for begin in range(start, stop, CHUNK_ROWS)]
+
+
+def _reach(rows: _Rows, start: int, stop: int) -> int:
+    """Columns that a path can pass in these rows; a dense step has one or two, a sparse one at most twice its gap."""
+    frames = int(rows.gap_before[start:stop].sum())
+    return 2 * frames
+
+
+def _blocks(rows: _Rows, M: int, N: int) -> list[tuple[int, int]]:
+    """Cut the rows where a block's window would have more than `WINDOW_ROWS` * N cells; whole chunks in each."""
+    blocks = []
+    start = 0
+    for begin, end in _chunks(0, M):
+        cells = (end - start) * min(N, _reach(rows, start, end) + 1)
+        if begin > start and cells > WINDOW_ROWS * N:
+            blocks.append((start, begin))
+            start = begin
+    blocks.append((start, M))
+    return blocks
+
+
+def _path_end(last_row: NDArray[np.float64], M: int, N: int, rows: _Rows, end: int | None = None) -> NDArray[np.int64]:
+    """A path to be filled backwards, shape (M, 2), with the cell where it ends: in column `end`; None: the best one."""
+    col = int(np.argmin(last_row)) if end is None else end
+    if end is not None and not np.isfinite(last_row[end]):
+        raise AlignmentError(
+            f"no path: {M} frames do not fit onto {N}, from the first to the last; neither may be more than twice as "
+            "long as the other"
+        )
     if not np.isfinite(last_row[col]):
         span = 1 + int(np.ceil(rows.gap_before[1:] / 2).sum())
         raise AlignmentError(
             f"no path: {M} frames spanning {1 + int(rows.gap_before[1:].sum())} do not fit into {N} reference frames "
             f"(sparse frames alone need up to {span}); the recordings do not hold the same passage, or one is cut short"
         )
-    return col
+    path = np.empty((M, 2), dtype=np.int64)
+    path[0] = M - 1, col
+    return path
 
 
-def _trace(
-    blocks: list[tuple[int, int]],
-    steps: Callable[[int, int], NDArray[np.int32]],
-    rows: _Rows,
-    col: int,
-) -> NDArray[np.int64]:
-    """The path back from column `col` of the last row, in playing order, shape (2, L)."""
-    row = blocks[-1][1] - 1
-    path = np.empty((row + 1, 2), dtype=np.int64)
-    path[0] = row, col
-    length = 1
-    for start, stop in reversed(blocks):
-        if row < start:
-            continue
-        row, col, length = trace_rows(steps(start, stop), start, rows.dense[start:stop], row, col, path, length)
-        if row < 0:
-            raise AlignmentError("the best path breaks off before the first frame; this is a fault of the program")
+def _in_playing_order(path: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """The filled part of a path from its beginning, shape (2, L)."""
+    if length < 0:
+        raise AlignmentError("the best path breaks off before the first frame; this is a fault of the program")
     return np.ascontiguousarray(path[:length][::-1].T)

@@ -175,7 +175,7 @@ def align_subsequence(query: NDArray[np.float32], reference: NDArray[np.float32]
     Raises:
         AlignmentError: the query is more than twice as long as the reference.
     """
-    cost = _cosine_rows(query, reference)
+    cost = cosine_rows(query, reference)
     return subsequence_path(cost, (query.shape[1], reference.shape[1]), np.array(FIRST_PASS_WEIGHTS))
 
 
@@ -288,7 +288,7 @@ def _align_selected(
     return path
 
 
-def _cosine_rows(query: NDArray[np.float32], reference: NDArray[np.float32]) -> CostRows:
+def cosine_rows(query: NDArray[np.float32], reference: NDArray[np.float32]) -> CostRows:
     """Cosine distance as the notebook's `align_tools.cosine_dist` rounds it."""
     query = np.ascontiguousarray(query.T)
     query_norm = np.linalg.norm(query, axis=1)

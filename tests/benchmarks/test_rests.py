@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.tracking import rests
-from benchmarks.tracking.rests import Activity, Silence
+from benchmarks.tracking.rests import Silence
 from follower.evaluation.scenario import Truth
-from follower.tracking.piano_activity import PianoActivity
+from follower.tracking.piano_activity import MissedPiano, PianoActivity
 
 HOP_S = 0.02
 WORKS = ("bach", "mozart", "chopin", "liszt")
@@ -55,60 +55,44 @@ def test_a_stop_is_made_only_where_the_piano_sounds_on() -> None:
     assert not [s for s in stops if 18 - rests.GOES_ON_S * (1 - rests.SILENT_SHARE) < s < 20]
 
 
-def test_the_mean_is_the_tracker_s() -> None:
-    activity = np.random.default_rng(2).uniform(0, 1, 500)
-    ours, product = Activity(activity, HOP_S), PianoActivity(activity, HOP_S)
-    use = rests.USE
-    for at_s in np.linspace(0, 9.9, 100).tolist():
-        from_s = at_s + use.release_s
-        assert (ours.mean(from_s, from_s + use.expect_s) > use.expect_above) == product.expected(at_s)
-
-
-@pytest.mark.parametrize(
-    ("before", "gap", "after", "lasts_s", "stop"),
-    [
-        (1.0, 1.0, 1.0, 1.0, True),  # the mix's piano goes on
-        (1.0, 1.0, 0.0, 1.0, False),  # it rests
-        (0.2, 0.2, 0.2, 1.0, True),  # it was never distinct
-        (1.0, 0.0, 1.0, 1.0, False),  # it had a gap and goes on: undecided until the silence ends
-        (1.0, 0.0, 1.0, 3.0, True),  # and a stop when the silence lasts
-    ],
-)
-def test_the_former_rule(before: float, gap: float, after: float, lasts_s: float, stop: bool) -> None:
-    activity = np.repeat([before, gap, after], [480, 20, 500])  # the position is at the end of the gap
-    places_s = [10.0] * round((lasts_s - rests.DECIDE_S) / HOP_S)
-    assert rests.former_rule(Activity(activity, HOP_S), places_s, HOP_S) is stop
+def test_what_is_gathered_is_what_the_tracker_gathers() -> None:
+    course = np.random.default_rng(2).uniform(0, 1, 200)
+    product = MissedPiano(PianoActivity(course, HOP_S), HOP_S)
+    for k, nats in enumerate(rests.gathered(course, HOP_S, rests.USE).tolist()):
+        product.update(HOP_S * (k + 1), HOP_S * k)
+        assert nats == product.nats
 
 
 @pytest.fixture(scope="module")
 def silences() -> list[Silence]:
-    """Rests and ten times as many stops, equally likely at an activity of .4."""
+    """Rests of 10 s with more or less activity, and stops where the piano goes on at once or after 2 s."""
     rng = np.random.default_rng(3)
-    odds = np.log(0.4 / 0.6) + np.concatenate([rng.normal(-1, 1, 600), rng.normal(1, 1, 6000)])
-    activity = (1 / (1 + np.exp(-odds))).tolist()
-    return [Silence(WORKS[k % 4], k < 600, a, k % 2 == 0) for k, a in enumerate(activity)]
+    found = [Silence(WORKS[k % 4], True, np.full(500, 0.2 + 0.001 * a)) for k, a in enumerate(rng.permutation(100))]
+    for k in range(60):
+        begins = 0 if k % 3 else 100
+        found.append(Silence(WORKS[k % 4], False, np.where(np.arange(200) < begins, 0.0, 0.95)))
+    return found
 
 
-def test_the_fit_finds_the_threshold_whatever_there_is_more_of(silences: list[Silence]) -> None:
-    assert rests.threshold(silences) == pytest.approx(0.4, abs=0.02)
+def test_a_tenth_of_the_rests_passes_the_threshold(silences: list[Silence]) -> None:
+    peaks = rests.peaks([s for s in silences if s.rest], HOP_S, rests.USE, rests.LATE_S)
+    assert np.mean(peaks > rests.threshold(peaks)) == pytest.approx(rests.ALLOWED, abs=0.011)
+    # A steady activity a gathers no more than -log(1 - a) nats a second over the memory.
+    assert peaks.max() <= -np.log(1 - 0.3) * rests.USE.memory_s
 
 
 def test_no_work_takes_part_in_its_threshold(silences: list[Silence]) -> None:
-    odd = [Silence("ravel", s.rest, 1 - s.activity, s.former) for s in silences[::2]]
-    folds = rests.leave_one_out([*silences, *odd])
-    assert folds["ravel"] == pytest.approx(rests.threshold(silences))
-    assert folds["bach"] != pytest.approx(rests.threshold(silences), abs=0.01)
+    certain = [Silence("ravel", True, np.full(500, 0.96))] * 30
+    by_others = rests.row("fit", [*silences, *certain], HOP_S, rests.USE, fitted=True)
+    # All 30 pass the others' threshold, and none of the others passes one that 23 % of the rests pass.
+    assert by_others["rests_called_stops_pct"] == pytest.approx(100 * 30 / 130, abs=0.1)
 
 
-def test_the_table_counts_what_each_rule_got_wrong(silences: list[Silence]) -> None:
-    rows = {row["rule"]: row for row in rests.compare(silences)}
-    former = rows["former, five constants"]
-    assert (former["rests"], former["stops"]) == (600, 6000)
-    assert former["rests_called_stops_pct"] == former["stops_called_rests_pct"] == pytest.approx(50.0)
-    fitted = rows["fitted on all"]
-    # One standard deviation off the threshold: 15.9 % on the wrong side.
-    assert fitted["rests_called_stops_pct"] == pytest.approx(15.9, abs=4)
-    assert fitted["stops_called_rests_pct"] == pytest.approx(15.9, abs=4)
-    use = rows["in use"]
-    wrong = [s.activity > rests.USE.expect_above for s in silences if s.rest]
-    assert use["rests_called_stops_pct"] == pytest.approx(100 * np.mean(wrong), abs=0.05)
+def test_the_table_counts_what_was_called_in_time(silences: list[Silence]) -> None:
+    (*fits, use) = rests.compare(silences, HOP_S)
+    assert len(fits) == len(rests.MEMORIES_S)
+    assert (use["rests"], use["stops"]) == (100, 60)
+    assert use["stops_called_soon_pct"] == pytest.approx(66.7)
+    assert use["stops_called_late_pct"] == pytest.approx(100)
+    called = rests.peaks([s for s in silences if s.rest], HOP_S, rests.USE, rests.LATE_S) > rests.USE.stopped_above
+    assert use["rests_called_stops_pct"] == pytest.approx(100 * called.mean(), abs=0.05)

@@ -93,6 +93,7 @@ def test_options_are_frozen_and_hold_no_namespace(command: str) -> None:
 def test_every_time_may_be_minutes_and_seconds() -> None:
     assert parsed("replay", "--start", "1:02.5").engine.start_s == 62.5
     assert parsed("live", "--start", "62.5").engine.start_s == 62.5
+    assert parsed("live", "--lead-in", "0:04.5").practice.lead_in_s == 4.5
     assert parsed("latency", "--seconds", "1:30", "--start", "0:10").duration_s == 90.0
     assert parsed("devices", "--seconds", "0:03").duration_s == 3.0
     assert parsed("evaluate", "--start-offset=-0:02.5").start_offset_s == -2.5
@@ -117,6 +118,11 @@ def test_the_pace_of_a_replay() -> None:
         (["--", "replay"], "COMMAND", "see follower --help"),
         (["replay"], "required: CACHE", "see follower replay --help"),
         (["replay", "c", "p", "--speed", "fast"], "--speed: 'fast'", "see follower replay --help"),
+        (
+            ["live", "c", "--lead-in", "1:01"],
+            "--lead-in: '1:01' is not a length between 0 and 60 s",
+            "see follower live --help",
+        ),
         (["replay", "c", "p", "--start", "1:99"], "--start: '1:99' is not a time", "see follower replay --help"),
         (["replay", "c", "p", "--block", "0"], "--block: 0 is too few", "see follower replay --help"),
         (["replay", "c", "p", "--nonsense"], "--nonsense", "see follower replay --help"),
@@ -137,6 +143,30 @@ def test_a_mistake_of_prep_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == (
         "error: the following arguments are required: MIX, --out; see offline-prep --help\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--no-orchestra"], "the following arguments are required: --mix, --out"),
+        (
+            ["o.wav", "--mix", "po.wav", "--no-orchestra", "--out", "c"],
+            "ORCHESTRA cannot be given without an orchestra",
+        ),
+        (
+            ["--mix", "po.wav", "--no-orchestra", "--out", "c", "--mix-orchestra", "s.wav", "--mix-piano", "t.wav"],
+            "--mix-piano, --mix-orchestra cannot be given without an orchestra",
+        ),
+        (["o.wav", "po.wav", "--mix", "po.wav", "--out", "c"], "--mix cannot be given with an orchestra"),
+        (["--mix", "po.wav", "--out", "c"], "the following arguments are required: ORCHESTRA, MIX"),
+    ],
+)
+def test_recordings_that_do_not_go_together_are_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prep_main(words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {message}") and err.endswith("; see offline-prep --help\n") and err.count("\n") == 1
 
 
 def test_help_and_version_end_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,9 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--system", "best"], "unknown system 'best'"),
         (["--json", "nowhere/e.json"], "there is no folder"),
         (["--plot", "nowhere/e.png"], "there is no folder"),
+        (["--plot", "e.xyz"], "its ending names no format; give a file ending in .png"),
+        (["--json", "."], "it is no file you may write"),
+        (["--out", "file/deeper"], "it is no folder"),
     ],
 )
 def test_wrong_options(
@@ -32,6 +35,7 @@ def test_wrong_options(
     options: list[str], message: str,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
     assert main(["evaluate", str(short_demo), *options]) == 2
     out, err = capsys.readouterr()
     assert out == ""

@@ -83,6 +83,7 @@ def test_any_format_is_found(tmp_path: Path, ending: str) -> None:
         ({"p_beats": "start,measure\n2,1\n1,2\n", "o_beats": "start,measure\n1,1\n2,2\n"}, "increasing seconds"),
         ({"p_beats": P_BEATS, "truth_csv": "p,o,po,measure,both\n1,2,3,4,1\n"}, "two or more rows"),
         ({"p_beats": P_BEATS, "truth_csv": TRUTH.replace("3.0,", "0.5,")}, r"p \(increasing\)"),
+        ({"p_beats": P_BEATS, "truth_csv": TRUTH.replace("3.0,", "1e308,")}, r"1e\+308 in the column p"),
         ({"p_beats": "start,measure\n9,1\n", "truth_csv": TRUTH}, "no beat at which piano and orchestra both sound"),
     ],
 )

@@ -18,7 +18,7 @@ from follower.evaluation import parallel
 from follower.evaluation.beat_errors import summarise
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.evaluation.systems import workbench
-from follower.evaluation.systems.registry import SYSTEMS, system_name
+from follower.evaluation.systems.registry import SYSTEMS, check_scenario, system_name
 from follower.evaluation.systems.workbench import Settings, Workbench, cache_name
 from follower.inference.methods import METHODS
 from offline_prep.notebook.files import process_scenario, verify_result_folder
@@ -73,6 +73,24 @@ def test_offline_systems_are_interpolated_at_the_beats(bench: Workbench, name: s
     np.testing.assert_allclose(outcome.error_s, np.interp(truth.beat_s, *hyp) - truth.beat_orchestra_s, atol=1e-12)
     assert np.isnan(outcome.confidence).all()
     assert (folder / "warping_paths.png").exists() == (name == "notebook")
+
+
+def test_the_separation_system_aligns_the_stems(short_demo: Path, bench: Workbench, tmp_path: Path) -> None:
+    """Stems that are the whole mix: no separation at all, the worst case."""
+    _linked(short_demo, tmp_path / "stems")
+    with pytest.raises(ScenarioError, match=r"separation needs the mix separated .*po_piano and po_orchestra in"):
+        check_scenario("separation", load_scenario(tmp_path / "stems"))
+    for stem in ("po_piano", "po_orchestra"):
+        (tmp_path / "stems" / f"{stem}.wav").symlink_to(short_demo / "po.wav")
+    scenario = load_scenario(tmp_path / "stems")
+    check_scenario("separation", scenario)
+    with pytest.raises(ScenarioError, match="no --no-stems"):
+        check_scenario("map:separation", scenario, use_stems=False)
+    fresh = Workbench(scenario, bench.settings)
+    outcome = SYSTEMS["separation"](fresh)
+    verify_result_folder(bench.settings.out / "stems" / "separation")  # type: ignore[operator]
+    assert np.median(np.abs(outcome.error_s)) < 0.5
+    assert np.median(np.abs(SYSTEMS["map:separation"](fresh).error_s)) < 0.5
 
 
 @pytest.mark.parametrize("name", ["map", "map:naive", "map:notebook"])
@@ -173,7 +191,7 @@ def test_scenarios_are_evaluated_in_the_order_given(
     scenarios = [_linked(short_demo, tmp_path / "b"), bench.scenario, _linked(short_demo, tmp_path / "a")]
     prepared: list[str] = []
     if jobs == 1:  # other processes do not see the replacement
-        monkeypatch.setattr(parallel, "prepare", lambda scenario, _: prepared.append(scenario.name))
+        monkeypatch.setattr(parallel, "prepare", lambda scenario, *_: prepared.append(scenario.name))
     done: list[str] = []
     results = parallel.evaluate_scenarios(scenarios, ["map"], bench.settings, jobs, done.append)
     assert list(results) == ["b", bench.scenario.name, "a"]

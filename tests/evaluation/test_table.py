@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from follower.errors import OutputError
+from follower.errors import AlignmentError, OutputError
 from follower.evaluation.behaviour import behaviour
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.plots import plot_evaluation
-from follower.evaluation.systems.outcome import Outcome
+from follower.evaluation.systems.outcome import Outcome, nothing_found
 from follower.evaluation.table import (
     ALL,
+    alignment_table,
     behaviour_text,
     confidence_tables,
     error_table,
@@ -110,3 +111,18 @@ def test_a_plot_that_cannot_be_written(tmp_path: Path) -> None:
     for name in ("nowhere/e.png", "e.text"):
         with pytest.raises(OutputError, match="cannot write the plot"):
             plot_evaluation(pools(RESULTS, [])[ALL], tmp_path / name)
+
+
+def test_heard_beats_are_summed_up_by_themselves_also_where_nothing_was_found() -> None:
+    heard = np.array([True, False])
+    right = replace(_outcome([0.02, 5.0]), heard=heard, target_s=np.array([1.0, 2.0]))
+    nothing = nothing_found(np.array([1.0, 2.0]), AlignmentError("no path"), heard)
+    pooled = pool([right, nothing])
+    assert pooled.heard is not None and pooled.alignment is not None
+    assert pooled.heard.beats == 2 and pooled.heard.over_pct == (50.0,) * 6
+    assert pooled.alignment.estimated_pct == 50.0
+    document = pooled.to_json()
+    assert document["heard"]["bias_ms"] == 20.0 and document["alignment"]["correct_100_ms_pct"] == 25.0
+    lines = plain_text(alignment_table({ALL: {"live": pooled, "mix": pool([_outcome([0.1])])}})).splitlines()
+    assert lines[-2].split()[:3] == [ALL, "live", "2"] and "20.0" in lines[-2]
+    assert lines[-1].split() == [ALL, "mix", *13 * ["-"]]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from follower.config import FeatureConfig
 from follower.errors import InputError
 from follower.piece.mix_map import MixMap
-from offline_prep.orchestra_model import fit_mix_mixtures, piano_activity
+from offline_prep.orchestra_model import fit_mix_mixtures, unexplained_activity
 
 CONFIG = FeatureConfig()
 
@@ -31,7 +31,7 @@ def test_piano_is_where_the_orchestra_recording_does_not_explain_the_mix() -> No
     late = 3
     mix = np.roll(orchestra, late, axis=0) + piano
     t = np.array([0.0, n * CONFIG.hop_s])
-    activity = piano_activity(mix, 0.1 * orchestra, MixMap(t, t, [1.0, 1.0]), CONFIG)
+    activity = unexplained_activity(mix, 0.1 * orchestra, MixMap(t, t, [1.0, 1.0]), CONFIG)
     assert activity.shape == (n,) and activity.dtype == np.float32
     assert activity[440:760].min() > 0.6
     assert np.concatenate([activity[30:360], activity[840:]]).max() < 0.3
@@ -42,7 +42,7 @@ def test_a_cut_of_the_orchestra_means_that_the_piano_plays() -> None:
     mix = _notes(n, 0, (20, 60))
     h = CONFIG.hop_s
     mix_map = MixMap([0.0, 200 * h, 200 * h, 400 * h], [0.0, 200 * h, 400 * h, 600 * h], np.ones(4))
-    activity = piano_activity(mix, np.concatenate([mix[:200], mix[400:]]), mix_map, CONFIG)
+    activity = unexplained_activity(mix, np.concatenate([mix[:200], mix[400:]]), mix_map, CONFIG)
     assert activity[205:395].min() == 1.0
     assert max(activity[10:150].max(), activity[450:].max()) < 0.3
 
@@ -50,7 +50,7 @@ def test_a_cut_of_the_orchestra_means_that_the_piano_plays() -> None:
 def test_a_silent_mix_has_no_piano_and_no_warning() -> None:
     silent = np.zeros((100, 88), np.float32)
     t = np.array([0.0, 3.0])
-    assert piano_activity(silent, silent, MixMap(t, t, [1.0, 1.0]), CONFIG).max() < 0.1
+    assert unexplained_activity(silent, silent, MixMap(t, t, [1.0, 1.0]), CONFIG).max() < 0.1
 
 
 def test_the_mixtures_separate_the_classes() -> None:

@@ -122,7 +122,8 @@ def test_the_limits_are_as_documented() -> None:
     limits = Limits()
     for text in (
         f"over {limits.message_bytes >> 10} KiB", f"over {limits.frame_bytes >> 20} MiB",
-        f"all audio sessions are taken (`--sessions`, {limits.sessions})", f"more than {limits.messages_per_s:g} messages a second",
+        f"all audio sessions are taken (`--sessions`, {limits.sessions})",
+        f"more than {limits.messages_per_s:g} messages a second",
         f"{limits.message_burst} at once", f"After {limits.refusals} refused",
         f"{limits.audio_speed:g} times real time", f"{limits.frames_per_s:g} frames a second",
         f"At most {limits.clients} clients", f"nothing for {limits.stall_s:g} s",

@@ -20,6 +20,7 @@ from follower.signal.observation import (
 )
 
 FEATURES = FeatureConfig()
+SILENT = np.zeros(88, np.float32)
 
 
 def _melody(n: int, gain: float = 1.0, seed: int = 0) -> NDArray[np.float32]:
@@ -95,7 +96,7 @@ def test_salience_doubts_overtones() -> None:
 
 
 def test_weights_multiply_each_part() -> None:
-    o = Observation(np.ones((4, 88), np.float32), novelty=0.5, presence=1.0, started=True, attack=0.0)
+    o = Observation(np.ones((4, 88), np.float32), 0.5, presence=1.0, started=True, attack=0.0, compressed=SILENT)
     weights = PartWeights(sustain=2.0, onset=3.0, swell=5.0, salience=7.0).of(o).reshape(4, 88)
     np.testing.assert_allclose(weights, np.repeat([[1.0], [3.0], [5.0], [3.5]], 88, axis=1))
 
@@ -103,7 +104,9 @@ def test_weights_multiply_each_part() -> None:
 def test_faint_weights_are_left_out() -> None:
     parts = np.full((4, 88), 0.5, np.float32)
     parts[1] = 0.003
-    weights = PartWeights(sustain=1.0, onset=3.0, swell=4.0, salience=1.0).of(Observation(parts, 1.0, 1.0, True, 0.0))
+    weights = PartWeights(sustain=1.0, onset=3.0, swell=4.0, salience=1.0).of(
+        Observation(parts, 1.0, 1.0, True, 0.0, SILENT)
+    )
     assert np.count_nonzero(weights) == 3 * 88
 
 

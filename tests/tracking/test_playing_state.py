@@ -18,19 +18,19 @@ from tests.paths import REPOSITORY
 
 HOP_S = 512 / 22050
 PLAYING = Facts(
-    mix_s=10.0, last_note_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99,
+    mix_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99,
     sounded_s=1.0, silent_s=0.0, held=False, near=True, in_cut=False, at_end=False,
 )  # fmt: skip
 SILENT = replace(PLAYING, silent_s=1.0, sounded_s=0.0)
+FALLS_SILENT = [replace(SILENT, silent_s=(hop + 1) * HOP_S) for hop in range(round(1.0 / HOP_S))]
 REST = (30.0, 40.0)
 """Here the mix has no piano."""
-RESTING = replace(SILENT, mix_s=REST[0], last_note_s=REST[0])
+RESTING = replace(SILENT, mix_s=REST[0])
 
 positions = st.one_of(st.none(), st.floats(0, 50))
 facts = st.builds(
     Facts,
     mix_s=positions,
-    last_note_s=positions,
     new=st.booleans(),
     believed=st.sampled_from((True, True, True, False)),
     on_track=st.floats(-12, 12),
@@ -118,11 +118,11 @@ def test_every_reason_belongs_to_a_state_and_every_state_can_be_reached_and_left
         ([(PLAYING, 1.0), (replace(PLAYING, on_track=-1.0), HOP_S)], Reason.POSITION_KNOWN),
         ([(PLAYING, 1.0), (replace(PLAYING, on_track=-1.0), 1.0)], Reason.SEVERAL),
         ([(PLAYING, 1.0), (replace(PLAYING, on_track=-1.0, fits_elsewhere=True), 1.0)], Reason.ELSEWHERE),
-        ([(PLAYING, 1.0), (SILENT, HOP_S)], Reason.STOPPED),
+        ([(PLAYING, 1.0), (SILENT, 1.0)], Reason.STOPPED),
         ([(PLAYING, 1.0), (replace(SILENT, silent_s=0.2), HOP_S)], Reason.POSITION_KNOWN),
         ([(PLAYING, 1.0), (RESTING, HOP_S)], Reason.RESTS),
         (
-            [(PLAYING, 1.0), (RESTING, HOP_S), (replace(RESTING, mix_s=44, silent_s=14), HOP_S)],
+            [(PLAYING, 1.0), (RESTING, HOP_S), (replace(RESTING, mix_s=44, silent_s=14), 1.0)],
             Reason.ENTRY_MISSED,
         ),
         ([(PLAYING, 1.0), (replace(SILENT, at_end=True), HOP_S)], Reason.PIECE_OVER),
@@ -131,8 +131,9 @@ def test_every_reason_belongs_to_a_state_and_every_state_can_be_reached_and_left
 def test_what_happened_decides_the_state(script: list[tuple[Facts, float]], reason: Reason) -> None:
     playing = a_state()
     for fact, seconds in script:
-        for _ in range(max(round(seconds / HOP_S), 1)):
-            playing.update(fact)
+        falls_silent = fact is SILENT and seconds > HOP_S
+        for fact_of_hop in FALLS_SILENT if falls_silent else [fact] * max(round(seconds / HOP_S), 1):
+            playing.update(fact_of_hop)
     assert (playing.reason, playing.state) == (reason, STATE_OF[reason])
 
 
@@ -147,7 +148,7 @@ def test_what_happened_decides_the_state(script: list[tuple[Facts, float]], reas
 )
 def test_a_held_pause_ends_when_the_return_is_confirmed(back: Facts, state: State) -> None:
     playing = a_state()
-    for fact in (PLAYING, SILENT, back):
+    for fact in (PLAYING, *FALLS_SILENT, back):
         playing.update(fact)
     assert playing.state is state
 
@@ -157,7 +158,7 @@ def test_a_held_pause_ends_when_the_return_is_confirmed(back: Facts, state: Stat
     [
         ([], Reason.GIVEN),
         ([PLAYING], Reason.POSITION_KNOWN),
-        ([PLAYING, SILENT], Reason.GIVEN),
+        ([PLAYING, *FALLS_SILENT], Reason.GIVEN),
         ([replace(PLAYING, on_track=0.0)], Reason.POSITION_KNOWN),
         ([PLAYING, RESTING], Reason.RESTS),
     ],
@@ -192,8 +193,8 @@ def test_a_pause_ends_sooner_where_the_piano_goes_on_near_the_position_held(
     near: bool, concentration: float, returns: bool
 ) -> None:
     playing = a_state()
-    playing.update(PLAYING)
-    playing.update(SILENT)
+    for fact in (PLAYING, *FALLS_SILENT):
+        playing.update(fact)
     assert playing.reason is Reason.STOPPED
     playing.update(replace(PLAYING, held=True, sounded_s=0.05, near=near, concentration=concentration))
     assert (playing.state is State.FOLLOWING) is returns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,18 @@ from websockets.sync.client import ClientConnection, connect
 
 from follower.piece.manifest import MANIFEST
 from follower.session.controls import ControlQueue
-from follower.testing import RATE_HZ, FakeEngine, FakePiece
+from follower.testing import RATE_HZ, SESSION, FakeEngine, FakePiece, position
 from follower.websocket.access import Access
 from follower.websocket.audio_sessions import AudioSessions
 from follower.websocket.cache_folder import CacheFolder
+from follower.websocket.connection import MARK_EVERY_BYTES
 from follower.websocket.limits import Limits
 from follower.websocket.sink import WebSocketSink
 from follower.websocket.source import WebSocketSource
 from follower.websocket.thread import ServerThread
 
 WAIT_S = 20.0
+TEXT, PING, PONG = 1, 9, 10
 AUDIO = {"type": "audio", "sample_rate": RATE_HZ, "format": "f32le"}
 BLOCK = np.zeros(441, "<f4").tobytes()
 
@@ -201,3 +204,40 @@ def test_only_the_same_audio_goes_on(serving: Callable[..., ServerThread], chang
             assert error["code"] == ("unknown_session" if "resume" in change else "invalid")
         send(watcher, type="list")
         assert receive(watcher, "list")["sessions"] == ["s1"]
+
+
+def frames_of(sock: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """Opcode and content of a server's frames, by hand; what comes before them is passed over."""
+    stream = sock.makefile("rb")
+    while stream.readline() != b"\r\n":
+        pass
+    while len(head := stream.read(2)) == 2:
+        length = head[1] & 0x7F
+        yield head[0] & 0x0F, stream.read(struct.unpack(">H", stream.read(2))[0] if length == 126 else length)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_slow_client_is_not_given_more_than_it_reads(answers: bool) -> None:
+    """Its system would take megabytes: positions of half an hour ago, and our pings behind them, until it is cut off.
+
+    One that answers no ping gets the newest position, too.
+    """
+    many, unread = 4000, 8 << 10
+    with WebSocketSink(0, ControlQueue(), limits=Limits(unread_bytes=unread)) as sink:
+        sink.begin(SESSION)
+        with contextlib.closing(dead_socket(sink.port)) as slow, client(sink.port) as quick:
+            receive(quick, "hello")
+            for n in range(many):
+                sink.send(position(n))
+                if n % 50 == 0:
+                    receive(quick, "position", seq=n)
+            sizes = {}
+            for opcode, content in frames_of(slow):
+                if opcode == PING and answers:
+                    mask = b"\0\0\0\0"
+                    slow.sendall(bytes([0x80 | PONG, 0x80 | len(content)]) + mask + content)
+                elif opcode == TEXT and (message := json.loads(content))["type"] == "position":
+                    sizes[message["seq"]] = len(content)
+                    if message["seq"] == many - 1:
+                        break
+    assert sum(sizes.values()) < 3 * (unread + MARK_EVERY_BYTES), "what was unread when it fell behind, and the newest"

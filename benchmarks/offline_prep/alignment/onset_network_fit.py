@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
 from benchmarks.offline_prep.alignment.map_ablation import DEFAULT
-from follower.evaluation.scenario import read_columns
+from follower.evaluation.csv_columns import read_columns
 from follower.files.find import find_audio
 from offline_prep.alignment.features import (
     HOP_S,

@@ -6,13 +6,13 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from follower.commands.options.values import number, time_s, whole_number
+from follower.commands.options.values import number, time_s, time_within, whole_number
 from follower.errors import ConfigError
 
 if TYPE_CHECKING:
     from follower.protocol.practice_commands import PracticeCommand
 
-_seconds = number(0.0, 60.0, "a length between 0 and 60 s")
+_lead_in_s = time_within(0.0, 60.0, "a length between 0 and 60 s")
 _rate = number(0.4, 2.5, "a rate between 0.4 and 2.5")
 _tempo = number(20.0, 300.0, "a tempo between 20 and 300 beats a minute")
 
@@ -50,7 +50,9 @@ class PracticeOptions:
         """Declare the options."""
         group = parser.add_argument_group("practising (docs/practice-room.md)")
         group.add_argument("--start-at", metavar="MARKER", help="begin at this marker")
-        group.add_argument("--lead-in", type=_seconds, default=0.0, metavar="S", help="orchestra before every begin")
+        group.add_argument(
+            "--lead-in", type=_lead_in_s, default=0.0, metavar="TIME", help="orchestra before every begin"
+        )
         group.add_argument(
             "--lead-in-bars",
             type=whole_number(0),

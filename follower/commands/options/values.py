@@ -41,6 +41,18 @@ def duration_s(text: str) -> float:
     return value
 
 
+def time_within(low_s: float, high_s: float, meaning: str) -> Callable[[str], float]:
+    """Return an option's type: a time as `time_s` reads it, from low to high; `meaning` as in `number`."""
+
+    def parse(text: str) -> float:
+        value = time_s(text)
+        if not low_s <= value <= high_s:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}")
+        return value
+
+    return parse
+
+
 def whole_number(low: int) -> Callable[[str], int]:
     """Return an option's type: a whole number from `low` on."""
 

@@ -22,9 +22,8 @@ def live_outcome(method: str, bench: Workbench) -> Outcome:
     live = bench.live(method)
     truth = bench.scenario.truth
     estimates = Estimates.build(live.audio_time_s, live.orchestra_s, live.rate, live.confidence, live.state)
-    return outcome_of(
-        estimates, truth.beat_s, truth.beat_orchestra_s, (truth.piano_s, truth.orchestra_s), live.compute_s
-    )
+    target = (truth.piano_s, truth.orchestra_s)
+    return outcome_of(estimates, truth.beat_s, truth.beat_orchestra_s, target, live.compute_s, heard=bench.heard)
 
 
 def mix_outcome(method: str, bench: Workbench) -> Outcome:

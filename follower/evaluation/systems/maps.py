@@ -42,5 +42,6 @@ def _mapped(bench: Workbench, to_orchestra: Callable[[NDArray[np.float64]], NDAr
     try:
         error = to_orchestra(truth.mix_s) - truth.orchestra_s
     except AlignmentError as e:
-        return nothing_found(len(truth.mix_s), e)
-    return Outcome(error, np.full(len(error), np.nan), None, time.perf_counter() - begin)
+        return nothing_found(truth.orchestra_s, e)
+    none = np.full(len(error), np.nan)
+    return Outcome(error, none, None, time.perf_counter() - begin, target_s=truth.orchestra_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.engine import Engine
-from follower.errors import OutputError
+from follower.errors import OutputError, ScenarioError
+from follower.evaluation.attacks import attack_times, near_attacks
+from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import Scenario
 from follower.events import Event, Position
 from follower.files.csv_positions import HEADER, position_row
@@ -76,17 +79,33 @@ class Workbench:
         self.settings = settings
         self._live: dict[str, LiveRun] = {}
 
+    @property
+    def stems(self) -> tuple[Path, Path] | None:
+        """Piano and orchestra stem of the mix, where the scenario has them and they are to be used."""
+        return self.scenario.stems if self.settings.use_stems else None
+
+    @property
+    def start_s(self) -> float | None:
+        """Where in the orchestra recording the pianist begins, where that is to be known."""
+        if not self.settings.start_known:
+            return None
+        return max(float(self.scenario.truth.orchestra_s[0]) + self.settings.start_offset_s, 0.0)
+
     @cached_property
     def piece(self) -> Piece:
         """The prepared piece, built where it is missing or out of date."""
         from offline_prep.build import build_cache
         from offline_prep.compute import Inputs
 
-        stems = self.scenario.stems if self.settings.use_stems else None
-        inputs = Inputs(self.scenario.orchestra, self.scenario.mix, *(stems or (None, None)))
+        inputs = Inputs(self.scenario.orchestra, self.scenario.mix, *(self.stems or (None, None)))
         folder = self.settings.cache_folder / cache_name(self.scenario, self.settings)
         build_cache(inputs, folder, force=self.settings.rebuild)
         return load_piece(folder)
+
+    @cached_property
+    def heard(self) -> NDArray[np.bool_]:
+        """Which evaluation beats the orchestra attacks at, shape (B,)."""
+        return near_attacks(self.scenario.truth.beat_orchestra_s, attack_times(self.scenario.orchestra))
 
     @cached_property
     def piano_features(self) -> NotebookFeatures:
@@ -118,6 +137,18 @@ class Workbench:
 
         return naive_alignment(self.piano_features, self.orchestra_features, self.mix_features, HOP_SAMPLES)
 
+    @cached_property
+    def separation(self) -> NaiveResult:
+        """The notebook's separation system on the scenario's stems; raises `AlignmentError` where it finds no path."""
+        from offline_prep.notebook.separation import separation_alignment
+
+        if self.stems is None:
+            raise ScenarioError(f"{self.scenario.name} has no stems; check_scenario says what to do")
+        mix_piano, mix_orchestra = (_notebook_features(path).chroma for path in self.stems)
+        return separation_alignment(
+            self.piano_features.chroma, self.orchestra_features.chroma, mix_piano, mix_orchestra, HOP_SAMPLES
+        )
+
     def live(self, method: str) -> LiveRun:
         """The engine on the piano recording, streamed as `follower replay` streams it."""
         if method not in self._live:
@@ -132,8 +163,9 @@ class Workbench:
                 rows.append(position_row(event))
 
         piece = self.piece
+        start_s = None if self.start_s is None else min(self.start_s, piece.orchestra_duration_s)
         with FileSource(self.scenario.piano, speed=None) as source:
-            engine = Engine(piece, source.sample_rate_hz, method, self._start_s(piece))
+            engine = Engine(piece, source.sample_rate_hz, method, start_s)
             begin = time.perf_counter()
             run(source, engine, [], on_event=keep)
             compute_s = time.perf_counter() - begin
@@ -141,12 +173,6 @@ class Workbench:
         numbers = np.array([[float(x or "nan") for x in row[:-1]] for row in rows], dtype=np.float64)
         at, orchestra, mix, rate, confidence = numbers.reshape(-1, len(HEADER) - 1).T
         return LiveRun(at, orchestra, mix, rate, confidence, np.array([row[-1] for row in rows], np.str_), compute_s)
-
-    def _start_s(self, piece: Piece) -> float | None:
-        if not self.settings.start_known:
-            return None
-        start_s = float(self.scenario.truth.orchestra_s[0]) + self.settings.start_offset_s
-        return min(max(start_s, 0.0), piece.orchestra_duration_s)
 
     def result_folder(self, system: str) -> Path | None:
         """Folder for the results of a system on this scenario, made if need be; None when none are wanted."""
@@ -159,12 +185,31 @@ class Workbench:
             raise OutputError(f"cannot make {folder}: {e.strerror or e}; choose a folder you may write") from e
         return folder
 
+    def write_estimates(self, system: str, estimates: Estimates) -> None:
+        """Write the positions of a system from outside, where results are wanted."""
+        e = estimates
+        columns = zip(e.audio_time_s, e.position_s, e.rate, e.confidence, e.state, strict=True)
+        rows: list[tuple[str, ...]] = [
+            (f"{at:.6f}", f"{position:.6f}", "", f"{rate:.6f}", "" if np.isnan(sure) else f"{sure:.4f}", str(state))
+            for at, position, rate, sure, state in columns
+        ]
+        self.write_rows(folder_name(system), rows)
+
     def write_rows(self, system: str, rows: list[tuple[str, ...]]) -> None:
         """Write positions.csv, as the CSV sink does, where results are wanted."""
         folder = self.result_folder(system)
         if folder is not None:
             lines = [",".join(row) for row in (HEADER, *rows)]
             (folder / "positions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def folder_name(system: str) -> str:
+    """Name of a folder for a system's results, whatever the system is called.
+
+    >>> folder_name("my_system:Follower=a/b c")
+    'my_system-Follower-a-b-c'
+    """
+    return re.sub(r"[^\w.-]+", "-", system).strip("-.")
 
 
 def cache_name(scenario: Scenario, settings: Settings) -> str:

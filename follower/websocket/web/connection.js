@@ -26,6 +26,9 @@ export function socketAddress() {
   const url = new URL("ws", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   url.hash = "";
+  // Where several servers share an address, what has the same room is on the same one (docs/scaling.md).
+  const room = new URLSearchParams(location.search).get("room");
+  if (room !== null) url.searchParams.set("room", room);
   const token = knownToken();
   if (token !== null) url.searchParams.set("token", token);
   return url;

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from follower.errors import AlignmentError, ConfigError
-from offline_prep.notebook.subsequence import dense_sparse_dtw, dense_sparse_path, subsequence_path
+from offline_prep.notebook.subsequence import (
+    dense_sparse_dtw,
+    dense_sparse_path,
+    subsequence_path,
+    whole_path,
+)
 from tests.naive import dense_sparse_offline as naive
 from tests.paths import DATA
 
@@ -93,6 +98,23 @@ def test_plain_subsequence_paths_are_optimal(seed: int, rows: int, columns: int)
     path = subsequence_path(cost, C.shape, np.array(WEIGHTS))
     assert path[0, 0] == 0
     assert path[0, -1] == rows - 1
+    assert naive.path_cost(C, path, WEIGHTS, np.ones(rows, dtype=np.bool_)) == best
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.integers(1, 60))
+def test_whole_paths_are_optimal_from_corner_to_corner(seed: int, rows: int, columns: int) -> None:
+    C = np.random.default_rng(seed).uniform(size=(rows, columns))
+    cornered = C.copy()
+    cornered[0, 1:] = np.inf
+    best = naive.subsequence(cornered, WEIGHTS)[-1, -1]
+    if not math.isfinite(best):
+        with pytest.raises(AlignmentError, match="neither may be more than twice as long"):
+            whole_path(lambda a, b: C[a:b], C.shape, np.array(WEIGHTS))
+        return
+    path = whole_path(lambda a, b: C[a:b], C.shape, np.array(WEIGHTS))
+    assert path[:, 0].tolist() == [0, 0]
+    assert path[:, -1].tolist() == [rows - 1, columns - 1]
     assert naive.path_cost(C, path, WEIGHTS, np.ones(rows, dtype=np.bool_)) == best
 
 
