@@ -6,8 +6,8 @@
 
 Work is counted (calls, cells, rows, bytes), the same on every computer, so the test suite holds it to the last release
 recorded (`tests/benchmarks/test_history.py`). Times are processor times of the same short problems, for people: their
-ratios say something only between runs on the same computer. `ALLOWED` is what a count may grow by: none where the program
-decides it; a little where versions of Python and of libraries do.
+ratios say something only between runs on the same computer. `ALLOWED` is what a count may grow by: none where the
+program decides it; a little where versions of Python and of libraries do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make every table of README.md, benchmarks/README.md, docs/playback.md and docs/scaling.md from `benchmarks/results/*.json`.
+"""Make every table of README.md, benchmarks/README.md and pages of docs/ from `benchmarks/results/*.json`.
 
 python -m benchmarks.report            rewrite the tables between `<!-- table: NAME -->` and `<!-- end of table -->`
 python -m benchmarks.report --check    write nothing; fail when a table is not what the results give, or when
@@ -16,7 +16,13 @@ from typing import Final
 from benchmarks.history import history
 from benchmarks.results import ROOT, Result, Row, load
 
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "playback.md", ROOT / "docs" / "scaling.md")
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "docs" / "playback.md",
+    ROOT / "docs" / "scaling.md",
+    ROOT / "docs" / "separation.md",
+)
 TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.S)
 CODE: Final = re.compile(r"```.*?```|`[^`\n]*`", re.S)
 FIGURE: Final = re.compile(r"\d+(?:\.\d+)?\s?(?:ms|%|GB|MB|times real time|cents|dB)(?!\w)")
@@ -271,6 +277,20 @@ def costs() -> str:
     return with_origin(text, speed, prep, untouched)
 
 
+def many() -> str:
+    """docs/scaling.md: what very many works and pianists cost, from what one costs."""
+    prep, session = load("prep"), load("session_cost")
+    made, one = prep.tables["rows"][0], session.tables["rows"][0]
+    works, pianists, busy = 10_000, 10_000, 0.8
+    text = (
+        f"{works} works of {made['mix_s'] / 60:.0f} minutes are {works * made['cpu_s'] / 3600:.0f} core hours, with "
+        f"{made['peak_mb'] / 1000:.1f} GB for each worker. {pianists} pianists who play at the same time are "
+        f"{pianists * one['cores']:.0f} cores' work, that is {pianists * one['cores'] / busy:.0f} cores, since a "
+        f"server admits pianists up to {busy:.0%} of its cores."
+    )
+    return with_origin(text, prep, session)
+
+
 def release_history() -> str:
     """What each version recorded costs."""
     entries = history()
@@ -283,6 +303,19 @@ def release_history() -> str:
     return f"{table}\n\n`benchmarks/results/history/releases.json`: {origins}."
 
 
+SEPARATION: Final[Mapping[str, str]] = {
+    "scenario": "passage",
+    "system": "system",
+    "piano_sdr_db": "piano SDR dB",
+    "piano_sir_db": "SIR",
+    "piano_sar_db": "SAR",
+    "piano_simple_sdr_db": "without a filter",
+    "orchestra_sdr_db": "orchestra SDR dB",
+    "orchestra_sir_db": "SIR ",
+    "orchestra_sar_db": "SAR ",
+    "orchestra_simple_sdr_db": "without a filter ",
+    "cpu_s_per_min": "s per minute",
+}
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "summary": summary,
     "costs": costs,
@@ -291,6 +324,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "prep": lambda: plain("prep"),
     "session_cost": lambda: plain("session_cost"),
     "history": release_history,
+    "many": many,
     "dense_sparse_time": lambda: plain("dense_sparse_time", "compared"),
     "dense_sparse_memory": lambda: plain("dense_sparse_time", "long"),
     "accuracy": lambda: evaluation("accuracy", "dense_sparse"),
@@ -315,6 +349,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_cpu": lambda: plain("playback_cpu", columns=PLAYER_CPU),
     "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
     "stretch_quality": stretch_quality,
+    "parts_in_use": lambda: plain("parts_in_use"),
+    "separated_parts": lambda: plain("separated_parts", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }
 """What may stand between the markers, by name."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from follower.engine import Engine
     from follower.errors import FollowerError
-    from follower.events import AudioBlock, Event, Gap, Jump, Notice, Position, State, StateChange
+    from follower.events import AudioBlock, Elsewhere, Event, Gap, Jump, Notice, Position, State, StateChange
     from follower.piece.mix_map import MixMap
     from follower.piece.piece import Piece
     from follower.piece.reading import load_piece
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AudioBlock",
     "Command",
+    "Elsewhere",
     "Engine",
     "Event",
     "FollowerError",

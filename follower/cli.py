@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": "serve follower sessions over WebSocket, and the practice room's page",
     "evaluate": "measure followers on annotated scenarios",
     "inspect": "show what is in a cache and how well its recordings were aligned",
+    "markers": "print the markers of a piece, or write them for other programs",
     "latency": "measure compute, delivery and musical delay",
     "demo": "synthesise a small concerto, prepare it, follow it, print the errors, draw them",
 }

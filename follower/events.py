@@ -121,6 +121,21 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where else the orchestra might stand, while that is in doubt; empty when it is no longer.
+
+    Attributes:
+        audio_sample: live samples consumed so far.
+        sample_rate_hz: rate of the live stream.
+        places: (position in the orchestra recording in s, 0..1 share of the belief), the likeliest first.
+    """
+
+    audio_sample: int
+    sample_rate_hz: int
+    places: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Practice:
     """How the session is practised, whenever something of it changes.
 
@@ -144,6 +159,8 @@ class Practice:
         sounding: what stands in front of the pianist's first note: "", "count_in" or "lead_in".
         recorded_s: length of the running recording (s); None without one.
         take: name of the recording that runs, or was completed last; "" for none.
+        lead_in_bars: bars of orchestra before every begin, which `lead_in_s` is the length of; 0 where that was said.
+        beats_per_bar: of these bars.
     """
 
     audio_sample: int
@@ -165,6 +182,8 @@ class Practice:
     sounding: Literal["", "count_in", "lead_in"] = ""
     recorded_s: float | None = None
     take: str = ""
+    lead_in_bars: int = 0
+    beats_per_bar: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +195,7 @@ class Markers:
     markers: tuple[tuple[str, float], ...]
 
 
-Event: TypeAlias = Position | StateChange | Jump | Gap | Notice | Practice | Markers
+Event: TypeAlias = Position | StateChange | Jump | Elsewhere | Gap | Notice | Practice | Markers
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from follower.version import program_version
 from offline_prep.audio import file_sha256
 from offline_prep.compute import Inputs, compute
 from offline_prep.progress import ProgressCallback, StagedProgress
+from offline_prep.separation.stems import Stems
 from offline_prep.settings import PrepSettings
 
 STAGES = {
@@ -27,6 +29,8 @@ STAGES = {
     "writing": 3.0,
 }
 """Stages and about what share of the time each takes."""
+SEPARATION_SHARE = 60.0
+"""The stage "separation" takes about so much on the same scale."""
 MAX_DIFFERENCES_NAMED = 3
 
 
@@ -165,22 +169,25 @@ def build_cache(
         if outdated is None:
             manifest = read_manifest(out)
             return BuildResult(out, True, manifest, tuple(manifest.alignment.get("warnings", ())))
-    _check_destination(out)
-    piece = prepare_piece(inputs, out, settings, progress)
-    write_piece(piece)
+    scratch = _check_destination(out)
+    piece, stems = prepare_piece(inputs, out, settings, scratch, progress)
+    with nullcontext() if stems is None else closing(stems):
+        write_piece(piece, stems.files if stems is not None else None)
     progress("done", 1.0)
     return BuildResult(out, False, piece.manifest, tuple(piece.manifest.alignment["warnings"]), outdated)
 
 
-def prepare_piece(inputs: Inputs, out: Path, settings: PrepSettings, report: ProgressCallback = _ignore) -> Piece:
-    """Compute a piece without writing it; arguments and errors as `build_cache`."""
+def prepare_piece(
+    inputs: Inputs, out: Path, settings: PrepSettings, scratch: Path, report: ProgressCallback = _ignore
+) -> tuple[Piece, Stems | None]:
+    """Compute a piece without writing it, and the parts of its mix; arguments and errors as `build_cache`."""
     from threadpoolctl import threadpool_limits
 
-    progress = StagedProgress(STAGES, report)
+    progress = StagedProgress(_stages(inputs, settings), report)
     # The last digits of a matrix product depend on how many threads share it, and a cache must not depend on how many
     # cores the computer has.
     with threadpool_limits(1):
-        computed = compute(inputs, settings, progress)
+        computed = compute(inputs, settings, progress, scratch)
     progress.stage("writing")("", 0.0)
     alignment = computed.alignment.report()
     alignment["warnings"] = [*alignment["warnings"], *computed.warnings]
@@ -188,9 +195,10 @@ def prepare_piece(inputs: Inputs, out: Path, settings: PrepSettings, report: Pro
         role: InputFile(str(r.path.resolve()), r.sha256, r.duration_s, r.sample_rate_hz)
         for role, r in computed.recordings.items()
     }
-    return Piece(
+    separated = computed.stems.described(files["mix"].duration_s) if computed.stems is not None else {}
+    piece = Piece(
         out,
-        Manifest(program_version(), settings.config, files, alignment, settings.recorded()),
+        Manifest(program_version(), settings.config, files, alignment, settings.recorded(), separated),
         computed.orchestra,
         computed.mix,
         computed.alignment.mix_map,
@@ -198,10 +206,27 @@ def prepare_piece(inputs: Inputs, out: Path, settings: PrepSettings, report: Pro
         computed.gmm,
         computed.mix_piano,
     )
+    return piece, computed.stems
 
 
-def _check_destination(out: Path) -> None:
-    """Raise before the minutes of work when it is plain that `out` cannot be made after them."""
+def _stages(inputs: Inputs, settings: PrepSettings) -> dict[str, float]:
+    """The stages in their order: what is separated without a map comes before it, with one after it."""
+    if settings.separation is None:
+        return STAGES
+    following = "live features" if inputs.orchestra is None else "writing"
+    stages: dict[str, float] = {}
+    for name, share in STAGES.items():
+        stages |= {"separation": SEPARATION_SHARE, name: share} if name == following else {name: share}
+    return stages
+
+
+def _check_destination(out: Path) -> Path:
+    """Raise before the minutes of work when it is plain that `out` cannot be made after them.
+
+    Returns:
+        The folder that is there already and will hold it.
+    """
     nearest = next(p for p in out.resolve().parents if p.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise OutputError(f"cannot write the cache {out}: {nearest} is not a folder you may write to; choose another")
+    return nearest

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,11 @@ from offline_prep.audio import Recording, load_recording, resample
 from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
 from offline_prep.notebook.system import fit_gmm
 from offline_prep.orchestra_model import fit_mix_mixtures, unexplained_activity
+from offline_prep.parts import same_time, separate_alone, separate_with
 from offline_prep.piano_activity import piano_activity
 from offline_prep.progress import ProgressCallback, StagedProgress
 from offline_prep.roles import same_warning, swapped_warning
+from offline_prep.separation.stems import Stems
 from offline_prep.settings import PrepSettings
 
 STREAM_CHUNK_SAMPLES = 1 << 18
@@ -33,13 +36,13 @@ class Inputs:
     """The recordings a cache is made from.
 
     Attributes:
-        orchestra: the orchestra recording.
+        orchestra: the orchestra recording; None where there is none, and the orchestra is taken out of the mix.
         mix: the full mix.
         mix_piano: piano stem of the mix; its features are kept for a later version and not used yet.
         mix_orchestra: orchestra stem of the mix; the map is made with it where it gives the surer one.
     """
 
-    orchestra: Path
+    orchestra: Path | None
     mix: Path
     mix_piano: Path | None = None
     mix_orchestra: Path | None = None
@@ -64,6 +67,7 @@ class Computed:
         orchestra: features of the orchestra recording.
         mix: features of the full mix.
         mix_piano: features of the piano stem, where one was given.
+        stems: the parts of the mix, where it was taken apart; to be closed.
         alignment: the map between the recordings, and its figures.
         piano_activity: float32, shape (n,), 0..1, per frame of the mix.
         gmm: Gaussian mixtures of the orchestra and of the piano.
@@ -74,26 +78,53 @@ class Computed:
     orchestra: Orchestra
     mix: Mix
     mix_piano: StreamFeatures | None
+    stems: Stems | None
     alignment: Alignment
     piano_activity: NDArray[np.float32]
     gmm: PieceGmms
     warnings: tuple[str, ...]
 
 
-def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress) -> Computed:
+def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress, scratch: Path) -> Computed:
     """Compute a cache's content without writing it.
 
     Args:
         inputs: the recordings.
         settings: see `PrepSettings`.
         progress: with the stages of `offline_prep.build.STAGES`.
+        scratch: folder where the parts of the mix take up room until they are in the cache.
 
     Raises:
         AudioFileError: a recording cannot be used.
         InputError: a stem's length is not the mix's, or a recording is too short.
         AlignmentError: nothing in the recordings matches.
+        OutputError: there is no room for the parts of the mix.
     """
     recordings = _read(inputs, progress)
+    with ExitStack() as closing:
+        mix, stems, alignment = recordings["mix"], None, None
+        if settings.separation is not None:
+            report = progress.stage("separation")
+            stems = closing.enter_context(Stems(scratch, mix.sample_rate_hz, mix.channels))
+        if inputs.orchestra is None:
+            if stems is None or settings.separation is None:
+                raise InputError("without an orchestra recording the mix must be separated; give the settings for it")
+            alignment = same_time(mix)
+            separate_alone(mix, alignment, stems, settings.separation, report)
+            recordings["orchestra"] = stems.orchestra()
+        computed = _compute(recordings, settings, progress, alignment)
+        if stems is not None and settings.separation is not None and inputs.orchestra is not None:
+            separate_with(recordings["orchestra"], mix, computed.alignment, stems, settings.separation, report)
+        closing.pop_all()
+    if inputs.orchestra is None:
+        del recordings["orchestra"]
+    return replace(computed, stems=stems)
+
+
+def _compute(
+    recordings: dict[str, Recording], settings: PrepSettings, progress: StagedProgress, alignment: Alignment | None
+) -> Computed:
+    """As `compute`, of recordings that are there, their map given or not."""
     features = settings.config.features
     roles = [role for role in ("orchestra", "mix", "mix_piano") if role in recordings]
     streams = {
@@ -108,19 +139,21 @@ def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress) ->
     orchestra = Orchestra(streams["orchestra"].pitch, streams["orchestra"].rms, notebook["orchestra"])
     mix = Mix(streams["mix"].pitch, streams["mix"].mfcc, streams["mix"].rms, notebook["mix"])
 
-    alignment = align_recordings(
-        samples["orchestra"],
-        samples["mix"],
-        NOTEBOOK_RATE_HZ,
-        settings.alignment,
-        progress=progress.stage("alignment"),
-        mix_orchestra_stem=samples.get("mix_orchestra"),
-    )
+    given = alignment is not None
+    if alignment is None:
+        alignment = align_recordings(
+            samples["orchestra"],
+            samples["mix"],
+            NOTEBOOK_RATE_HZ,
+            settings.alignment,
+            progress=progress.stage("alignment"),
+            mix_orchestra_stem=samples.get("mix_orchestra"),
+        )
     progress.stage("orchestra model")("", 0.0)
     model = settings.orchestra_model
     unexplained = unexplained_activity(mix.pitch, orchestra.pitch, alignment.mix_map, features, model)
-    same = same_warning(unexplained)
-    swapped = swapped_warning(unexplained, mix.pitch, orchestra.pitch, alignment.mix_map, features)
+    same = None if given else same_warning(unexplained)
+    swapped = None if given else swapped_warning(unexplained, mix.pitch, orchestra.pitch, alignment.mix_map, features)
     mixtures = fit_mix_mixtures(mix.mfcc, mix.rms, unexplained, model)
     activity = piano_activity(mix, orchestra, alignment.mix_map, mixtures, features, model, settings.piano_activity)
     return Computed(
@@ -128,6 +161,7 @@ def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress) ->
         orchestra,
         mix,
         streams.get("mix_piano"),
+        None,
         alignment,
         activity,
         PieceGmms(_orchestra_gmm(recordings["orchestra"], notebook["orchestra"]), mixtures.orchestra, mixtures.piano),

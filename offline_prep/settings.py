@@ -23,9 +23,13 @@ from follower.piece.manifest import Setting
 from offline_prep.alignment.config import AlignConfig
 from offline_prep.orchestra_model import OrchestraModelConfig
 from offline_prep.piano_activity import PianoActivityConfig
+from offline_prep.separation.config import SeparationConfig
 
 START: Final = "offline_prep.compute"
 """Whatever this module imports, and what that imports in turn, shapes a cache, except for:"""
+SEPARATION: Final = "offline_prep.separation."
+"""Modules of this room shape only a cache whose mix is taken apart: then they are found from here."""
+SEPARATING: Final = "offline_prep.separation.separate"
 NOT_SHAPING: Final = frozenset({
     "follower.config",  # its values are in the manifest
     "follower.errors",
@@ -55,12 +59,14 @@ class PrepSettings:
         alignment: settings of the map between the recordings.
         orchestra_model: settings of the attacks that O does not explain and of the mixtures.
         piano_activity: what the piano activity rests on, and its weights.
+        separation: settings of the parts the mix is taken apart into; None where it is not.
     """
 
     config: PrepConfig = field(default_factory=PrepConfig)
     alignment: AlignConfig = field(default_factory=AlignConfig)
     orchestra_model: OrchestraModelConfig = field(default_factory=OrchestraModelConfig)
     piano_activity: PianoActivityConfig = field(default_factory=PianoActivityConfig)
+    separation: SeparationConfig | None = None
 
     def recorded(self) -> dict[str, Setting]:
         """Return what the manifest keeps besides `config`, by dotted name.
@@ -76,9 +82,15 @@ class PrepSettings:
             **dict(_fields("alignment", self.alignment)),
             **dict(_fields("orchestra_model", self.orchestra_model)),
             **dict(_fields("piano_activity", self.piano_activity)),
-            **{f"constant.{name}": value for name, value in constants()},
-            **digests(),
+            **dict(_fields("separation", self.separation)),
+            **{f"constant.{name}": value for name, value in constants(*self.further)},
+            **digests(*self.further),
         }
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The modules besides `START` from which what shapes the cache is imported."""
+        return () if self.separation is None else (SEPARATING,)
 
 
 def _fields(prefix: str, value: object) -> Iterator[tuple[str, Setting]]:
@@ -90,9 +102,9 @@ def _fields(prefix: str, value: object) -> Iterator[tuple[str, Setting]]:
         yield prefix, plain(value, prefix)
 
 
-def constants() -> Iterator[tuple[str, Setting]]:
+def constants(*further: str) -> Iterator[tuple[str, Setting]]:
     """Names in capitals of every module that shapes a cache, those it imports too, with their values as of now."""
-    for name in shaping_modules():
+    for name in shaping_modules(*further):
         for constant, value in sorted(vars(importlib.import_module(name)).items()):
             if _CONSTANT.fullmatch(constant):
                 yield from _fields(f"{name}.{constant}", value)
@@ -127,14 +139,15 @@ def plain(value: object, name: str) -> Setting:
 
 
 @cache
-def shaping_modules() -> tuple[str, ...]:
-    """Names of the modules that shape a cache, sorted: `START`, and what it imports of this project."""
+def shaping_modules(*further: str) -> tuple[str, ...]:
+    """Names of the modules that shape a cache, sorted: `START`, further ones, and what they import of this project."""
     found: set[str] = set()
-    waiting = [START]
+    waiting = [START, *further]
     while waiting:
         name = waiting.pop()
         file = _file(name)
-        if file is not None and name not in found | NOT_SHAPING:
+        separates = name.startswith(SEPARATION) and SEPARATING not in further
+        if file is not None and not separates and name not in found | NOT_SHAPING:
             found.add(name)
             waiting += _imports(ast.parse(file.read_text(encoding="utf-8")))
     return tuple(sorted(found))
@@ -159,10 +172,10 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 
 @cache
-def digests() -> dict[str, Setting]:
+def digests(*further: str) -> dict[str, Setting]:
     """Digests of the code of the modules that shape a cache, and of the weights beside them, by name."""
     found: dict[str, Setting] = {}
-    for name in shaping_modules():
+    for name in shaping_modules(*further):
         file = _file(name)
         assert file is not None
         found[f"code.{name}"] = _digest(code_of(file.read_text(encoding="utf-8")).encode())

@@ -106,7 +106,7 @@ def test_a_room_imports_what_its_docstring_allows(path: Path) -> None:
     assert found - {own} <= allowed, f"{path.relative_to(REPOSITORY)} may not import {sorted(found - {own} - allowed)}"
 
 
-@pytest.mark.parametrize("package", ["alignment", "notebook"])
+@pytest.mark.parametrize("package", ["alignment", "notebook", "separation"])
 def test_the_rooms_of_prep_import_what_their_docstrings_allow(package: str) -> None:
     allowed = allowed_of(REPOSITORY / "offline_prep" / package)
     for path in PREP_FILES:

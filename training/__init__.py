@@ -6,5 +6,6 @@ Needs the extra `train` (PyTorch, mido) and the program fluidsynth with soundfon
 or install the product.  `score.py` reads MIDI, `timing.py` makes performances of it, `arrangement.py` gives a part to a
 piano, `sound.py` renders, `render.py` makes annotated pairs of recordings of it, `folds.py` keeps composers and sounds
 apart, `dataset.py` draws windows, `model.py` is the network and its loss, `train.py` trains, `ear.py` is the network
-without PyTorch, `report.py` judges it on what was kept apart.  docs/research-log.md has what came of it.
+without PyTorch, `report.py` judges it on what was kept apart.  `piano_templates.py` renders the notes of
+`offline_prep/separation/piano_templates.npz`.  docs/research-log.md has what came of it.
 """

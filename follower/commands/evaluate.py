@@ -213,8 +213,9 @@ def run(options: EvaluateOptions) -> int:
     if options.plot is not None:
         plot_evaluation(pooled[ALL], options.plot)
     if options.report is not None:
+        evaluated = [s for s in scenarios if s.name in results]
         with progress_bar() as progress:
-            print(f"report: {_report(options.report, scenarios, results, pooled, progress)}")
+            print(f"report: {_report(options.report, evaluated, results, pooled, progress)}")
     failed = len(scenarios) - len(results)
     if failed:
         raise InputError(f"{failed} of {len(scenarios)} scenarios could not be evaluated; why is said above")

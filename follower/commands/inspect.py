@@ -76,7 +76,10 @@ def summary(piece: Piece) -> Table:
     for role, file in piece.manifest.inputs.items():
         recording = f"{clock_text(file.duration_s)}, {file.sample_rate_hz} Hz, sha256 {file.sha256[:12]}"
         table.add_row(role.replace("_", " "), f"{file.path}  {recording}")
-    if "distinctness" in found:
+    for role, file in piece.manifest.separated.items():
+        played = "" if role != "mix_orchestra" or "orchestra" in piece.manifest.inputs else "; played as the orchestra"
+        table.add_row(role.replace("_", " "), f"{piece.path / file.path}  taken out of the mix{played}")
+    if "distinctness" in found and "orchestra" in piece.manifest.inputs:
         ratio = f"{found['distinctness']:.1f} times as well as in a wrong key"
         table.add_row("fit", f"{found['fit']} (they match {ratio})")
         table.add_row(

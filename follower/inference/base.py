@@ -41,6 +41,7 @@ class Belief:
         margin: how much better the newest moments of the piano fit the estimated position than the best one a second or
             more away, in nats; negative: they fit elsewhere better; 0 in silence (`follower.inference.rival_match`).
         rest_rate: mix seconds per live second expected while the piano rests; None where the frontier does not know.
+        elsewhere: other positions (mix s) with their shares of the belief, the likeliest first; those worth a mention.
     """
 
     mix_s: float | None
@@ -49,6 +50,7 @@ class Belief:
     presence: float
     margin: float = 0.0
     rest_rate: float | None = None
+    elsewhere: tuple[tuple[float, float], ...] = ()
 
 
 class Frontier(Protocol):

@@ -416,4 +416,7 @@ class TempoFilter:
         self._local = e.local
         rate = e.tempo * (1 - e.held)
         mix_s = (e.frame + 1) * self._hop_s + (rate - 1) * c.window_lag_s * (1 - e.held)
-        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, rest_rate=self._rest_rate())
+        elsewhere = tuple(
+            ((frame + 1) * self._hop_s, share) for frame, share in self._belief.others(round(c.near_s / self._hop_s))
+        )
+        return Belief(max(mix_s, 0.0), rate, e.concentration, presence, 0.0, self._rest_rate(), elsewhere)

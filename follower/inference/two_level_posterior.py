@@ -23,6 +23,10 @@ MAX_ACTIVE_BLOCKS = 24
 """At most this many blocks are active: 71 s of the mix. Shorter pieces start with everything fine."""
 MIN_ACTIVE_SHARE = 1e-5
 """A block holding less than this share of the belief cools down."""
+MAX_OTHERS = 3
+"""Positions other than the mode that are worth a mention."""
+MIN_OTHER_SHARE = 0.05
+"""Share of the belief from which on a position is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,7 @@ class TwoLevelPosterior:
         self._choose_active()
         self._begin_round()
         self.mode = int(np.argmax(positions))
+        self._others: tuple[tuple[int, float], ...] = ()
 
     def _begin_round(self) -> None:
         self._hops = 0
@@ -361,6 +366,31 @@ class TwoLevelPosterior:
             reaches.wide,
         )
         return Estimate(frame, tempo, concentration, held, min(concentration / share, 1.0) if share > 0 else 0.0)
+
+    def others(self, reach: int) -> tuple[tuple[int, float], ...]:
+        """Positions (frames) further than `reach` from the mode and each other, with the share of the belief they hold.
+
+        The likeliest first. Of the coarse level: anew whenever that has made a step.
+        """
+        if self._hops == 0:
+            self._others = self._find_others(reach)
+        return self._others
+
+    def _find_others(self, reach: int) -> tuple[tuple[int, float], ...]:
+        belief, near = self._coarse.marginal.copy(), max(reach // POOL, 1)
+        found: list[tuple[int, float]] = []
+        at = self.mode // POOL
+        for _ in range(MAX_OTHERS):
+            belief[max(at - 2 * near, 0) : at + 2 * near + 1] = 0
+            at = kernels.densest(belief, near)
+            first = max(at - near, 0)
+            window = belief[first : at + near + 1].astype(np.float64)
+            share = float(np.sum(window)) / self._coarse.total
+            if share < MIN_OTHER_SHARE:
+                break
+            at = first + round(float(np.average(np.arange(len(window)), weights=window)))
+            found.append((min(at * POOL + POOL // 2, self.n_frames - 1), min(share, 1.0)))
+        return tuple(found)
 
     def _stay(self, reaches: Reaches, near: Near) -> None:
         """Take the mode near `near.frame`, unless the belief at the mode found elsewhere outweighs it and may.

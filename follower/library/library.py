@@ -99,7 +99,7 @@ class Library:
             found = manifest.alignment
             entry = PieceEntry(
                 name,
-                manifest.inputs["orchestra"].duration_s,
+                manifest.orchestra.duration_s,
                 str(found.get("fit", "")),
                 min(max(float(found.get("confidence", 0.0)), 0.0), 1.0),
                 max(len(found.get("matched_s", ())) - 1, 0),

@@ -15,6 +15,8 @@ from follower.errors import CacheCorruptError, CacheMissingError, CacheVersionEr
 
 FORMAT_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
+SEPARATED: Final[Mapping[str, str]] = {"mix_piano": "mix_piano.flac", "mix_orchestra": "mix_orchestra.flac"}
+"""Files of a cache that hold the parts of the mix, by role."""
 _CHECKSUM: Final = b'"checksum": "%s"\n}\n'
 """The file's last two lines. The checksum is of the whole file with zeros in its place."""
 _ZEROS: Final = b"0" * 64
@@ -65,10 +67,13 @@ class Manifest:
     Attributes:
         program_version: version of this project that wrote the cache.
         config: configuration of the features, which the live engine needs again.
-        inputs: recordings by role: "orchestra", "mix", and with stems "mix_piano", "mix_orchestra".
+        inputs: recordings by role: "orchestra" (unless the piece was made without one), "mix", and with stems
+            "mix_piano", "mix_orchestra".
         alignment: quality and figures of the map between the two recordings, plain JSON.
         settings: every other setting that shaped the cache, by dotted name: constants, and digests of network weights
             and of the code.
+        separated: the parts the mix was taken apart into, by role "mix_piano", "mix_orchestra", where that was asked
+            for; their paths are names within the cache.
     """
 
     program_version: str
@@ -76,6 +81,12 @@ class Manifest:
     inputs: Mapping[str, InputFile]
     alignment: Mapping[str, Any]
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    separated: Mapping[str, InputFile] = field(default_factory=dict)
+
+    @property
+    def orchestra(self) -> InputFile:
+        """What is played: the orchestra recording, or without one the orchestra of the mix."""
+        return self.inputs["orchestra"] if "orchestra" in self.inputs else self.separated["mix_orchestra"]
 
     def rebuild_command(self, cache: Path) -> str:
         """Return the command that builds this cache again."""
@@ -84,7 +95,13 @@ class Manifest:
             for role in ("mix_piano", "mix_orchestra")
             if role in self.inputs
         )
-        return f"offline-prep {self.inputs['orchestra'].path} {self.inputs['mix'].path}{stems} --out {cache} --force"
+        if "orchestra" not in self.inputs:
+            return f"offline-prep --mix {self.inputs['mix'].path} --no-orchestra --out {cache} --force"
+        separate = " --separate" if self.separated else ""
+        return (
+            f"offline-prep {self.inputs['orchestra'].path} {self.inputs['mix'].path}{stems}{separate} "
+            f"--out {cache} --force"
+        )
 
 
 def encode_manifest(manifest: Manifest, files: Mapping[str, str]) -> bytes:
@@ -102,6 +119,7 @@ def encode_manifest(manifest: Manifest, files: Mapping[str, str]) -> bytes:
         "inputs": {role: f.to_json() for role, f in manifest.inputs.items()},
         "alignment": dict(manifest.alignment),
         "files": dict(files),
+        **({"separated": {r: f.to_json() for r, f in manifest.separated.items()}} if manifest.separated else {}),
         "checksum": _ZEROS.decode(),
     }
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
@@ -141,23 +159,30 @@ def read_manifest_and_files(path: Path) -> tuple[Manifest, dict[str, str]]:
     """As `read_manifest`; also the SHA-256 of every other file, by name."""
     document = _read_document(path)
     try:
-        inputs = {
-            role: InputFile(str(f["path"]), str(f["sha256"]), float(f["duration_s"]), int(f["sample_rate_hz"]))
-            for role, f in document["inputs"].items()
-        }
+        inputs, separated = (_described(document.get(key, {})) for key in ("inputs", "separated"))
         manifest = Manifest(
             str(document["program_version"]),
             PrepConfig.from_json(document["config"]),
             inputs,
             dict(document["alignment"]),
             dict(document["settings"]),
+            separated,
         )
-        if not {"orchestra", "mix"} <= set(inputs):
+        if "mix" not in inputs or ("orchestra" not in inputs and not separated):
             raise KeyError("inputs")
+        if any(separated[role].path != name for role, name in SEPARATED.items() if separated):
+            raise KeyError("separated")
         files = {str(name): str(digest) for name, digest in document["files"].items()}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, ConfigError) as e:
         raise CacheCorruptError(f"{path / MANIFEST} is damaged ({e!r}); run offline-prep again with --force") from e
     return manifest, files
+
+
+def _described(files: Mapping[str, Any]) -> dict[str, InputFile]:
+    return {
+        role: InputFile(str(f["path"]), str(f["sha256"]), float(f["duration_s"]), int(f["sample_rate_hz"]))
+        for role, f in files.items()
+    }
 
 
 def _read_document(path: Path) -> dict[str, Any]:

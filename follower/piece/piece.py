@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -125,8 +125,9 @@ class Piece:
 
     @property
     def orchestra_file(self) -> InputFile:
-        """The orchestra recording's file."""
-        return self.manifest.inputs["orchestra"]
+        """The file of what is played: the orchestra recording, or without one the orchestra of the mix."""
+        file = self.manifest.orchestra
+        return file if "orchestra" in self.manifest.inputs else replace(file, path=str(self.path / file.path))
 
     @property
     def mix_file(self) -> InputFile:

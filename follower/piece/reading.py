@@ -20,7 +20,7 @@ from follower.errors import CacheCorruptError, CacheMissingError, InputError
 from follower.piece.checking import check_arrays
 from follower.piece.gmm import DiagonalGmm
 from follower.piece.layout import ARRAYS, GMMS, STEM_ARRAYS, assemble
-from follower.piece.manifest import MANIFEST, read_manifest_and_files
+from follower.piece.manifest import MANIFEST, SEPARATED, read_manifest_and_files
 from follower.piece.piece import Piece
 
 DAMAGE: Final = (
@@ -60,6 +60,8 @@ def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
     manifest, files = read_manifest_and_files(path)
     remedy = f"build it again: {manifest.rebuild_command(path)}"
     required = {f"{n}.npy" for n in ARRAYS} | {f"{n}.npz" for n in GMMS}
+    if manifest.separated:
+        required |= set(SEPARATED.values())
     with_stem = required | {f"{n}.npy" for n in STEM_ARRAYS}
     for name in files:
         if Path(name).name != name:
@@ -69,6 +71,9 @@ def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
     arrays: dict[str, NDArray[Any]] = {}
     gmms: dict[str, DiagonalGmm] = {}
     for name, digest in files.items():
+        if name in SEPARATED.values():
+            _verify(path / name, digest, remedy)
+            continue
         content = _verified(path / name, digest, remedy)
         stem, _, ending = name.rpartition(".")
         try:
@@ -95,6 +100,19 @@ def _verified(file: Path, digest: str, remedy: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != digest:
         raise CacheCorruptError(f"{file} has changed since it was written (checksum); {remedy}")
     return content
+
+
+def _verify(file: Path, digest: str, remedy: str) -> None:
+    """As `_verified`, without holding a file of many minutes in memory."""
+    try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except FileNotFoundError as e:
+        raise CacheMissingError(f"the cache {file.parent} lacks {file.name} ({e.strerror or e}); {remedy}") from e
+    except OSError as e:
+        raise CacheCorruptError(f"{file} cannot be read ({e.strerror or e}); {remedy}") from e
+    if found != digest:
+        raise CacheCorruptError(f"{file} has changed since it was written (checksum); {remedy}")
 
 
 def _map_array(file: Path, content: bytes) -> NDArray[Any]:

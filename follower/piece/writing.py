@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,16 @@ from numpy.typing import NDArray
 from follower.errors import OutputError
 from follower.piece.checking import check_arrays
 from follower.piece.layout import arrays_of, gmms_of
-from follower.piece.manifest import MANIFEST, encode_manifest
+from follower.piece.manifest import MANIFEST, SEPARATED, encode_manifest
 from follower.piece.piece import Piece
 
 
-def write_piece(piece: Piece) -> None:
+def write_piece(piece: Piece, separated: Mapping[str, BinaryIO] | None = None) -> None:
     """Write a piece to its folder at once: a temporary folder beside it is filled, then renamed.
+
+    Args:
+        piece: the piece.
+        separated: open files with the parts of the mix, by role, where the piece's manifest names them.
 
     Raises:
         CacheCorruptError: the parts of the piece do not fit each other (the caller's fault).
@@ -39,9 +43,14 @@ def write_piece(piece: Piece) -> None:
         for n, g in gmms_of(piece).items()
     }
     files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
+    files |= {f.path: f.sha256 for f in piece.manifest.separated.values()}
     with _replacing_folder(piece.path) as folder:
         for name, content in contents.items():
             (folder / name).write_bytes(content)
+        for role, file in (separated or {}).items():
+            file.seek(0)
+            with (folder / SEPARATED[role]).open("wb") as copy:
+                shutil.copyfileobj(file, copy)
         (folder / MANIFEST).write_bytes(encode_manifest(piece.manifest, files))
 
 

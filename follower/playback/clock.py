@@ -10,6 +10,11 @@ SETTLING_S = 20.0
 """The bandwidth narrows as this over the time since the last reset, between the two bounds."""
 RESET_S = 0.1
 """A stamp this far off means lost or inserted samples: the time is taken anew, the speed is kept."""
+STEP_S = 0.015
+"""Stamps that are all off by more than this, to the same side, for `STEP_AFTER_S` mean a step too: a browser or driver
+left out a buffer or two. The loop alone would take up to ten seconds to follow."""
+STEP_AFTER_S = 0.5
+"""A busy machine makes single stamps late; among those of half a second some are punctual."""
 MAX_DRIFT = 2e-3
 
 
@@ -33,6 +38,8 @@ class ClockModel:
         self._sample = -1
         self._time_s = math.nan
         self._since_s = 0.0
+        self._off_s = 0.0
+        self._least_s = 0.0
 
     def stamp(self, sample: int, time_s: float) -> None:
         """Take a stamp: the counter stood at `sample` at `time_s`; a counter that begins anew is a step of the time."""
@@ -44,9 +51,10 @@ class ClockModel:
         span_s = (sample - self._sample) * self._period_s
         error_s = time_s - (self._time_s + span_s)
         self._sample = sample
-        if abs(error_s) > RESET_S:
-            self._time_s = time_s
-            self._since_s = 0.0
+        if abs(error_s) > RESET_S or self._has_stepped(error_s, span_s):
+            # After a step what is sure is that the stamps are off by as much as the most punctual of them.
+            self._time_s = time_s if abs(error_s) > RESET_S else self._time_s + span_s + self._least_s
+            self._since_s = self._off_s = 0.0
             return
         self._since_s += span_s
         narrow = 1.0 / (1.0 + self._since_s / SETTLING_S * (FIRST_BANDWIDTH_HZ / LAST_BANDWIDTH_HZ - 1.0))
@@ -57,6 +65,16 @@ class ClockModel:
         period_s = self._period_s * (1.0 + omega * omega * error_s / span_s)
         bound = MAX_DRIFT * self._nominal_s
         self._period_s = max(self._nominal_s - bound, min(self._nominal_s + bound, period_s))
+
+    def _has_stepped(self, error_s: float, span_s: float) -> bool:
+        """Whether the stamps have been off for long enough, this one included."""
+        if abs(error_s) < STEP_S or (self._off_s > 0 and error_s * self._least_s < 0):
+            self._off_s = 0.0
+            return False
+        if self._off_s == 0 or abs(error_s) < abs(self._least_s):
+            self._least_s = error_s
+        self._off_s += span_s
+        return self._off_s >= STEP_AFTER_S
 
     @property
     def known(self) -> bool:

@@ -27,6 +27,7 @@ from follower.protocol.practice_commands import (
     EndLoop,
     EndRecord,
     LeadIn,
+    LeadInBars,
     Loop,
     Mark,
     PracticeCommand,
@@ -149,7 +150,9 @@ class PracticeRoom:
             case EndLoop():
                 self._state = replace(self._state, loop_begin_s=None, loop_end_s=None)
             case LeadIn(duration_s=duration_s):
-                self._state = replace(self._state, lead_in_s=duration_s)
+                self._state = replace(self._state, lead_in_s=duration_s, lead_in_bars=0)
+            case LeadInBars(bars=bars, beats_per_bar=beats_per_bar):
+                self._state = replace(self._state, lead_in_s=0.0, lead_in_bars=bars, beats_per_bar=beats_per_bar)
             case CountIn(clicks=clicks, beats_per_minute=beats_per_minute):
                 self._state = replace(self._state, count_in=clicks, beats_per_minute=beats_per_minute)
             case Volume(level_db=level_db):
@@ -173,6 +176,7 @@ class PracticeRoom:
                 said.append(self._marker_event())
             case _:
                 assert_never(command)
+        self._measure_bars()
         self._wish()
         return asked, [*said, self._tell()]
 
@@ -189,6 +193,13 @@ class PracticeRoom:
         return ""
 
     # What is done.
+
+    def _measure_bars(self) -> None:
+        """So many bars of the recording sound as long as their clicks, at the rate it is played before a begin."""
+        state = self._state
+        if state.lead_in_bars > 0:
+            heard_s = 60.0 / state.beats_per_minute * state.beats_per_bar * state.lead_in_bars
+            self._state = replace(state, lead_in_s=heard_s * max(state.slowest, min(state.fastest, 1.0)))
 
     def _begin_at(self, at_s: float) -> list[Command]:
         require_in_orchestra("begin at", at_s, self._duration_s)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from follower.events import Event, Gap, Jump, Markers, Notice, Position, Practice, Session, StateChange
+from follower.events import Elsewhere, Event, Gap, Jump, Markers, Notice, Position, Practice, Session, StateChange
 from follower.protocol.messages import (
     PROTOCOL_VERSION,
+    ElsewhereMessage,
     EventMessage,
     GapMessage,
     HelloMessage,
     JumpMessage,
     NoticeMessage,
+    PlaceEntry,
     PositionMessage,
     StateMessage,
 )
@@ -46,6 +48,8 @@ def message_of(item: Session | Event) -> EventMessage:
             return StateMessage(_audio_time_s(item), item.state, item.previous, item.reason)
         case Jump():
             return JumpMessage(_audio_time_s(item), item.from_orchestra_s, item.to_orchestra_s)
+        case Elsewhere():
+            return ElsewhereMessage(_audio_time_s(item), [PlaceEntry(at_s, share) for at_s, share in item.places])
         case Gap():
             return GapMessage(_audio_time_s(item), item.lost_samples)
         case Notice():

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from follower.events import State
-from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds
+from follower.protocol.fields import ClockSeconds, Name, Osc, Seconds, wire_name
 from follower.protocol.room_messages import MarkersMessage, PracticeMessage, RoomMessage
 from follower.protocol.structs import MessageStruct
 
@@ -110,6 +110,30 @@ class JumpMessage(MessageStruct, frozen=True, tag="jump"):
     to_s: Annotated[Seconds, Osc("d")]
 
 
+class PlaceEntry(Struct, frozen=True, rename=wire_name):
+    """A place where the orchestra might stand.
+
+    Attributes:
+        orchestra_time_s: position in the orchestra recording (s).
+        share: of the belief.
+    """
+
+    orchestra_time_s: Seconds
+    share: Annotated[float, Meta(ge=0, le=1)]
+
+
+class ElsewhereMessage(MessageStruct, frozen=True, tag="elsewhere"):
+    """Where else the orchestra might stand, while that is in doubt; an empty list when it is no longer.
+
+    Attributes:
+        audio_time_s: live audio received so far (s).
+        places: the likeliest first.
+    """
+
+    audio_time_s: Seconds
+    places: list[PlaceEntry]
+
+
 class GapMessage(MessageStruct, frozen=True, tag="gap"):
     """Samples of live audio were lost before `audio_time`.
 
@@ -187,6 +211,7 @@ EventMessage: TypeAlias = (
     | PositionMessage
     | StateMessage
     | JumpMessage
+    | ElsewhereMessage
     | GapMessage
     | NoticeMessage
     | PracticeMessage

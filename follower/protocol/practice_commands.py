@@ -65,6 +65,18 @@ class LeadIn(RequestStruct, frozen=True, tag="lead_in"):
     duration_s: Annotated[float, Meta(ge=0, le=60), Osc("f")]
 
 
+class LeadInBars(RequestStruct, frozen=True, tag="lead_in_bars"):
+    """Let the orchestra play so many bars before every begin, in the tempo of the clicks; 0 is not at all.
+
+    Attributes:
+        bars: how many.
+        beats_per_bar: clicks to a bar.
+    """
+
+    bars: Annotated[int, Meta(ge=0, le=8), Osc("i")]
+    beats_per_bar: Annotated[int, Meta(ge=1, le=12), Osc("i")] = 4
+
+
 class CountIn(RequestStruct, frozen=True, tag="count_in"):
     """Let so many clicks be heard before every begin, and then the piano alone; 0 is none.
 
@@ -146,6 +158,7 @@ PracticeCommand: TypeAlias = (
     | Loop
     | EndLoop
     | LeadIn
+    | LeadInBars
     | CountIn
     | Volume
     | Tempo

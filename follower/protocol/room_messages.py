@@ -60,6 +60,8 @@ class PracticeMessage(MessageStruct, frozen=True, tag="practice"):
         sounding: what stands in front of the pianist's first note: nothing, "count_in" or "lead_in".
         recorded_s: length of the running recording (s); None without one.
         take: name of the recording that runs, or was completed last; "" for none.
+        lead_in_bars: bars of orchestra before every begin, which `lead_in_s` is the length of; 0 where that was said.
+        beats_per_bar: of these bars.
     """
 
     start_s: Annotated[Seconds | None, Osc("d")]
@@ -79,6 +81,8 @@ class PracticeMessage(MessageStruct, frozen=True, tag="practice"):
     sounding: Literal["", "count_in", "lead_in"]
     recorded_s: Seconds | None
     take: str
+    lead_in_bars: Count = 0
+    beats_per_bar: Annotated[int, Meta(ge=1)] = 4
 
 
 class SoundMessage(MessageStruct, frozen=True, tag="sound"):

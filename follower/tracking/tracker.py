@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from follower.config import JsonConfig, require
-from follower.events import Event, Jump, Notice, Position, State, StateChange
+from follower.events import Elsewhere, Event, Jump, Notice, Position, State, StateChange
 from follower.inference.base import Belief
 from follower.piece.piece import Piece
 from follower.tracking.confidence import confidence, on_track_log_odds
@@ -28,6 +28,8 @@ class TrackerConfig(JsonConfig):
         first_after_s: seconds of playing the first estimate needs.
         correct_s: time constant, of playing, of the mean correction, which says how exact an estimate is.
         end_s: seconds before the end of the orchestra recording from which a silence ends the piece.
+        elsewhere_every_s: seconds after which it is told again where else the orchestra might stand: as often as an eye
+            wants it, not as often as it changes.
     """
 
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -37,6 +39,7 @@ class TrackerConfig(JsonConfig):
     first_after_s: float = 0.1
     correct_s: float = 1.0
     end_s: float = 1.0
+    elsewhere_every_s: float = 0.5
 
     def __post_init__(self) -> None:
         """Check the fields.
@@ -45,7 +48,7 @@ class TrackerConfig(JsonConfig):
             ConfigError: a field is out of range.
         """
         require(0 < self.first_above < 1, "first_above", self.first_above, "between 0 and 1")
-        for name in ("first_after_s", "correct_s", "end_s"):
+        for name in ("first_after_s", "correct_s", "end_s", "elsewhere_every_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
 
 
@@ -68,12 +71,15 @@ class Tracker:
         self._hearing = Hearing(hop_s)
         self._gatherer = EvidenceGatherer(hop_s, c.correct_s)
         self._playing = PlayingState(c.state, self._activity, hop_s)
+        self._elsewhere_every_hops = round(c.elsewhere_every_s / hop_s)
         self._loop = PositionLoop(c.loop, hop_s, piece.mix_duration_s)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything; the same as a fresh tracker."""
         self._seq = 0
+        self._elsewhere: tuple[tuple[float, float], ...] = ()
+        self._elsewhere_hops = 0
         self._playing.reset()
         self._reported = Reason.NOTHING_HEARD
         self._given_s: float | None = None
@@ -117,7 +123,8 @@ class Tracker:
         step = Step.SMOOTH if first else self._move(belief)
         if not self._hearing.silent:
             self._last_note_s = self._loop.mix_s
-        return self._report(step is not Step.SMOOTH, audio_sample, behind_s)
+        elsewhere = self._look_elsewhere(belief, audio_sample)
+        return [*elsewhere, *self._report(step is not Step.SMOOTH, audio_sample, behind_s)]
 
     def idle(self, audio_sample: int) -> list[Event]:
         """Report the held position while listening is suspended."""
@@ -184,6 +191,17 @@ class Tracker:
     def _piano_missing(self) -> bool:
         """Does the mix have piano where the live one fell silent?"""
         return self._last_note_s is not None and self._activity.goes_on(self._last_note_s)
+
+    def _look_elsewhere(self, belief: Belief, audio_sample: int) -> list[Event]:
+        """Where else the orchestra might stand: told when that begins and ends, now and then between."""
+        self._elsewhere_hops += 1
+        known = self._loop.mix_s is not None
+        places = tuple((self._map.to_orchestra(s), share) for s, share in belief.elsewhere) if known else ()
+        due = self._elsewhere_hops >= self._elsewhere_every_hops
+        if places == self._elsewhere or not (due or not places or not self._elsewhere):
+            return []
+        self._elsewhere, self._elsewhere_hops = places, 0
+        return [Elsewhere(audio_sample, self._sample_rate_hz, places)]
 
     def _changes(self, audio_sample: int) -> list[Event]:
         """A change of the state; or a cadenza that begins while the piano is followed: there the orchestra waits."""

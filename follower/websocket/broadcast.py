@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from follower.events import Event, Markers, Notice, Practice, Session
+from follower.events import Elsewhere, Event, Markers, Notice, Practice, Session
 from follower.protocol.conversion import message_of
 from follower.protocol.messages import EndedMessage, HelloMessage
 from follower.session.controls import ControlQueue
@@ -88,7 +88,7 @@ class Broadcast:
         frame = Frame.of(message_of(event))
         if frame.is_position:
             self._newest = frame
-        elif isinstance(event, Practice | Markers):
+        elif isinstance(event, Practice | Markers | Elsewhere):
             self._standing = {**self._standing, type(event): frame}
         self._put(frame)
 

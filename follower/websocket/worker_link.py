@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from follower.events import AudioBlock, Event, Gap, Jump, Notice, Position, State, StateChange
+from follower.events import AudioBlock, Elsewhere, Event, Gap, Jump, Notice, Position, State, StateChange
 
 BLOCK: Final = b"B"
 """To the engine: a block; answered by events or a refusal."""
@@ -35,7 +35,7 @@ READY: Final = b"K"
 _HEAD: Final = struct.Struct("<Ic")
 _BLOCK: Final = struct.Struct("<q")
 _EVENTS: Final = struct.Struct("<d")
-_KINDS: Final = (Position, StateChange, Jump, Gap, Notice)
+_KINDS: Final = (Position, StateChange, Jump, Elsewhere, Gap, Notice)
 _NAMES: Final = tuple(tuple(f.name for f in fields(kind)) for kind in _KINDS)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(list[tuple[int, list[Any]]])
@@ -109,5 +109,7 @@ def decode_events(payload: bytes) -> tuple[list[Event], float]:
         for name in ("state", "previous"):
             if name in named:
                 named[name] = State(named[name])
+        if "places" in named:
+            named["places"] = tuple(tuple(place) for place in named["places"])
         events.append(_KINDS[kind](**named))
     return events, float(_EVENTS.unpack_from(payload)[0])

@@ -170,11 +170,11 @@ def _dense_sparse_rows(M: int, gaplens: NDArray[np.int64]) -> _Rows:
 
 
 def _checkpointed_path(
-    cost: CostRows, shape: tuple[int, int], rows: _Rows, end: int | None = None
+    cost: CostRows, shape: tuple[int, int], rows: _Rows, end_column: int | None = None
 ) -> NDArray[np.int64]:
     """Keeps D only before each block and computes a window of it again on the way back.
 
-    The path ends in column `end`; None is the best one.
+    The path ends in column `end_column`; None is the best one.
     """
     M, N = shape
     blocks = _blocks(rows, M, N)
@@ -188,7 +188,7 @@ def _checkpointed_path(
             part = slice(begin, end)
             accumulate_rows(C, begin, rows.dense[part], rows.gap_before[part], rows.weights, D, *buffers)
             D[:HISTORY_ROWS] = D[end - begin : end - begin + HISTORY_ROWS].copy()
-    path = _path_end(D[HISTORY_ROWS - 1], M, N, rows, end)
+    path = _path_end(D[HISTORY_ROWS - 1], M, N, rows, end_column)
     length = 1
     for (start, stop), checkpoint in zip(reversed(blocks), reversed(checkpoints), strict=True):
         row, col = (int(x) for x in path[length - 1])
@@ -220,10 +220,11 @@ def _trace_block(
         buffers = make_buffers(window.shape[1], rows.gap_before[part])
         accumulate_rows(kept[-1], begin, rows.dense[part], rows.gap_before[part], rows.weights, D, *buffers)
     part = slice(start, stop)
-    return trace_rows(
+    filled: int = trace_rows(
         np.concatenate(kept), window, start, first_column, rows.dense[part], rows.gap_before[part], rows.weights,
         path, length,
     )  # fmt: skip
+    return filled
 
 
 def _chunks(start: int, stop: int) -> list[tuple[int, int]]:
@@ -251,13 +252,13 @@ def _blocks(rows: _Rows, M: int, N: int) -> list[tuple[int, int]]:
 
 
 def _path_end(last_row: NDArray[np.float64], M: int, N: int, rows: _Rows, end: int | None = None) -> NDArray[np.int64]:
-    """A path to be filled backwards, shape (M, 2), with the cell where it ends: in column `end`; None: the best one."""
-    col = int(np.argmin(last_row)) if end is None else end
+    """A path to be filled backwards, shape (M, 2), with the cell where it ends: the best one, or that in a column."""
     if end is not None and not np.isfinite(last_row[end]):
         raise AlignmentError(
             f"no path: {M} frames do not fit onto {N}, from the first to the last; neither may be more than twice as "
             "long as the other"
         )
+    col = int(np.argmin(last_row)) if end is None else end
     if not np.isfinite(last_row[col]):
         span = 1 + int(np.ceil(rows.gap_before[1:] / 2).sum())
         raise AlignmentError(

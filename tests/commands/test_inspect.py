@@ -65,6 +65,18 @@ def test_summary(piece: Piece) -> None:
     assert "warning          the recordings match only loosely" in text
 
 
+def test_what_was_taken_out_of_the_mix_is_said(piece: Piece) -> None:
+    parts = {role: InputFile(f"{role}.flac", "b" * 64, 60.0, 44100) for role in ("mix_piano", "mix_orchestra")}
+    with_orchestra = replace(piece, manifest=replace(piece.manifest, separated=parts))
+    assert f"{piece.path / 'mix_piano.flac'}  taken out of the mix" in plain_text(summary(with_orchestra))
+    assert "played as the orchestra" not in plain_text(summary(with_orchestra))
+    inputs = {"mix": piece.manifest.inputs["mix"]}
+    alone = replace(piece, manifest=replace(piece.manifest, inputs=inputs, separated=parts))
+    text = plain_text(summary(alone))
+    assert "mix_orchestra.flac  taken out of the mix; played as the orchestra" in text
+    assert "wrong key" not in text and "tuning" not in text, "nothing was matched"
+
+
 def test_short_weak_passages_and_cuts_are_left_out(piece: Piece) -> None:
     assert weak_passages(piece) == [(44.1, 50.0)]
 

@@ -26,6 +26,7 @@ MINIMAL = {
     "serve": ["--caches", "c"],
     "evaluate": ["scenario"],
     "inspect": ["cache"],
+    "markers": ["cache"],
     "latency": ["cache", "p.wav"],
     "demo": [],
 }
@@ -142,6 +143,30 @@ def test_a_mistake_of_prep_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == (
         "error: the following arguments are required: MIX, --out; see offline-prep --help\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--no-orchestra"], "the following arguments are required: --mix, --out"),
+        (
+            ["o.wav", "--mix", "po.wav", "--no-orchestra", "--out", "c"],
+            "ORCHESTRA cannot be given without an orchestra",
+        ),
+        (
+            ["--mix", "po.wav", "--no-orchestra", "--out", "c", "--mix-orchestra", "s.wav", "--mix-piano", "t.wav"],
+            "--mix-piano, --mix-orchestra cannot be given without an orchestra",
+        ),
+        (["o.wav", "po.wav", "--mix", "po.wav", "--out", "c"], "--mix cannot be given with an orchestra"),
+        (["--mix", "po.wav", "--out", "c"], "the following arguments are required: ORCHESTRA, MIX"),
+    ],
+)
+def test_recordings_that_do_not_go_together_are_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prep_main(words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {message}") and err.endswith("; see offline-prep --help\n") and err.count("\n") == 1
 
 
 def test_help_and_version_end_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -243,3 +243,31 @@ def test_inserted_belief_is_the_share_asked_for_wherever_it_is() -> None:
     assert abs(found.frame - 700) < 1
     assert found.tempo == pytest.approx(0.875, rel=1e-3)
     assert belief.estimate(REACHES).concentration == pytest.approx(0.75, abs=0.01)
+
+
+def test_the_same_music_elsewhere_is_named_with_its_share() -> None:
+    passage, other = _mix(2 * BLOCK), _mix(4 * BLOCK, seed=1)
+    mix = np.concatenate([passage, other, passage, other[:, ::-1], passage], axis=1)
+    again = [n * passage.shape[1] + k * other.shape[1] + 160 for n, k in ((1, 1), (2, 2))]
+    belief = _new(mix)
+    assert belief.others(20) == (), "nothing is known yet"
+    for step in _play(mix, 100, 60):
+        belief.advance(step)
+        belief.estimate(REACHES)
+        found = belief.others(20)
+    frames, shares = [f for f, _ in found], [s for _, s in found]
+    places = sorted([160, *again], key=lambda at: abs(at - belief.mode))[1:]
+    assert sorted(frames) == pytest.approx(sorted(places), abs=2 * POOL)
+    assert shares == pytest.approx([1 / 3, 1 / 3], abs=0.05)
+    belief.expect(np.full(mix.shape[1], 1 / mix.shape[1]))
+    assert belief.others(20) == ()
+
+
+def test_who_is_sure_has_no_other_place() -> None:
+    mix = _mix(4 * BLOCK)
+    belief = _new(mix)
+    for step in _play(mix, 100, 120):
+        belief.advance(step)
+        belief.estimate(REACHES)
+        found = belief.others(20)
+    assert found == ()

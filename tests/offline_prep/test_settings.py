@@ -22,6 +22,7 @@ from offline_prep import settings as prep
 from offline_prep.audio import file_sha256
 from offline_prep.build import differences, is_up_to_date, why_outdated
 from offline_prep.compute import Inputs
+from offline_prep.separation.config import SeparationConfig
 from offline_prep.settings import PrepSettings, constants, plain, shaping_modules
 
 DEFAULT = PrepSettings()
@@ -139,6 +140,24 @@ def test_another_recording_counts(cache: Path, inputs: Inputs, tmp_path: Path) -
     (tmp_path / "o.wav").write_bytes(b"another")
     assert not is_up_to_date(cache, replace(inputs, orchestra=tmp_path / "o.wav"), DEFAULT)
     assert not is_up_to_date(cache, replace(inputs, mix_orchestra=inputs.mix), DEFAULT)
+
+
+def test_separation_counts_where_it_was_asked_for_and_only_there(cache: Path, inputs: Inputs) -> None:
+    separating = replace(DEFAULT, separation=SeparationConfig())
+    why = why_outdated(cache, inputs, separating)
+    assert why is not None and "separation" in why
+    recorded = separating.recorded()
+    files = {r: InputFile(str(p), file_sha256(p), 9.0, 22050) for r, p in inputs.by_role().items()}
+    manifest = Manifest(program_version(), PrepConfig(), files, {}, recorded)
+    digests = {role: file.sha256 for role, file in files.items()}
+    assert not differences(manifest, separating, digests)
+    other = replace(separating, separation=SeparationConfig(rounds=7))
+    assert differences(manifest, other, digests) == [f"separation.rounds was {SeparationConfig().rounds}, is 7"]
+    of_the_room = {
+        name for name in recorded if "offline_prep.separation." in name or name == "weights.piano_templates.npz"
+    }
+    assert "code.offline_prep.separation.factorise" in of_the_room and "weights.piano_templates.npz" in of_the_room
+    assert not of_the_room & set(DEFAULT.recorded())
 
 
 def test_a_setting_that_is_new_or_gone_counts() -> None:

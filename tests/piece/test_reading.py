@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,15 @@ from follower.config import PrepConfig
 from follower.errors import CacheCorruptError, CacheError, CacheMissingError, CacheVersionError, OutputError
 from follower.piece.gmm import DiagonalGmm
 from follower.piece.layout import ARRAYS, GMMS, arrays_of, gmms_of
-from follower.piece.manifest import FORMAT_VERSION, MANIFEST, InputFile, Manifest, read_manifest, sign_manifest
+from follower.piece.manifest import (
+    FORMAT_VERSION,
+    MANIFEST,
+    InputFile,
+    Manifest,
+    encode_manifest,
+    read_manifest,
+    sign_manifest,
+)
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Mix, NotebookFeatures, Orchestra, Piece, PieceGmms, StreamFeatures
 from follower.piece.reading import load_piece
@@ -90,6 +99,78 @@ def test_what_was_written_comes_back(tmp_path: Path, with_stem: bool) -> None:
     assert (loaded.orchestra_duration_s, loaded.mix_duration_s) == (10.0, 12.0)
     assert (loaded.mix_piano is not None) == with_stem
     assert sorted(p.name for p in tmp_path.iterdir()) == ["piece"]
+
+
+PARTS = {"mix_piano": b"the piano", "mix_orchestra": b"the orchestra"}
+
+
+def separated_piece(path: Path, without_orchestra: bool = False) -> Piece:
+    """A piece whose mix was taken apart; without an orchestra recording, or with one."""
+    piece = random_piece(path)
+    parts = {
+        role: InputFile(f"{role}.flac", hashlib.sha256(content).hexdigest(), 12.0, 48000)
+        for role, content in PARTS.items()
+    }
+    inputs = {r: f for r, f in piece.manifest.inputs.items() if r == "mix" or not without_orchestra}
+    return replace(piece, manifest=replace(piece.manifest, inputs=inputs, separated=parts))
+
+
+@pytest.fixture
+def separated(tmp_path: Path) -> Path:
+    path = tmp_path / "piece"
+    write_piece(separated_piece(path), {role: io.BytesIO(content) for role, content in PARTS.items()})
+    return path
+
+
+def test_the_parts_of_the_mix_are_in_the_cache(separated: Path) -> None:
+    for role, content in PARTS.items():
+        assert (separated / f"{role}.flac").read_bytes() == content
+    piece = load_piece(separated)
+    assert piece.manifest == separated_piece(separated).manifest
+    assert (piece.orchestra_file.path, piece.orchestra_duration_s) == ("o.wav", 10.0)
+    assert (
+        piece.manifest.rebuild_command(separated) == f"offline-prep o.wav po.wav --separate --out {separated} --force"
+    )
+
+
+def test_without_an_orchestra_recording_the_part_of_the_mix_is_played(tmp_path: Path) -> None:
+    path = tmp_path / "piece"
+    write_piece(separated_piece(path, True), {role: io.BytesIO(content) for role, content in PARTS.items()})
+    moved = path.rename(tmp_path / "moved")
+    piece = load_piece(moved)
+    assert piece.orchestra_file.path == str(moved / "mix_orchestra.flac")
+    assert piece.orchestra_duration_s == 12.0
+    assert piece.manifest.rebuild_command(moved) == f"offline-prep --mix po.wav --no-orchestra --out {moved} --force"
+
+
+def test_a_changed_or_missing_part_is_named(separated: Path) -> None:
+    part = separated / "mix_piano.flac"
+    part.write_bytes(b"another")
+    with pytest.raises(CacheCorruptError, match=r"mix_piano\.flac has changed .*--separate"):
+        load_piece(separated)
+    part.unlink()
+    with pytest.raises(CacheMissingError, match=r"lacks mix_piano\.flac"):
+        load_piece(separated)
+    part.mkdir()
+    with pytest.raises(CacheCorruptError, match=r"mix_piano\.flac cannot be read"):
+        load_piece(separated)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"mix_piano": InputFile("mix_piano.flac", "", 1.0, 1)},
+        {r: InputFile(f"../{r}.flac", "", 1.0, 1) for r in PARTS},
+    ],
+)
+def test_parts_that_are_none_are_damage(tmp_path: Path, parts: dict[str, InputFile]) -> None:
+    path = tmp_path / "piece"
+    manifest = replace(separated_piece(path, True).manifest, separated=parts)
+    path.mkdir()
+    (path / MANIFEST).write_bytes(encode_manifest(manifest, {}))
+    with pytest.raises(CacheCorruptError, match="damaged"):
+        read_manifest(path)
 
 
 def test_the_map_is_stored_as_seconds_of_the_orchestra_then_of_the_mix(cache: Path) -> None:

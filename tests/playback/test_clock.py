@@ -49,3 +49,28 @@ def test_stamps_that_say_nothing_are_left_out() -> None:
     clock.stamp(0, 1.0)
     clock.stamp(0, 1.4)
     assert clock.time_s(0) == 1.0
+
+
+@pytest.mark.parametrize("step_s", [0.04, -0.09])
+def test_a_small_step_is_taken_over_soon(step_s: float) -> None:
+    rng = np.random.default_rng(2)
+    clock = ClockModel(48000)
+    seconds, block = 60.0, 480
+
+    def true_s(sample: int) -> float:
+        return sample / 48000 + (step_s if sample > 30 * 48000 else 0.0)
+
+    for sample in range(0, round(seconds * 48000), block):
+        clock.stamp(sample, true_s(sample) + rng.uniform(0.0, 0.004))
+        if sample > 31 * 48000:
+            assert clock.time_s(sample) == pytest.approx(true_s(sample), abs=0.006)
+
+
+def test_late_stamps_are_no_step() -> None:
+    rng = np.random.default_rng(3)
+    clock = ClockModel(48000)
+    for k in range(6000):
+        busy = 3000 <= k < 3400 and rng.random() < 0.9
+        clock.stamp(480 * k, 0.01 * k + (rng.uniform(0.02, 0.05) if busy else 0.0))
+        assert abs(clock.time_s(480 * k) - 0.01 * k) < 0.035, "as far as the loop follows, not as far as they are late"
+    assert clock.time_s(480 * 6000) == pytest.approx(60.0, abs=0.002)

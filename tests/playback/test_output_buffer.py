@@ -97,6 +97,32 @@ def test_a_late_producer_is_a_counted_drop_out_and_the_position_is_right_again_a
     assert np.abs(errors_s[-500:]).max() < 0.01
 
 
+@pytest.mark.parametrize("stall_s", [0.1, 0.5, 2.0, 6.0])
+@pytest.mark.parametrize("device_too", [False, True])
+def test_the_orchestra_is_back_half_a_second_after_a_stall(stall_s: float, device_too: bool) -> None:
+    """The producer, or the whole program with the device's callbacks, stands still; the pianist plays on."""
+    buffer = OutputBuffer(position_player(silent_recording(60.0, RATE_HZ)), REQUEST)
+    out = np.empty((REQUEST, 2), np.float32)
+    begin_s, waiting = 10.0, []
+    for k in range(round(25.0 * RATE_HZ / REQUEST)):
+        now_s = k * REQUEST / RATE_HZ
+        stalls = begin_s <= now_s < begin_s + stall_s
+        waiting.append(position(now_s, now_s, capture_time_s=now_s))
+        if not (stalls and device_too):
+            for event in waiting:
+                buffer.on_event(event)
+            waiting.clear()
+            buffer.consume(out, now_s + OUTPUT_LATENCY_S)
+            if not stalls:
+                buffer.produce()
+        if now_s > begin_s + stall_s + 0.5:
+            assert out.min() > 0, "it sounds"
+            # A small error is corrected by the tempo, not by a jump.
+            assert out[0, 0] == pytest.approx(now_s + OUTPUT_LATENCY_S, abs=0.12 if stall_s < 0.35 else 0.03)
+        if now_s > begin_s + stall_s + 1.5:
+            assert out[0, 0] == pytest.approx(now_s + OUTPUT_LATENCY_S, abs=0.02)
+
+
 def test_after_a_drop_out_more_is_kept_ready_and_when_all_is_well_as_much_as_at_first() -> None:
     buffer = OutputBuffer(position_player(silent_recording(60.0, RATE_HZ)), REQUEST)
     at_first = buffer.kept_ready

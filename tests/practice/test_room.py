@@ -31,6 +31,7 @@ from follower.protocol.practice_commands import (
     EndLoop,
     EndRecord,
     LeadIn,
+    LeadInBars,
     Loop,
     Mark,
     PracticeCommand,
@@ -95,6 +96,22 @@ def test_what_is_heard_before_a_begin(room: PracticeRoom) -> None:
     followed.take_events()
     assert room.desk.prelude == Prelude(2.5, 2.5, 3, 90.0), "no longer than there is music before"
     assert state_after(room, Volume(0.0)).sounding == "lead_in"
+
+
+def test_bars_of_orchestra_are_as_long_as_their_clicks(room: PracticeRoom) -> None:
+    followed = FollowedPlayer(position_player(silent_recording(60.0)))
+    room.desk.attach(followed)
+    room.command(CountIn(0, 90.0))
+    assert state_after(room, LeadInBars(2, 3)).lead_in_s == pytest.approx(2 * 3 * 60 / 90)
+    room.command(Begin(20.0))
+    followed.take_events()
+    assert room.desk.prelude == Prelude(20.0, 4.0, 0, 90.0)
+    assert state_after(room, CountIn(0, 120.0)).lead_in_s == pytest.approx(3.0), "another tempo, other bars"
+    slow = state_after(room, Tempo(0.5, 0.8))
+    assert slow.lead_in_s == pytest.approx(3.0 * 0.8), "played slowly less of the recording is as long"
+    said = state_after(room, LeadIn(4.0))
+    assert (said.lead_in_s, said.lead_in_bars) == (4.0, 0)
+    assert state_after(room, LeadInBars(0)).lead_in_s == 0.0
 
 
 def test_a_loop_begins_again_at_its_end_and_only_from_inside(room: PracticeRoom) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from follower.errors import ConfigError
-from follower.events import Event, Jump, Notice, Position, State, StateChange
+from follower.events import Elsewhere, Event, Jump, Notice, Position, State, StateChange
 from follower.inference.base import Belief
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece
@@ -523,3 +523,25 @@ def test_reset_equals_fresh(session: Session) -> None:
 def test_impossible_constants_are_refused(field: str) -> None:
     with pytest.raises(ConfigError, match=field):
         replace(TrackerConfig(), **{field: 0.0})  # type: ignore[arg-type]
+
+
+def test_where_else_it_might_be_is_told_now_and_then_and_when_that_is_over(session: Session) -> None:
+    def doubtful(start_s: float, seconds: float) -> list[Belief]:
+        return [replace(b, elsewhere=(((b.mix_s or 0.0) + 68.0, 0.25),)) for b in playing(start_s, seconds)]
+
+    session.feed(playing(2.0, 1.0))
+    assert session.of(Elsewhere) == []
+    session.feed(doubtful(3.0, 2.0))
+    told = [e for e in session.events if isinstance(e, Elsewhere)]
+    assert len(told) == 4, "at once, and then every half second"
+    assert told[0].audio_sample == round(1.0 / HOP_S + 1) * 512
+    # 71 s into the mix; the recording leaves out 10 s before that.
+    assert told[0].places == ((pytest.approx(61.0, abs=2 * HOP_S), 0.25),)
+    session.feed(playing(5.0, 1.0))
+    told = [e for e in session.events if isinstance(e, Elsewhere)]
+    assert [e.places for e in told[4:]] == [()], "once, when the doubt is over"
+
+
+def test_before_there_is_a_position_there_is_none_elsewhere(session: Session) -> None:
+    session.feed([replace(b, elsewhere=((50.0, 0.3),)) for b in playing(10, 1, concentration=0.2)])
+    assert session.of(Elsewhere) == []

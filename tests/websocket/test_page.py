@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from follower.events import AudioBlock, Event, Markers, Practice, State, StateChange
+from follower.events import AudioBlock, Elsewhere, Event, Markers, Practice, State, StateChange
 from follower.library.library import Library
 from follower.piece.piece import Piece
 from follower.protocol.commands import Pause
@@ -183,6 +183,13 @@ def test_it_shows_a_session_and_commands_it(tmp_path: Path) -> None:
             "60 %",
             "80 %",
         )
+        sink.send(position(4, 62.5, State.FOLLOWING))
+        sink.send(Elsewhere(0, 44100, ((81.5, 0.3), (12.0, 0.1))))
+        page.wait_until("document.getElementById('sure').textContent.endsWith(', perhaps at 1:21.5 or 0:12.0')")
+        sink.send(Elsewhere(0, 44100, ()))
+        page.wait_until("!document.getElementById('sure').textContent.includes('perhaps')")
+        sink.send(position(5, 62.5, State.PAUSED))
+        page.wait_until("document.getElementById('state').textContent === 'Waiting for you'")
         assert not shown(page, "sit"), "its own microphone is followed, not this device's"
         press(page, " ")
         type_into(page, "begin-at", " 1:02,5 ")
@@ -296,6 +303,8 @@ def test_who_has_no_token_is_asked_for_it(tmp_path: Path, monkeypatch: pytest.Mo
     ):
         page.wait_until("document.getElementById('token-form')?.hidden === false")
         assert not shown(page, "library") and page.text("connection") == "locked"
+        if AXE.exists():
+            assert violations(page) == []
         look(page, "locked")
         type_into(page, "token", "another-wrong-token")
         submit(page, "token-form")

@@ -23,6 +23,8 @@ class PracticeOptions:
 
     Attributes:
         lead_in_s: orchestra before every begin (s).
+        lead_in_bars: bars of orchestra before every begin, in the tempo of the clicks; 0 for `lead_in_s`.
+        beats_per_bar: of these bars.
         clicks: clicks before every begin.
         beats_per_minute: their tempo.
         loop_s: begin and end of a passage that is played again and again (s); None for none.
@@ -33,6 +35,8 @@ class PracticeOptions:
     """
 
     lead_in_s: float
+    lead_in_bars: int
+    beats_per_bar: int
     clicks: int
     beats_per_minute: float
     loop_s: tuple[float, float] | None
@@ -49,9 +53,19 @@ class PracticeOptions:
         group.add_argument(
             "--lead-in", type=_lead_in_s, default=0.0, metavar="TIME", help="orchestra before every begin"
         )
+        group.add_argument(
+            "--lead-in-bars",
+            type=whole_number(0),
+            default=0,
+            metavar="N",
+            help="the same in bars, of the tempo given with --count-in-tempo",
+        )
+        group.add_argument(
+            "--beats-per-bar", type=whole_number(1), default=4, metavar="N", help="of these bars (default: 4)"
+        )
         group.add_argument("--count-in", type=whole_number(0), default=0, metavar="N", help="clicks before every begin")
         group.add_argument(
-            "--count-in-tempo", type=_tempo, default=60.0, metavar="BPM", help="of the clicks (default: 60)"
+            "--count-in-tempo", type=_tempo, default=60.0, metavar="BPM", help="of clicks and bars (default: 60)"
         )
         group.add_argument(
             "--loop", nargs=2, type=time_s, metavar=("FROM", "TO"), help="play this passage again and again"
@@ -75,6 +89,10 @@ class PracticeOptions:
         """
         if values.count_in > 16:
             raise ConfigError(f"--count-in {values.count_in} is too many clicks; give 16 or less")
+        if values.lead_in_bars > 8 or values.beats_per_bar > 12:
+            raise ConfigError("--lead-in-bars may be 8, --beats-per-bar 12; give no more")
+        if values.lead_in > 0 and values.lead_in_bars > 0:
+            raise ConfigError("give --lead-in or --lead-in-bars, not both: each says how much orchestra comes first")
         if values.tempo_limits is not None and values.tempo_limits[0] > values.tempo_limits[1]:
             raise ConfigError("--tempo-limits: give the slowest rate first")
         if values.loop is not None and values.loop[1] - values.loop[0] < 1.0:
@@ -83,6 +101,8 @@ class PracticeOptions:
             raise ConfigError("give --start or --start-at, not both: each says where the pianist begins")
         return cls(
             values.lead_in,
+            values.lead_in_bars,
+            values.beats_per_bar,
             values.count_in,
             values.count_in_tempo,
             None if values.loop is None else (values.loop[0], values.loop[1]),
@@ -107,13 +127,15 @@ class PracticeOptions:
             asked.append(c.Tune("piano"))
         if self.lead_in_s > 0:
             asked.append(c.LeadIn(self.lead_in_s))
-        if self.clicks > 0:
+        if self.lead_in_bars > 0:
+            asked.append(c.LeadInBars(self.lead_in_bars, self.beats_per_bar))
+        if self.clicks > 0 or self.lead_in_bars > 0:
             asked.append(c.CountIn(self.clicks, self.beats_per_minute))
         if self.loop_s is not None:
             asked.append(c.Loop(*self.loop_s))
         if self.marker is not None:
             asked.append(c.BeginAt(self.marker))
-        elif start_s is not None and (self.lead_in_s > 0 or self.clicks > 0):
+        elif start_s is not None and (self.lead_in_s > 0 or self.lead_in_bars > 0 or self.clicks > 0):
             asked.append(c.Begin(start_s))
         if self.record:
             asked.append(c.Record())

@@ -195,7 +195,7 @@ export class LibraryView {
     const cuts = entry.cuts === 0 ? "" : entry.cuts === 1 ? "1 cut" : `${entry.cuts} cuts`;
     const facts = entry.problem === "" ? [
       entry.orchestra_duration === null ? "" : clockText(entry.orchestra_duration).replace(/\.\d$/, ""),
-      entry.fit === "" ? "" : `match: ${entry.fit}`,
+      entry.fit === "" ? "" : `match: ${entry.fit}, ${Math.round(100 * entry.quality)} %`,
       cuts,
       entry.prepared === "" ? "" : `prepared ${new Date(entry.prepared).toLocaleDateString()}`,
     ] : [`It ${entry.problem}.`];

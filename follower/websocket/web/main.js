@@ -133,6 +133,7 @@ function standUp() {
   practice.paused = false;
   practice.showPause();
   timeline.practise(null);
+  timeline.elsewhere = [];
   refresh();
 }
 
@@ -192,6 +193,9 @@ function take(message) {
       practice.showMarkers(message.markers);
       practice.showTakes(message.takes);
       say("duration", clockText(message.orchestra_duration));
+      break;
+    case "elsewhere":
+      timeline.elsewhere = message.places;
       break;
     case "markers":
       timeline.mark(message.markers);
@@ -260,6 +264,7 @@ function takeEnd(reason) {
   }
   player.session = null;
   player.position = null;
+  timeline.elsewhere = [];
   refresh();
 }
 
@@ -331,7 +336,9 @@ function draw() {
   const sure = position === null || rests ? "none" : position.confidence >= SURE ? "high"
     : position.confidence >= UNSURE ? "middle" : "low";
   element("sure-dot").dataset.sure = sure;
-  say("sure", { none: "\u00a0", high: "sure of your place", middle: "fairly sure", low: "unsure" }[sure] ?? "\u00a0");
+  const others = timeline.elsewhere.map((place) => clockText(place.orchestra_time)).join(" or ");
+  const doubt = others === "" || sure === "none" ? "" : `, perhaps at ${others}`;
+  say("sure", { none: "\u00a0", high: "sure of your place", middle: "fairly sure", low: "unsure" }[sure] + doubt);
   say("rate", position === null ? "-" : `${position.rate.toFixed(2)} \u00d7`);
   say("latency", position?.latency_ms == null ? "-" : `${position.latency_ms.toFixed(0)} ms`);
   timeline.draw(nowSeconds(), at, position?.rate ?? 0);
@@ -442,6 +449,7 @@ document.addEventListener("keydown", (event) => {
   /** @type {Record<string, () => void>} */
   const keys = {
     " ": () => practice.pause(), a: () => practice.again(), m: () => practice.mark(), l: () => practice.loop(),
+    t: () => practice.tap(),
     r: () => practice.record(), s: () => void (stage.isOpen ? stage.close() : stage.open()),
     escape: () => void stage.close(),
   };

@@ -11,8 +11,10 @@ import { clockText, secondsOf } from "./time.js";
 
 const FREE_SLOWEST = 40;
 const FREE_FASTEST = 250;
-const WHILE_PLAYING = ["begin", "again", "mark", "loop", "record", "pause", "lead-in", "count-in", "bpm", "volume",
-  "slowest", "fastest", "tempo-free", "tempo-fixed", "tune", "listen", "marker-set"];
+const TAPS_KEPT = 8;
+const TAPS_APART_MS = 3000;
+const WHILE_PLAYING = ["begin", "again", "mark", "loop", "record", "pause", "lead-in", "beats", "count-in", "bpm", "tap",
+  "volume", "slowest", "fastest", "tempo-free", "tempo-fixed", "tune", "listen", "marker-set"];
 
 export class PracticeView {
   /**
@@ -29,6 +31,8 @@ export class PracticeView {
     /** @type {number | null} where a loop was begun and not ended yet (s) */
     this.loopFrom = null;
     this.paused = false;
+    /** @type {number[]} when a beat was tapped (ms) */
+    this.taps = [];
     /** @type {(take: string) => void} */
     this.onTake = () => {};
     this.wire();
@@ -57,15 +61,20 @@ export class PracticeView {
     button("loop").addEventListener("click", () => this.loop());
     button("record").addEventListener("click", () => this.record());
     button("pause").addEventListener("click", () => this.pause());
-    select("lead-in").addEventListener("change", () => {
-      send({ type: "lead_in", duration: Number(select("lead-in").value) });
-    });
+    const lead = () => {
+      const [length = "0", unit] = select("lead-in").value.split(" ");
+      if (unit === undefined) send({ type: "lead_in", duration: Number(length) });
+      else send({ type: "lead_in_bars", bars: Number(length), beats_per_bar: Number(select("beats").value) });
+    };
+    select("lead-in").addEventListener("change", lead);
+    select("beats").addEventListener("change", lead);
     const count = () => {
       const bpm = Math.max(20, Math.min(300, Number(input("bpm").value) || 60));
       send({ type: "count_in", clicks: Number(select("count-in").value), beats_per_minute: bpm });
     };
     select("count-in").addEventListener("change", count);
     input("bpm").addEventListener("change", count);
+    button("tap").addEventListener("click", () => this.tap());
     input("volume").addEventListener("input", () => send({ type: "volume", level_db: Number(input("volume").value) }));
     for (const moved of ["slowest", "fastest"]) input(moved).addEventListener("change", () => this.tempo(moved));
     button("tempo-free").addEventListener("click", () => send({ type: "tempo" }));
@@ -112,6 +121,18 @@ export class PracticeView {
   begin(at) {
     this.resumeIfPaused();
     this.connection.send({ type: "begin", orchestra_time: at });
+  }
+
+  /** A beat of the recording, or of what the pianist imagines; the tempo is that of the last ones. */
+  tap() {
+    if (button("tap").disabled) return;
+    const now = performance.now();
+    if (now - (this.taps.at(-1) ?? -Infinity) > TAPS_APART_MS) this.taps = [];
+    this.taps = [...this.taps, now].slice(-TAPS_KEPT);
+    if (this.taps.length < 3) return; // two say too little
+    const beat = (now - (this.taps[0] ?? now)) / (this.taps.length - 1);
+    input("bpm").value = String(Math.max(20, Math.min(300, Math.round(60_000 / beat))));
+    input("bpm").dispatchEvent(new Event("change"));
   }
 
   again() {
@@ -219,7 +240,9 @@ export class PracticeView {
     const percent = (/** @type {number} */ rate) => `${Math.round(100 * rate)} %`;
     say("slowest-value", Math.round(100 * practice.slowest) <= FREE_SLOWEST ? "free" : percent(practice.slowest));
     say("fastest-value", Math.round(100 * practice.fastest) >= FREE_FASTEST ? "free" : percent(practice.fastest));
-    select("lead-in").value = String(practice.lead_in);
+    const bars = practice.lead_in_bars ?? 0;
+    select("lead-in").value = bars > 0 ? `${bars} bars` : String(practice.lead_in);
+    select("beats").value = String(practice.beats_per_bar ?? 4);
     select("count-in").value = String(practice.count_in);
     if (document.activeElement !== field("bpm")) field("bpm").value = String(Math.round(practice.beats_per_minute));
     field("tune").checked = practice.tune_to === "piano";

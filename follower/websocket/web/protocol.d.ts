@@ -53,6 +53,12 @@ export interface Delete {
   piece: string;
 }
 
+export interface ElsewhereMessage {
+  type: "elsewhere";
+  audio_time: number;
+  places: PlaceEntry[];
+}
+
 export interface EndAudio {
   type: "end";
 }
@@ -137,6 +143,12 @@ export interface JumpMessage {
 export interface LeadIn {
   type: "lead_in";
   duration: number;
+}
+
+export interface LeadInBars {
+  type: "lead_in_bars";
+  bars: number;
+  beats_per_bar?: number;
 }
 
 export interface LibraryMessage {
@@ -231,6 +243,11 @@ export interface Ping {
   client_time: number;
 }
 
+export interface PlaceEntry {
+  orchestra_time: number;
+  share: number;
+}
+
 export interface PlaybackPosition {
   type: "playback";
   orchestra_time: number;
@@ -275,6 +292,8 @@ export interface PracticeMessage {
   sounding: "" | "count_in" | "lead_in";
   recorded: number | null;
   take: string;
+  lead_in_bars?: number;
+  beats_per_bar?: number;
 }
 
 export interface Prepare {
@@ -388,5 +407,5 @@ export interface Watch {
   session: string;
 }
 
-export type Request = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | Start | Stop | Pause | Resume | Seek | PlaybackPosition | Begin | BeginAt | Again | Loop | EndLoop | LeadIn | CountIn | Volume | Tempo | Tune | Record | EndRecord | Mark | Unmark | Listen | Heard | Unlisten | AskLibrary | Upload | Prepare | Cancel | Rename | Delete | AskOverview | Fetch;
-export type Message = HelloMessage | PositionMessage | StateMessage | JumpMessage | GapMessage | NoticeMessage | PracticeMessage | MarkersMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage | SoundMessage | QuietMessage | LibraryMessage | UploadedMessage | FetchedMessage | OverviewMessage;
+export type Request = AskHello | Ping | AskList | Watch | OpenAudio | ReportGap | Captured | EndAudio | Start | Stop | Pause | Resume | Seek | PlaybackPosition | Begin | BeginAt | Again | Loop | EndLoop | LeadIn | LeadInBars | CountIn | Volume | Tempo | Tune | Record | EndRecord | Mark | Unmark | Listen | Heard | Unlisten | AskLibrary | Upload | Prepare | Cancel | Rename | Delete | AskOverview | Fetch;
+export type Message = HelloMessage | PositionMessage | StateMessage | JumpMessage | ElsewhereMessage | GapMessage | NoticeMessage | PracticeMessage | MarkersMessage | ErrorMessage | PongMessage | ListMessage | EndedMessage | SoundMessage | QuietMessage | LibraryMessage | UploadedMessage | FetchedMessage | OverviewMessage;

@@ -1,6 +1,7 @@
 // The orchestra on this device: the server's blocks go to the audio thread, and when they are heard goes back.
 
 import { nowSeconds } from "./connection.js";
+import { OutputClock } from "./output-clock.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
 
@@ -15,6 +16,7 @@ export class OrchestraSound {
    */
   constructor(context, connection) {
     this.context = context;
+    this.clock = new OutputClock(context);
     this.connection = connection;
     this.node = new AudioWorkletNode(context, "sound", { numberOfInputs: 0, outputChannelCount: [2] });
     this.node.connect(context.destination);
@@ -104,10 +106,8 @@ export class OrchestraSound {
    * @returns {number} our clock when what is rendered for that time leaves the loudspeaker (s)
    */
   outputAt(contextTime) {
-    const stamp = this.context.getOutputTimestamp?.();
-    if (stamp?.contextTime && stamp.performanceTime) {
-      return stamp.performanceTime / 1000 + (contextTime - stamp.contextTime);
-    }
+    const offset = this.clock.offset;
+    if (offset !== null) return contextTime + offset;
     const latency = (this.context.outputLatency || 0) + (this.context.baseLatency || 0);
     return nowSeconds() + (contextTime - this.context.currentTime) + latency;
   }

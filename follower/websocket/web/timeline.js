@@ -5,6 +5,7 @@ import { clockText } from "./time.js";
 /** @typedef {import("./protocol.js").OverviewMessage} OverviewMessage */
 /** @typedef {import("./protocol.js").PracticeMessage} PracticeMessage */
 /** @typedef {import("./protocol.js").MarkerEntry} MarkerEntry */
+/** @typedef {import("./protocol.js").PlaceEntry} PlaceEntry */
 
 const BEHIND_S = 20;
 const AHEAD_S = 6;
@@ -103,6 +104,8 @@ export class Timeline {
     this.looks = null;
     /** @type {MarkerEntry[]} */
     this.markers = [];
+    /** @type {PlaceEntry[]} where else the orchestra might stand, the likeliest first */
+    this.elsewhere = [];
     /** @type {PracticeMessage | null} */
     this.practice = null;
     /** @type {number | null} chosen with the keyboard (s) */
@@ -127,6 +130,7 @@ export class Timeline {
   show(looks) {
     this.looks = looks;
     this.past = [];
+    this.elsewhere = [];
     this.chosen = null;
     this.stale = true;
     this.overview.setAttribute("aria-valuemax", String(Math.round(looks?.duration ?? 0)));
@@ -204,6 +208,16 @@ export class Timeline {
       context.fillStyle = colour;
       context.fillRect((at / looks.duration) * width - (thick * scale) / 2, 0, thick * scale, height);
     };
+    for (const place of this.elsewhere) {
+      const at = (place.orchestra_time / looks.duration) * width;
+      // The likelier, the stronger; a share of a half is as strong as it gets, and the least is still seen.
+      context.globalAlpha = Math.min(0.25 + 1.3 * place.share, 0.9);
+      line(place.orchestra_time, this.colours.cursor, 2);
+      context.beginPath();
+      context.arc(at, height / 2, 7 * scale, 0, 2 * Math.PI);
+      context.fill();
+      context.globalAlpha = 1;
+    }
     if (this.chosen !== null) line(this.chosen, this.colours.accent, 2);
     if (position !== null) {
       context.globalAlpha = 0.12;
