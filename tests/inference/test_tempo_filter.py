@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from follower.inference.base import Belief, Frame
-from follower.inference.tempo_filter import TempoFilter, create
+from follower.inference.tempo_filter import TempoFilter, TempoFilterConfig, create, reference_of
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
+from follower.signal.observation import PartWeights
 from follower.testing import assemble_piece
 
 HOP_S = 512 / 22050
@@ -82,6 +85,18 @@ def test_of_equal_phrases_the_one_that_was_given_is_followed(tempo_filter: Tempo
     assert len(beliefs) > 500
     assert all(abs((b.mix_s or 0.0) - begin_s) < 600 * HOP_S + 1.0 for b in beliefs)
     assert beliefs[-1].mix_s == pytest.approx(begin_s + 600 * HOP_S, abs=0.3)
+
+
+def test_what_the_network_hears_is_enough_to_follow(piece: Piece) -> None:
+    """With the network alone the position is the piano's, and without both it is not."""
+    silent = TempoFilterConfig(weights=PartWeights(0.0, 0.0, 0.0, 0.0), embedding=3.0)
+    found = []
+    for config in (silent, replace(silent, embedding=0.0)):
+        tempo_filter = TempoFilter(reference_of(piece, config), config)
+        tempo_filter.seek(0.0)
+        found.append(_play(tempo_filter, 0.7, 700)[-1].mix_s or 0.0)
+    assert found[0] == pytest.approx(0.7 * 700 * HOP_S, abs=0.3)
+    assert abs(found[1] - 0.7 * 700 * HOP_S) > 1.0
 
 
 def _piece_of(pitch: NDArray[np.float32], piano_activity: float) -> Piece:
