@@ -41,6 +41,8 @@ from follower.session.extrapolation import MOVING
 from follower.signal.tuning import TuningEstimator
 
 SHORTEST_LOOP_S = 1.0
+JUST_PASSED_S = 2.0
+"""Who closes a loop where he stands is beyond its end when that arrives here; he is called back all the same."""
 TELL_EVERY_S = 1.0
 """Of live audio: how often slowly changing values are told."""
 TELL_CENTS = 0.3
@@ -146,7 +148,8 @@ class PracticeRoom:
                 if end_s - begin_s < SHORTEST_LOOP_S:
                     raise InputError(f"a loop lasts {SHORTEST_LOOP_S:g} s or more; this one is {end_s - begin_s:.1f} s")
                 self._state = replace(self._state, loop_begin_s=begin_s, loop_end_s=end_s)
-                self._armed = False
+                at_s = None if self._position is None else self._position.orchestra_time_s
+                self._armed = at_s is not None and begin_s <= at_s <= end_s + JUST_PASSED_S
             case EndLoop():
                 self._state = replace(self._state, loop_begin_s=None, loop_end_s=None)
             case LeadIn(duration_s=duration_s):

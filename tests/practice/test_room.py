@@ -129,6 +129,15 @@ def test_a_loop_begins_again_at_its_end_and_only_from_inside(room: PracticeRoom)
             room.command(wrong)
 
 
+def test_who_closes_a_loop_where_he_stands_is_called_back(room: PracticeRoom) -> None:
+    hear(room, at(30.2))
+    room.command(Loop(20.0, 30.0))
+    assert hear(room, at(30.3)) == [Seek(20.0)]
+    hear(room, at(45.0))
+    room.command(Loop(20.0, 30.0))
+    assert hear(room, at(45.1)) == [], "he closed it long ago, or elsewhere"
+
+
 def test_markers_are_kept_beside_the_piece(room: PracticeRoom, piece: FakePiece) -> None:
     with pytest.raises(InputError, match="not known where the orchestra stands"):
         room.command(Mark("A"))

@@ -59,6 +59,7 @@ def test_a_pianist_practises(tmp_path: Path) -> None:
             page.wait_until("document.getElementById('state').textContent === 'Connecting again'")
             server.begin()
             page.wait_until(f"{FOLLOWS} && {AT} > {before_s + 1.0}")
+            page.wait_until("document.getElementById('listen').checked")  # the orchestra sounds again
             assert page.value("document.querySelectorAll('.markers .go').length") == 1, "markers are kept"
             look(page, "after-a-restart")
     finally:

@@ -151,7 +151,8 @@ function takeHello(hello) {
     refresh();
     return;
   }
-  const other = hello.session !== player.session?.session;
+  const other = hello.session !== player.session?.session || player.anew;
+  player.anew = false;
   player.begin(hello);
   if (!player.plays || chosen === "") {
     chosen = hello.piece ?? "";

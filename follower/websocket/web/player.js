@@ -41,6 +41,8 @@ export class Player {
     this.piece = "";
     this.listening = true;
     this.resuming = false;
+    /** Whether the next session is a new one, whatever its name: a server that was started again counts from s1. */
+    this.anew = false;
     /** @type {(level_db: number) => void} */
     this.onLevel = () => {};
     /** @type {() => void} */
@@ -102,6 +104,7 @@ export class Player {
 
   /** The server does not have the session any more: a new one goes on where we are. */
   openAnew() {
+    this.anew = true;
     this.open(this.now() ?? keptSession()?.position ?? null);
   }
 
