@@ -103,7 +103,7 @@ def _files(library: str) -> tuple[Any, str]:
 
         files, root = fsspec.core.url_to_fs(library, skip_instance_cache=True, use_listings_cache=False)
     except ImportError as e:
-        raise MissingDependencyError(f"{library} needs {e}; pip install 'concerto-follower[cluster]'") from e
+        raise MissingDependencyError(f"{library} needs {e}; pip install 'concerto-follower[s3]'") from e
     except ValueError as e:
         raise InputError(f"{library}: {e}; give a folder, or an address fsspec knows") from e
     except TypeError:  # a kind of store without listings
