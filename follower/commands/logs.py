@@ -6,6 +6,8 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -42,11 +44,17 @@ def _shown(value: object) -> str:
     return text if plain else json.dumps(text, ensure_ascii=True)
 
 
-def start_log(level: str) -> None:
-    """Send the program's log to standard error, from this level on."""
+@contextmanager
+def log_to_stderr(level: str) -> Iterator[None]:
+    """Send the program's log to standard error, from this level on, while this is open; then as it was before."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(KeyValueFormatter())
     log = logging.getLogger("follower")
+    before = log.handlers, log.level, log.propagate
     log.handlers = [handler]
     log.setLevel(level.upper())
     log.propagate = False
+    try:
+        yield
+    finally:
+        log.handlers, log.level, log.propagate = before

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from follower.commands.logs import LEVELS, start_log
+from follower.commands.logs import LEVELS, log_to_stderr
 from follower.commands.options.access import AccessOptions
 from follower.commands.options.outputs import add_blackbox_minutes
 from follower.commands.options.values import address, whole_number
@@ -185,7 +185,6 @@ def run(options: ServeOptions) -> int:
     from follower.websocket.limits import Limits
     from follower.websocket.thread import ServerThread
 
-    start_log(options.log_level)
     host, port = options.address.host, options.address.port
     access = access_to(host, options.access)
     _allow_descriptors()
@@ -194,6 +193,7 @@ def run(options: ServeOptions) -> int:
 
     ended = threading.Event()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(log_to_stderr(options.log_level))
         interruption = stack.enter_context(interruptible(ended.set))
         library = Library(options.caches)
         library.open()

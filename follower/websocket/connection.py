@@ -183,6 +183,8 @@ class ClientConnection:
         return self._sent_bytes - self._read_bytes > self._limits.unread_bytes
 
     def _count(self, content: str | bytes) -> None:
+        if isinstance(content, bytes):  # sound: nothing newer can replace it, and a hole is worse than a delay
+            return
         self._sent_bytes += len(content)
         if self._marking is None and self._sent_bytes - self._read_bytes > MARK_EVERY_BYTES:
             self._marking = asyncio.get_running_loop().create_task(self._mark(self._sent_bytes))

@@ -26,8 +26,8 @@ class Limits:
         refusals: refused messages after which a client is sent away (code 1008); one is forgiven every second.
         audio_speed: audio of one session is read at most this many times faster than real time; never refused.
         audio_burst_s: seconds of audio that may come at once.
-        unread_bytes: what a client may have unread; the rest waits here, where newer positions replace older ones. More
-            than what fits into the server's own buffers, so that who takes nothing is found by `stall_s`.
+        unread_bytes: text that a client may have unread; the rest waits here, where newer positions replace older ones.
+            More than fits into the server's own buffers, so that who takes nothing is found by `stall_s`.
         stall_s: a client that takes nothing for so long is dropped.
         keepalive_s: a client is pinged this often.
         silent_s: a client that does not answer a ping for so long is cut off; one that reads slowly answers late.

@@ -51,7 +51,9 @@ def test_a_scenario_given_twice(short_demo: Path, capsys: pytest.CaptureFixture[
 def test_options_become_settings(short_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[list[str], list[str], Settings, int]] = []
 
-    def spy(scenarios: list[object], systems: list[str], settings: Settings, jobs: int, _: object) -> dict[str, object]:
+    def spy(
+        scenarios: list[object], systems: list[str], settings: Settings, jobs: int, *_: object
+    ) -> dict[str, object]:
         seen.append(([str(s) for s in scenarios], systems, settings, jobs))
         raise KeyboardInterrupt
 

@@ -73,6 +73,9 @@ def test_beliefs_are_plain_numbers_in_range(frontier: Frontier, piano: list[Fram
     for belief in _run(frontier, piano):
         values = dataclasses.asdict(belief)
         mix_s, rest_rate = values.pop("mix_s"), values.pop("rest_rate")
+        for place_s, share in values.pop("elsewhere"):
+            assert type(place_s) is float and 0 <= place_s <= piece.mix_duration_s + 0.5
+            assert type(share) is float and 0 < share <= 1
         assert rest_rate is None or (type(rest_rate) is float and 0 < rest_rate <= 10)
         assert mix_s is None or (type(mix_s) is float and 0 <= mix_s <= piece.mix_duration_s + 0.5)
         assert all(type(v) is float and math.isfinite(v) for v in values.values())

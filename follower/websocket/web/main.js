@@ -64,7 +64,7 @@ function show(view) {
   document.body.dataset.view = view;
   element("library").hidden = view !== "library";
   element("room").hidden = view !== "room";
-  element("token-form").hidden = view !== "locked";
+  element("locked").hidden = element("token-form").hidden = view !== "locked";
   button("to-library").hidden = view !== "room" || !hasLibrary;
   button("stage-open").hidden = view !== "room";
   if (view === "library") {
