@@ -86,8 +86,12 @@ FOLDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 RESTS: Final[Mapping[str, str]] = {
     "rule": "rule", "threshold": "nats above which it is a stop", "rests": "rests",
-    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_soon_pct": "called soon, %",
-    "stops_called_late_pct": "called late, %",
+    "rests_called_stops_pct": "called stops, %", "stops": "stops", "stops_called_at_once_pct": "called at once, %",
+    "stops_called_soon_pct": "called soon, %", "stops_called_late_pct": "called late, %",
+}  # fmt: skip
+ACTIVITY: Final[Mapping[str, str]] = {
+    "rule": "rule", "frames": "frames", "area_under_roc": "area under the ROC curve",
+    "rests_called_piano_pct": "rests called piano, %", "piano_called_rest_pct": "piano called a rest, %",
 }  # fmt: skip
 MUSIC: Final[Mapping[str, str]] = {
     "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",
@@ -341,6 +345,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "classification": lambda: plain("classification"),
     "filter_grid": filter_grid,
     "rests": lambda: plain("rests", columns=RESTS),
+    "piano_activity": lambda: plain("piano_activity", columns=ACTIVITY),
     "bleed": lambda: plain("bleed"),
     "map_ablation": lambda: plain("map_ablation", columns=MAP),
     "map_consistency": lambda: plain("map_consistency", columns=CONSISTENCY),

@@ -4,14 +4,15 @@
 
 Rests are silences of the live piano of `StateConfig.decide_after_s` or more while the truth runs on. Stops are not
 recorded but made: about once a second of playing, the piano could have stopped there while the mix's piano goes on. In
-both, `MissedPiano` gathers nats along the course of the mix's activity. The threshold `stopped_above` is the one that a
-tenth of the rests ever pass. Prints, for some values of `memory_s`, how many stops pass it in time, with thresholds of
-the other works; with `--record` also into `benchmarks/results/rests.json`.
+both, `MissedPiano` gathers nats along the course of the mix's activity, and `PianoActivity.expected` looks ahead from
+the last note. Prints, for some values of `memory_s` and of `expect_above`, how many stops are called in time where a
+tenth of the other works' rests is called a stop; with `--record` also into `benchmarks/results/rests.json`.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -55,6 +56,9 @@ SOON_S: Final = 1.5
 LATE_S: Final = 4.0
 """A stop is looked at for this long."""
 MEMORIES_S: Final = (0.5, 1.0, 2.0, 4.0, 1000.0)
+EXPECT_ABOVE: Final = (0.6, 0.7, 0.8)
+NEVER: Final = 0.9999
+"""No mean activity is above."""
 COMMAND: Final = "python -m benchmarks.tracking.rests SCENARIO... --record"
 
 
@@ -144,24 +148,25 @@ def gather(folder: Path, caches: Path) -> list[Silence]:
 
 
 def peaks(silences: Sequence[Silence], hop_s: float, config: ActivityConfig, within_s: float) -> NDArray[np.float64]:
-    """Most nats of each silence from `DECIDE_S` on; of a stop, within so many seconds."""
+    """Most nats of each silence from `DECIDE_S` on, of a stop within so many seconds; inf where piano is expected."""
     decide, within = round(DECIDE_S / hop_s), round(within_s / hop_s)
     most = []
     for s in silences:
         nats = gathered(s.course, hop_s, config)
-        most.append(float(np.max(nats[decide : None if s.rest else within], initial=0.0)))
+        expected = PianoActivity(s.course, hop_s, config).expected(0.0)
+        most.append(math.inf if expected else float(np.max(nats[decide : None if s.rest else within], initial=0.0)))
     return np.array(most)
 
 
 def threshold(rest_peaks: NDArray[np.float64]) -> float:
     """Nats that the allowed share of the rests passes."""
-    return float(np.quantile(rest_peaks, 1 - ALLOWED))
+    return float(np.quantile(rest_peaks, 1 - ALLOWED, method="lower"))
 
 
 def row(rule: str, silences: Sequence[Silence], hop_s: float, config: ActivityConfig, fitted: bool) -> Row:
     """How many rests and stops are called right; `fitted`: each work by the threshold of the others."""
-    soon, late = peaks(silences, hop_s, config, SOON_S), peaks(silences, hop_s, config, LATE_S)
     rest, work = np.array([s.rest for s in silences]), np.array([s.work for s in silences])
+    at_once, soon, late = (peaks(silences, hop_s, config, within_s) for within_s in (DECIDE_S + hop_s, SOON_S, LATE_S))
     limit = np.full(len(silences), config.stopped_above)
     if fitted:
         for name in set(work.tolist()):
@@ -172,14 +177,19 @@ def row(rule: str, silences: Sequence[Silence], hop_s: float, config: ActivityCo
         "rests": int(rest.sum()),
         "rests_called_stops_pct": round(100 * float(np.mean(late[rest] > limit[rest])), 1),
         "stops": int((~rest).sum()),
+        "stops_called_at_once_pct": round(100 * float(np.mean(at_once[~rest] > limit[~rest])), 1),
         "stops_called_soon_pct": round(100 * float(np.mean(soon[~rest] > limit[~rest])), 1),
         "stops_called_late_pct": round(100 * float(np.mean(late[~rest] > limit[~rest])), 1),
     }
 
 
 def compare(silences: Sequence[Silence], hop_s: float) -> list[Row]:
-    """Fits for some memories, each work by the others' threshold, and what is in use."""
-    rows = [row(f"fit, memory {m:g} s", silences, hop_s, replace(USE, memory_s=m), fitted=True) for m in MEMORIES_S]
+    """Fits for some memories and looks ahead, each work by the others' threshold, and what is in use."""
+    tried = [replace(USE, memory_s=m, expect_above=NEVER) for m in MEMORIES_S]
+    rows = [row(f"fit, memory {c.memory_s:g} s", silences, hop_s, c, fitted=True) for c in tried]
+    for above in EXPECT_ABOVE:
+        rule = f"and expected above {above:g}"
+        rows.append(row(rule, silences, hop_s, replace(USE, expect_above=above), fitted=True))
     return [*rows, row("in use", silences, hop_s, USE, fitted=False)]
 
 

@@ -20,8 +20,10 @@ class ActivityConfig(JsonConfig):
         memory_s: time constant (s) in which what was missed is forgotten: the activity errs for seconds on end.
         lasting_s: mix seconds for which piano has to go on to count as missed: a chord in a rest is no entry.
         most: activity of which the piano is never surer.
-        stopped_above: nats of missed piano above which the pianist has stopped. From
-            `python -m benchmarks.tracking.rests`: a tenth of the rests ever get there.
+        stopped_above: nats of missed piano above which the pianist has stopped.
+        expect_s: mix seconds, from `release_s` after a last note on, in which piano is expected or not.
+        expect_above: mean activity over `expect_s` above which a silence is a stop from the beginning. This and
+            `stopped_above` from `python -m benchmarks.tracking.rests`: a tenth of the rests are taken for stops.
         ahead_s: mix seconds from the last note on in which the mix's piano is looked for in a short silence.
         ahead_above: mean activity over `ahead_s` above which the mix's piano goes on.
     """
@@ -30,7 +32,9 @@ class ActivityConfig(JsonConfig):
     memory_s: float = 2.0
     lasting_s: float = 0.7
     most: float = 0.97
-    stopped_above: float = 1.17
+    stopped_above: float = 1.5
+    expect_s: float = 1.0
+    expect_above: float = 0.7
     ahead_s: float = 1.0
     ahead_above: float = 0.6
 
@@ -75,6 +79,12 @@ class PianoActivity:
         """Does the mix's piano clearly go on after a last note here?"""
         c = self.config
         return self._mean(mix_s, mix_s + c.ahead_s) > c.ahead_above
+
+    def expected(self, mix_s: float) -> bool:
+        """Does the mix's piano go on after a last note here, so that a silence is a stop rather than a rest?"""
+        c = self.config
+        from_s = mix_s + c.release_s
+        return self._mean(from_s, from_s + c.expect_s) > c.expect_above
 
     def _mean(self, from_s: float, to_s: float) -> float:
         """Mean activity between two positions, of one frame at least."""

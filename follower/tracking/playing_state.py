@@ -112,6 +112,7 @@ class Facts:
 
     Attributes:
         mix_s: estimated position (mix s); None while nothing is known.
+        last_note_s: estimated position (mix s) when the piano sounded last; None before it has.
         new: whether the estimate begins at this hop.
         believed: whether the frontier believes in a position.
         on_track: log odds that the estimate is at the piano's position.
@@ -126,6 +127,7 @@ class Facts:
     """
 
     mix_s: float | None
+    last_note_s: float | None
     new: bool
     believed: bool
     on_track: float
@@ -153,13 +155,14 @@ class PlayingState:
 
     Example:
         >>> playing = PlayingState(StateConfig(), PianoActivity([1.0] * 100, 0.1), 0.02)
-        >>> playing.update(Facts(5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, True, False, False))
+        >>> playing.update(Facts(5.0, 5.0, False, True, 4.0, False, 0.9, 1.0, 0.0, False, True, False, False))
         >>> playing.state, playing.reason
         (<State.FOLLOWING: 'following'>, <Reason.POSITION_KNOWN: "the piano's position is known">)
     """
 
     def __init__(self, config: StateConfig, activity: PianoActivity, hop_s: float) -> None:
         self._config = config
+        self._activity = activity
         self._missed = MissedPiano(activity, hop_s)
         self._hop_s = hop_s
         self.reset()
@@ -228,10 +231,12 @@ class PlayingState:
             return
         if f.at_end:
             self._enter(Reason.PIECE_OVER)
-        elif self._missed.stopped:
-            self._enter(Reason.ENTRY_MISSED if self.state is State.ORCHESTRA else Reason.STOPPED)
+        elif self.state is State.ORCHESTRA:
+            if self._missed.stopped:
+                self._enter(Reason.ENTRY_MISSED)
         else:
-            self._enter(Reason.RESTS)
+            expected = f.last_note_s is not None and self._activity.expected(f.last_note_s)
+            self._enter(Reason.STOPPED if expected or self._missed.stopped else Reason.RESTS)
 
     def _returned(self, f: Facts) -> bool:
         """Is the piano back after a pause, rather than a cough?"""

@@ -150,6 +150,7 @@ class Tracker:
         mix_s = self._loop.mix_s
         return Facts(
             mix_s=mix_s,
+            last_note_s=self._last_note_s,
             new=first,
             believed=belief.mix_s is not None,
             on_track=on_track_log_odds(self._gatherer.evidence),

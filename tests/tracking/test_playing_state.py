@@ -18,19 +18,20 @@ from tests.paths import REPOSITORY
 
 HOP_S = 512 / 22050
 PLAYING = Facts(
-    mix_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99,
+    mix_s=10.0, last_note_s=10.0, new=False, believed=True, on_track=4.0, fits_elsewhere=False, concentration=0.99,
     sounded_s=1.0, silent_s=0.0, held=False, near=True, in_cut=False, at_end=False,
 )  # fmt: skip
 SILENT = replace(PLAYING, silent_s=1.0, sounded_s=0.0)
 FALLS_SILENT = [replace(SILENT, silent_s=(hop + 1) * HOP_S) for hop in range(round(1.0 / HOP_S))]
 REST = (30.0, 40.0)
 """Here the mix has no piano."""
-RESTING = replace(SILENT, mix_s=REST[0])
+RESTING = replace(SILENT, mix_s=REST[0], last_note_s=REST[0])
 
 positions = st.one_of(st.none(), st.floats(0, 50))
 facts = st.builds(
     Facts,
     mix_s=positions,
+    last_note_s=positions,
     new=st.booleans(),
     believed=st.sampled_from((True, True, True, False)),
     on_track=st.floats(-12, 12),
