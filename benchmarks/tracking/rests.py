@@ -147,15 +147,23 @@ def gather(folder: Path, caches: Path) -> list[Silence]:
     ]
 
 
-def peaks(silences: Sequence[Silence], hop_s: float, config: ActivityConfig, within_s: float) -> NDArray[np.float64]:
-    """Most nats of each silence from `DECIDE_S` on, of a stop within so many seconds; inf where piano is expected."""
-    decide, within = round(DECIDE_S / hop_s), round(within_s / hop_s)
-    most = []
-    for s in silences:
-        nats = gathered(s.course, hop_s, config)
-        expected = PianoActivity(s.course, hop_s, config).expected(0.0)
-        most.append(math.inf if expected else float(np.max(nats[decide : None if s.rest else within], initial=0.0)))
-    return np.array(most)
+def peaks(
+    silences: Sequence[Silence], hop_s: float, config: ActivityConfig, within_s: Sequence[float]
+) -> NDArray[np.float64]:
+    """Most nats of each silence from `DECIDE_S` on, of a stop within so many seconds; inf where piano is expected.
+
+    Returns:
+        (len(within_s), len(silences)).
+    """
+    decide = round(DECIDE_S / hop_s)
+    most = np.full((len(within_s), len(silences)), math.inf)
+    for k, s in enumerate(silences):
+        if not PianoActivity(s.course, hop_s, config).expected(0.0):
+            nats = gathered(s.course, hop_s, config)
+            for row_of, span_s in enumerate(within_s):
+                end = None if s.rest else round(span_s / hop_s)
+                most[row_of, k] = float(np.max(nats[decide:end], initial=0.0))
+    return most
 
 
 def threshold(rest_peaks: NDArray[np.float64]) -> float:
@@ -166,7 +174,7 @@ def threshold(rest_peaks: NDArray[np.float64]) -> float:
 def row(rule: str, silences: Sequence[Silence], hop_s: float, config: ActivityConfig, fitted: bool) -> Row:
     """How many rests and stops are called right; `fitted`: each work by the threshold of the others."""
     rest, work = np.array([s.rest for s in silences]), np.array([s.work for s in silences])
-    at_once, soon, late = (peaks(silences, hop_s, config, within_s) for within_s in (DECIDE_S + hop_s, SOON_S, LATE_S))
+    at_once, soon, late = peaks(silences, hop_s, config, (DECIDE_S + hop_s, SOON_S, LATE_S))
     limit = np.full(len(silences), config.stopped_above)
     if fitted:
         for name in set(work.tolist()):

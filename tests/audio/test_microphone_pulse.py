@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -127,6 +128,9 @@ def test_a_player_is_recorded_and_a_server_that_dies_comes_back(stage: Stage) ->
         [sys.executable, "-c", LISTEN, "4"], env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert listening.stdout is not None
+    # A stream that is never opened again fails the test instead of stopping it for good.
+    watchdog = threading.Timer(60.0, listening.kill)
+    watchdog.start()
     try:
         parts: list[dict[str, float]] = []
         notices: list[str] = []
@@ -144,6 +148,7 @@ def test_a_player_is_recorded_and_a_server_that_dies_comes_back(stage: Stage) ->
                     stage.start()
         assert listening.wait(WAIT_S) == 0
     finally:
+        watchdog.cancel()
         listening.kill()
         listening.wait()
         listening.stdout.close()

@@ -75,7 +75,7 @@ def silences() -> list[Silence]:
 
 
 def test_a_tenth_of_the_rests_passes_the_threshold(silences: list[Silence]) -> None:
-    peaks = rests.peaks([s for s in silences if s.rest], HOP_S, rests.USE, rests.LATE_S)
+    (peaks,) = rests.peaks([s for s in silences if s.rest], HOP_S, rests.USE, [rests.LATE_S])
     assert np.mean(peaks > rests.threshold(peaks)) == pytest.approx(rests.ALLOWED, abs=0.011)
     # A steady activity a gathers no more than -log(1 - a) nats a second over the memory.
     assert peaks.max() <= -np.log(1 - 0.3) * rests.USE.memory_s
@@ -88,11 +88,14 @@ def test_no_work_takes_part_in_its_threshold(silences: list[Silence]) -> None:
     assert by_others["rests_called_stops_pct"] == pytest.approx(100 * 30 / 130, abs=0.1)
 
 
-def test_the_table_counts_what_was_called_in_time(silences: list[Silence]) -> None:
+def test_the_table_counts_what_was_called_in_time(silences: list[Silence], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rests, "MEMORIES_S", (2.0,))
+    monkeypatch.setattr(rests, "EXPECT_ABOVE", (0.7,))
     (*fits, use) = rests.compare(silences, HOP_S)
     assert len(fits) == len(rests.MEMORIES_S) + len(rests.EXPECT_ABOVE)
     assert (use["rests"], use["stops"]) == (100, 60)
     assert use["stops_called_soon_pct"] == pytest.approx(66.7)
     assert use["stops_called_late_pct"] == pytest.approx(100)
-    called = rests.peaks([s for s in silences if s.rest], HOP_S, rests.USE, rests.LATE_S) > rests.USE.stopped_above
+    (peaks,) = rests.peaks([s for s in silences if s.rest], HOP_S, rests.USE, [rests.LATE_S])
+    called = peaks > rests.USE.stopped_above
     assert use["rests_called_stops_pct"] == pytest.approx(100 * called.mean(), abs=0.05)
