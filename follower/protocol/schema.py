@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import textwrap
 from functools import cache
@@ -49,6 +50,9 @@ def attribute_lines(struct: type[Message] | type[Request]) -> dict[str, str]:
 def schema() -> dict[str, Any]:
     """Return the protocol's JSON schema: `#/$defs/client` may be sent by a client, `#/$defs/server` is received."""
     _, definitions = msgspec.json.schema_components([*REQUESTS, *MESSAGES], ref_template="#/$defs/{name}")
+    for nested in definitions.values():  # since Python 3.13 docstrings are indented no more
+        if "description" in nested:
+            nested["description"] = inspect.cleandoc(nested["description"])
     for struct in (*REQUESTS, *MESSAGES):
         definition = definitions[struct.__name__]
         definition["description"] = first_sentence(struct)
