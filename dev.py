@@ -86,6 +86,7 @@ def check() -> None:
         "no:xdist",
         "--cov-report=",
         "--cov-fail-under=0",
+        "tests/audio",
         "tests/websocket",
     )
     # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do. Only now has

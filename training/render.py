@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from offline_prep.alignment.features import HOP_S, compress, estimate_tuning, pitchgram
 from training.arrangement import arrange
-from training.score import excerpt, read_score
+from training.score import Part, excerpt, read_score
 from training.sound import Voice, coloured, in_room, loudness, recorded, synthesise
 from training.timing import perform, time_map
 
@@ -74,6 +74,17 @@ def read_index(corpus: Path) -> tuple[Work, ...]:
     return tuple(w for w in works for _ in range(2 if "piano" in w.kind else 1))
 
 
+def draw_excerpt(
+    corpus: Path, works: Sequence[Work], length_s: float, rng: np.random.Generator
+) -> tuple[Work, tuple[Part, ...]]:
+    """A work and its parts over so many seconds from a random place; there may be none."""
+    work = works[int(rng.integers(len(works)))]
+    score = read_score(corpus / "midi" / work.file)
+    end_s = max(float(p.notes[:, 1].max()) for p in score)
+    begin_s = rng.uniform(0.0, max(end_s - length_s, 0.01))
+    return work, excerpt(score, begin_s, begin_s + length_s)
+
+
 def make_pair(corpus: Path, works: Sequence[Work], fonts: Sequence[str], number: int, folder: Path) -> Path:
     """Render pair `number` into `folder` unless it is there, from one of the works with some of the fonts."""
     target = folder / f"{number:05d}.npz"
@@ -81,11 +92,7 @@ def make_pair(corpus: Path, works: Sequence[Work], fonts: Sequence[str], number:
         return target
     rng = np.random.default_rng([SEED, number])
     while True:
-        work = works[int(rng.integers(len(works)))]
-        score = read_score(corpus / "midi" / work.file)
-        end_s = max(float(p.notes[:, 1].max()) for p in score)
-        begin_s = rng.uniform(0.0, max(end_s - EXCERPT_S, 0.01))
-        parts = excerpt(score, begin_s, begin_s + EXCERPT_S)
+        work, parts = draw_excerpt(corpus, works, EXCERPT_S, rng)
         if sum(len(p.notes) for p in parts) >= FEWEST_NOTES:
             break
     concerto = arrange(parts, rng)

@@ -18,6 +18,11 @@ from training.model import Ear, lines, losses
 CHECKPOINT_STEPS = 100
 
 
+def step_size(highest: float, step: int, steps: int, rising_steps: int) -> float:
+    """Step size of a run: it rises evenly, then falls to 0 along a cosine."""
+    return float(highest * min(1.0, (step + 1) / rising_steps) * (0.5 + 0.5 * np.cos(np.pi * step / steps)))
+
+
 @dataclass(frozen=True)
 class Plan:
     """A run of training.
@@ -43,7 +48,7 @@ class Plan:
 
     def rate_at(self, step: int) -> float:
         """Step size; a plain float, or the checkpoint could not be read without pickle."""
-        return float(self.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / self.steps)))
+        return step_size(self.rate, step, self.steps, rising_steps=100)
 
     def drawn_from(self, step: int) -> int:
         """How many pairs a step draws from."""

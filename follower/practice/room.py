@@ -115,7 +115,9 @@ class PracticeRoom:
                 sound = self.desk.streamed_sound(event.capture_time_s)
                 if sound is not None:
                     asked.append(sound)
-                asked += self._loop(event)
+                again = self._loop(event)
+                asked += again
+                said += [self._tell()] if again else []
         if self._take is not None:
             self._take.hear(block)
             if self._take.full:

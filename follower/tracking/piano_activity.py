@@ -23,7 +23,7 @@ class ActivityConfig(JsonConfig):
         stopped_above: nats of missed piano above which the pianist has stopped.
         expect_s: mix seconds, from `release_s` after a last note on, in which piano is expected or not.
         expect_above: mean activity over `expect_s` above which a silence is a stop from the beginning. This and
-            `stopped_above` from `python -m benchmarks.tracking.rests`: a tenth of the rests are taken for stops.
+            `stopped_above` from `python -m benchmarks.tracking.rests`: at most a tenth of the rests is taken for stops.
         ahead_s: mix seconds from the last note on in which the mix's piano is looked for in a short silence.
         ahead_above: mean activity over `ahead_s` above which the mix's piano goes on.
     """

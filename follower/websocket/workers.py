@@ -85,6 +85,15 @@ class _Process:
             self.took_up_work = bool(self._control.recv(1))
         self.ready.set()
 
+    def lost(self) -> EngineLostError:
+        """Return the error of an engine that no longer answers, once the process counts as ended.
+
+        Its sockets close a moment earlier: it would still be called alive when its sessions have been told otherwise.
+        """
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        return EngineLostError(LOST)
+
     def close(self) -> None:
         """End it."""
         with contextlib.suppress(OSError):
@@ -101,6 +110,7 @@ class RemoteEngine:
     """An engine in another process, used as one here: every call waits for the answer, and holds up nobody else.
 
     Args:
+        process: in which it is.
         session: socket on which it answers.
         number: of the session, for the meter.
         meter: is told what each answer took.
@@ -112,6 +122,7 @@ class RemoteEngine:
 
     def __init__(
         self,
+        process: _Process,
         session: socket.socket,
         number: int,
         meter: LoadMeter,
@@ -120,6 +131,7 @@ class RemoteEngine:
         method: str,
         start_s: float | None,
     ) -> None:
+        self._process = process
         self._session = session
         self._number = number
         self._meter = meter
@@ -156,11 +168,11 @@ class RemoteEngine:
 
     def _ask(self, kind: bytes, payload: bytes = b"") -> list[Event]:
         begun_s = time.monotonic()
-        with _lost_on_error():
+        with _lost_on_error(self._process):
             link.send(self._session, kind, payload)
             answer = link.receive(self._session)
         if answer is None:
-            raise EngineLostError(LOST)
+            raise self._process.lost()
         kind, payload = answer
         if kind == link.REFUSED:
             raise InputError(payload.decode())
@@ -241,28 +253,28 @@ class Workers:
             "start_s": start_s,
         }
         try:
-            with _lost_on_error():
+            with _lost_on_error(process):
                 session = process.open(order)
             with session:
-                with _lost_on_error():
+                with _lost_on_error(process):
                     answer = link.receive(session)
                 if answer is None:
-                    raise EngineLostError(LOST)
+                    raise process.lost()
                 if answer[0] == link.REFUSED:
                     raise InputError(answer[1].decode())
                 number = next(self._numbers)
-                yield RemoteEngine(session, number, self.meter, piece, sample_rate_hz, method, start_s)
+                yield RemoteEngine(process, session, number, self.meter, piece, sample_rate_hz, method, start_s)
         finally:
             with self._lock:
                 process.sessions -= 1
 
 
 @contextlib.contextmanager
-def _lost_on_error() -> Iterator[None]:
+def _lost_on_error(process: _Process) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        raise EngineLostError(LOST) from e
+        raise process.lost() from e
 
 
 def supported() -> bool:

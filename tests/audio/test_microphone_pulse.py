@@ -18,10 +18,13 @@ import pytest
 
 PROGRAMS = ("pulseaudio", "paplay", "pactl")
 missing = [p for p in PROGRAMS if shutil.which(p) is None]
-pytestmark = pytest.mark.skipif(
-    bool(missing),
-    reason=f"not installed: {', '.join(missing)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins)",
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        bool(missing),
+        reason=f"not installed: {', '.join(missing)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins)",
+    ),
+]
 TONE_HZ = 441.0
 RATE = 44100
 WAIT_S = 30.0

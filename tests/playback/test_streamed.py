@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ class Listener:
     def __init__(self) -> None:
         self.now_s = BEGUN_S
         self.first: list[int] = []
+        self.arrived = threading.Event()
         self.sound: list[np.ndarray] = []
         followed = FollowedPlayer(position_player(silent_recording(60.0)))
         self.output = StreamedOutput(followed, 7, self.take, lambda: self.now_s)
@@ -30,6 +33,7 @@ class Listener:
         assert (stream, frames) == (7, len(samples))
         self.first.append(first)
         self.sound.append(samples)
+        self.arrived.set()
 
     def run(self, seconds: float, rate: float = 1.0) -> None:
         """Let time pass; the pianist is at 5 s when it begins."""
@@ -104,6 +108,10 @@ def test_the_thread_makes_sound_and_ends() -> None:
     listener = Listener()
     listener.report()
     with listener.output:
-        while not listener.first:
-            listener.now_s += 1e-4
+        for _ in range(10_000):
+            # Time passes no faster than the thread can wake: otherwise it would be held up for ever.
+            if listener.arrived.wait(1e-3):
+                break
+            listener.now_s += 1e-3
+    assert listener.arrived.is_set()
     assert listener.output.failure is None

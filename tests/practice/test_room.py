@@ -119,7 +119,9 @@ def test_a_loop_begins_again_at_its_end_and_only_from_inside(room: PracticeRoom)
     assert hear(room, at(50.0)) == [], "who is beyond it is not called back"
     assert hear(room, at(25.0)) == []
     assert hear(room, at(30.1, State.PAUSED)) == []
-    assert hear(room, at(30.1)) == [Seek(20.0)]
+    asked, said = room.hear(AudioBlock(0, np.zeros(64, np.float32)), [at(30.1)])
+    assert asked == [Seek(20.0)]
+    assert [e.start_s for e in said if isinstance(e, Practice)] == [20.0], "again is possible from now on"
     assert hear(room, at(30.2)) == [], "once"
     assert hear(room, at(21.0)) == [] and hear(room, at(30.0, State.ORCHESTRA)) == [Seek(20.0)]
     room.command(EndLoop())

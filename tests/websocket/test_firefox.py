@@ -13,7 +13,10 @@ from tests.firefox import FirefoxPage, firefox
 from tests.playback import test_device
 from tests.websocket.test_page import AT, CONNECTED, serving
 
-pytestmark = pytest.mark.skipif(firefox() is None, reason="not installed: firefox (Debian: firefox-esr)")
+pytestmark = [
+    pytest.mark.alone,  # its fake microphone and its loudspeaker stand still when the computer is busy
+    pytest.mark.skipif(firefox() is None, reason="not installed: firefox (Debian: firefox-esr)"),
+]
 
 
 sound_server = test_device.sound_server

@@ -20,8 +20,8 @@ from follower.config import FeatureConfig
 from follower.signal.features import FeatureStream
 from training.arrangement import Arrangement, arrange
 from training.live import sampled_piano
-from training.render import FONT_WEIGHTS, Work
-from training.score import Part, excerpt, read_score
+from training.render import FONT_WEIGHTS, Work, draw_excerpt
+from training.score import Part
 from training.sound import SAMPLE_RATE_HZ, Samples, Voice, coloured, in_room, loudness, recorded, synthesise
 from training.timing import perform, time_map
 
@@ -83,11 +83,7 @@ def make_live_pair(
         return target
     rng = np.random.default_rng([SEED, number])
     while True:
-        work = works[int(rng.integers(len(works)))]
-        score = read_score(corpus / "midi" / work.file)
-        end_s = max(float(p.notes[:, 1].max()) for p in score)
-        begin_s = rng.uniform(0.0, max(end_s - EXCERPT_S, 0.01))
-        parts = excerpt(score, begin_s, begin_s + EXCERPT_S)
+        work, parts = draw_excerpt(corpus, works, EXCERPT_S, rng)
         if not parts:
             continue
         concerto = _with_piano(parts, rng)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from training.live.dataset import Heard, crop, read_pair, vary
 from training.live.model import LiveEar, losses
+from training.train import step_size
 
 CHECKPOINT_STEPS = 20
 CROP_FRAMES = 1000
@@ -41,7 +42,7 @@ class LivePlan:
 
     def rate_at(self, step: int) -> float:
         """Step size."""
-        return float(self.rate * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * step / self.steps)))
+        return step_size(self.rate, step, self.steps, rising_steps=50)
 
 
 def tensors(pair: Heard) -> tuple[Tensor, ...]:
