@@ -341,6 +341,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "confidence": confidence,
     "confidence_fit": confidence_fit,
     "peers": lambda: plain("peers"),
+    "peers_cost": lambda: plain("peers", "costs"),
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),
     "filter_grid": filter_grid,
