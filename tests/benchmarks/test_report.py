@@ -47,7 +47,11 @@ def test_what_was_recorded_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "coverage": [{"confidence": 0.5}], "errors_s": [0.1],
     }  # fmt: skip
     settings = {"costs": [{"system": "ours", "peak_mb": 190}]}
-    measured = {"settings": settings, "scenarios": {"a": {"live:tempo": found}}, "pooled": {"all": {"live:tempo": found}}}
+    measured = {
+        "settings": settings,
+        "scenarios": {"a": {"live:tempo": found}},
+        "pooled": {"all": {"live:tempo": found}},
+    }
     results.record("x", measured, "a command")
     loaded = results.load("x")
     assert loaded.command == "a command"
