@@ -53,6 +53,8 @@ class TempoFilterConfig(JsonConfig):
         embedding: nats per unit of the product of the embeddings of the live piano and the mix. The ratio to `weights`
             is the one that fits pairs and performances that were not trained on (`training/live/report.py`); pairs
             that were would have the network trusted three times as much.
+        stem: share of the piano stem's embedding, where there is one, in the mix's: fitted by
+            `python -m benchmarks.inference.piano_stem`. The plain observation stays the mix's.
         diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
         tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
         pull_spread: standard deviation of the log tempo round the usual tempo.
@@ -108,6 +110,7 @@ class TempoFilterConfig(JsonConfig):
         default_factory=lambda: PartWeights(sustain=0.36, onset=1.12, swell=0.72, salience=0.32)
     )
     embedding: float = 1.2
+    stem: float = 0.5
     diffusion: float = 0.016
     tempo_pull: float = 0.01
     pull_spread: float = 0.2
@@ -154,6 +157,7 @@ class TempoFilterConfig(JsonConfig):
         require(0 < self.slowest < 1 < self.fastest, "slowest", self.slowest, "below 1, and fastest above 1")
         require(0 <= self.diffusion < 0.5, "diffusion", self.diffusion, "0..0.5")
         require(0 < self.leak < 1, "leak", self.leak, "between 0 and 1")
+        require(0 <= self.stem <= 1, "stem", self.stem, "0..1")
         for name in ("lead_s", "near_s", "jump_log_odds", "settle_s", "seek_spread_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
         for name in ("silence_gather", "rest_gather"):
@@ -167,7 +171,8 @@ class Reference:
     Attributes:
         stream: configuration of the stream.
         observations: of the full mix, n frames.
-        features: (k, n) float32; rows: those of the observations, then those of the mix's embedding.
+        features: (k, n) float32; rows: those of the observations, then those of the embedding,
+            the mix's and its piano stem's together.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
         pooled: the features, every `POOL` frames their mean.
@@ -204,6 +209,9 @@ def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
     observations = observe_reference(pitch, hop_s, config.observation)
     embedding = embed_mix(compress_reference(pitch, hop_s, config.observation), embedding_net())
+    if piece.mix_piano is not None:
+        stem = compress_reference(piece.mix_piano, hop_s, config.observation)
+        embedding += np.float32(config.stem) * (embed_mix(stem, embedding_net()) - embedding)
     features = np.concatenate([observations.features, embedding])
     observations = replace(observations, features=features[: len(observations.features)])
     return Reference(

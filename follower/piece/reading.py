@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from follower.errors import CacheCorruptError, CacheMissingError, InputError
 from follower.piece.checking import check_arrays
 from follower.piece.gmm import DiagonalGmm
-from follower.piece.layout import ARRAYS, GMMS, STEM_ARRAYS, assemble
+from follower.piece.layout import ARRAYS, GMMS, STEM_ARRAY, assemble
 from follower.piece.manifest import MANIFEST, SEPARATED, read_manifest_and_files
 from follower.piece.piece import Piece
 
@@ -62,11 +62,10 @@ def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
     required = {f"{n}.npy" for n in ARRAYS} | {f"{n}.npz" for n in GMMS}
     if manifest.separated:
         required |= set(SEPARATED.values())
-    with_stem = required | {f"{n}.npy" for n in STEM_ARRAYS}
     for name in files:
         if Path(name).name != name:
             raise CacheCorruptError(f"{path / MANIFEST} names {name!r}, which is outside the cache; {remedy}")
-    if set(files) not in (required, with_stem):
+    if set(files) - {f"{STEM_ARRAY}.npy"} != required:
         raise CacheCorruptError(f"{path / MANIFEST} does not list exactly the files of a cache; {remedy}")
     arrays: dict[str, NDArray[Any]] = {}
     gmms: dict[str, DiagonalGmm] = {}

@@ -85,6 +85,7 @@ def test_the_separation_system_aligns_the_stems(short_demo: Path, bench: Workben
         (tmp_path / "stems" / f"{stem}.wav").symlink_to(short_demo / "po.wav")
     fresh = Workbench(load_scenario(tmp_path / "stems"), bench.settings)
     assert [path.name for path in fresh.parts] == ["po_piano.wav", "po_orchestra.wav"]
+    np.testing.assert_array_equal(fresh.piece.mix_piano, fresh.piece.mix.pitch)
     outcome = SYSTEMS["separation"](fresh)
     verify_result_folder(bench.settings.out / "stems" / "separation")  # type: ignore[operator]
     assert np.median(np.abs(outcome.error_s)) < 0.5
