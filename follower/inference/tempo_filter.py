@@ -110,7 +110,7 @@ class TempoFilterConfig(JsonConfig):
         default_factory=lambda: PartWeights(sustain=0.36, onset=1.12, swell=0.72, salience=0.32)
     )
     embedding: float = 1.2
-    stem: float = 0.5
+    stem: float = 0.75
     diffusion: float = 0.016
     tempo_pull: float = 0.01
     pull_spread: float = 0.2
