@@ -223,12 +223,10 @@ class _Level:
         self.moving[:, at] = self._next_moving[:, at]
         self.holding[:, at] = self._next_holding[:, at]
 
-    def amplify(self, first: int, end: int, gain: float) -> float:
-        """Multiply the belief from `first` to before `end`; return the mass that this adds."""
-        before = float(np.sum(self.marginal[first:end]))
+    def amplify(self, first: int, end: int, gain: float) -> None:
+        """Multiply the belief from `first` to before `end`."""
         for a in (self.moving, self.holding, self.marginal[None]):
             a[:, first:end] *= np.float32(gain)
-        return float(np.sum(self.marginal[first:end])) - before
 
     def zero(self, blocks: NDArray[np.int64]) -> None:
         """Empty the blocks named, in both buffers."""
@@ -510,7 +508,8 @@ class TwoLevelPosterior:
         """
         first = min(max(near.frame - near.reach, 0), self.n_frames - 1)
         end = min(max(near.frame + near.reach, first) + 1, self.n_frames)
-        here = float(np.sum(self._fine.marginal[first:end]))
+        cold = self._cold_mass(first, end)
+        here = float(np.sum(self._fine.marginal[first:end])) + sum(cold.values()) * self._total / self._whole
         there = float(np.sum(self._fine.marginal[max(self.mode - reaches.wide, 0) : self.mode + reaches.wide + 1]))
         elsewhere, self.mode = self.mode, first + kernels.densest(self._fine.marginal[first:end], reaches.mode)
         if there <= here:
@@ -520,5 +519,17 @@ class TwoLevelPosterior:
             self.mode = elsewhere
         elif there > here * math.exp(hold.limit):
             gain = min(there / max(here * math.exp(hold.limit), TINY), MAX_GAIN)
-            self._grow(self._fine.amplify(first, end, gain))
+            self._fine.amplify(first, end, gain)
             self._coarse.amplify(first // self._pool, -(-end // self._pool), gain)
+            self._grow(here * (gain - 1))
+            for block, mass in cold.items():
+                self._outside[block // len(self._region_blocks[0])] += mass * (gain - 1)
+
+    def _cold_mass(self, first: int, end: int) -> dict[int, float]:
+        """What the coarse level alone holds from `first` to before `end`: mass by block."""
+        cold = {}
+        for block in range(first // BLOCK, -(-end // BLOCK)):
+            if not self._hot[block]:
+                a, b = max(first, block * BLOCK), min(end, (block + 1) * BLOCK)
+                cold[block] = float(np.sum(self._coarse.marginal[a // self._pool : -(-b // self._pool)]))
+        return cold

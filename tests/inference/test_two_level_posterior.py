@@ -253,6 +253,21 @@ def test_a_limit_holds_where_the_belief_is_only_coarse() -> None:
     assert estimate.concentration > 0.2
 
 
+def test_a_position_held_while_it_is_cold_is_not_amplified_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a long mix the coarse level makes its next step many hops later; until then nothing may run away."""
+    monkeypatch.setattr(pooling, "REGION_POSITIONS", 512)
+    mix = _mix(130 * BLOCK)
+    belief = _new(mix)
+    position = np.full(130 * BLOCK, 1e-12)
+    position[200] = 1.0
+    belief.expect(position / position.sum())
+    near = Near(frame=100 * BLOCK, reach=60, hold=lambda _: Hold(math.log(1e3), 2.0))
+    for step in _play(mix, 200, 60, tempo=0.01):
+        belief.advance(step)
+        estimate = belief.estimate(REACHES, near)
+    assert estimate.concentration <= 1 / (1 + math.exp(1.5))
+
+
 @pytest.mark.parametrize(("share", "stays"), [(1e-2, True), (1e-5, False)])
 def test_belief_elsewhere_has_to_outweigh_what_is_near_clearly(share: float, stays: bool) -> None:
     belief = _at_two_positions(share)
