@@ -20,7 +20,7 @@ from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
 from follower.inference.embedding import LiveEmbedder, embed_mix, embedding_net
 from follower.inference.likeness import Likeness
-from follower.inference.pooling import pool_mean
+from follower.inference.pooling import Regions, pool_mean
 from follower.inference.rival_match import RivalMatch
 from follower.inference.two_level_posterior import Hold, Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
@@ -29,7 +29,6 @@ from follower.signal.observation import (
     Observation,
     ObservationConfig,
     PartWeights,
-    ReferenceObservations,
     StartConfig,
     compress_reference,
     observe_reference,
@@ -170,22 +169,26 @@ class Reference:
 
     Attributes:
         stream: configuration of the stream.
-        observations: of the full mix, n frames.
-        features: (k, n) float32; rows: those of the observations, then those of the embedding,
-            the mix's and its piano stem's together.
+        typical_norms: of the mix's observations.
+        features: (k, n) int8; rows: those of the observations, then those of the embedding, the mix's
+            and its piano stem's together.
+        steps: (k,) float32, what a unit of each row is worth.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
-        pooled: the features, every `POOL` frames their mean.
+        pooled: (k, m) int8, the features, every `Regions.pool` frames their mean.
     """
 
     stream: FeatureConfig
-    observations: ReferenceObservations
-    features: NDArray[np.float32]
+    typical_norms: NDArray[np.float64]
+    features: NDArray[np.int8]
+    steps: NDArray[np.float32]
     piano_activity: NDArray[np.float32]
     rest_tempo: NDArray[np.float64]
-    pooled: NDArray[np.float32]
+    pooled: NDArray[np.int8]
 
 
+TINY_ROW: Final = np.float32(1e-6)
+"""Largest magnitude of a row that holds nothing."""
 _REFERENCES: Final[weakref.WeakKeyDictionary[Piece, Reference]] = weakref.WeakKeyDictionary()
 _PREPARING: Final = threading.Lock()
 
@@ -212,16 +215,30 @@ def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
     if piece.mix_piano is not None:
         stem = compress_reference(piece.mix_piano, hop_s, config.observation)
         embedding += np.float32(config.stem) * (embed_mix(stem, embedding_net()) - embedding)
-    features = np.concatenate([observations.features, embedding])
-    observations = replace(observations, features=features[: len(observations.features)])
+    pool = Regions(len(pitch)).pool
+    steps = np.concatenate([row_steps(observations.features), row_steps(embedding)])
+    features, pooled = (np.empty((len(steps), n), np.int8) for n in (len(pitch), -(-len(pitch) // pool)))
+    # Row by row: an hour of them is 250 MB in 32 bits.
+    for k, row in enumerate((*observations.features, *embedding)):
+        features[k] = np.rint(row / steps[k])
+        pooled[k] = np.rint(pool_mean(row[None], pool)[0] / steps[k])
     return Reference(
         piece.feature_config,
-        observations,
+        observations.typical_norms,
         features,
+        steps,
         piece.piano_activity.astype(np.float32),
         np.maximum(rest_tempo, config.slowest),
-        pool_mean(features),
+        pooled,
     )
+
+
+def row_steps(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a unit of each row (k, n) is worth in 8 bits: 127 of them are its largest magnitude.
+
+    The live side is a vector of norm 1 or less, so that the rounding moves a log likelihood by some thousandths.
+    """
+    return np.asarray(np.maximum(np.abs(rows).max(axis=1), TINY_ROW) / 127, np.float32)
 
 
 class TempoFilter:
@@ -233,7 +250,7 @@ class TempoFilter:
         self._config = config
         c = config
         self._hop_s = reference.stream.hop_s
-        self._observer = LiveObserver(reference.stream, reference.observations, c.observation, c.start)
+        self._observer = LiveObserver(reference.stream, reference.typical_norms, c.observation, c.start)
         self._start_detector = StartDetector(c.start_detection, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
@@ -246,8 +263,9 @@ class TempoFilter:
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
-        self._match = RivalMatch(pooled, self._hop_s)
-        self._likeness = Likeness(pooled[: len(c.weights.spread())], c.weights.spread())
+        self._match = RivalMatch(self._belief.scores, self._hop_s)
+        spread = c.weights.spread()
+        self._likeness = Likeness(features[: len(spread)], spread * reference.steps[: len(spread)] ** 2)
         self._no_weights = np.zeros(len(features), np.float32)
         self.reset()
 
@@ -327,7 +345,7 @@ class TempoFilter:
         self._returning_s = max(self._returning_s - self._hop_s * o.presence, 0.0)
         belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
-        belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
+        belief = replace(belief, margin=self._match.update(belief.rate, at_s or 0.0))
         self._misfit -= self._hop_s / c.misfit_s * o.presence * (belief.margin + self._misfit)
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)
@@ -361,7 +379,8 @@ class TempoFilter:
         if self._silent_s < c.stop_within_s:
             stop_rate += c.stop_per_hop * (1 - o.presence)
         return Step(
-            weights=np.concatenate([c.weights.of(o), np.float32(c.embedding) * embedding]) * np.float32(o.presence),
+            weights=np.concatenate([c.weights.of(o), np.float32(c.embedding) * embedding])
+            * (np.float32(o.presence) * self._reference.steps),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),

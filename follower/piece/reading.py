@@ -9,7 +9,6 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +32,9 @@ DAMAGE: Final = (
 def load_piece(path: Path | str) -> Piece:
     """Load a cache and verify every file's checksum.
 
+    Arrays are views of the files, so processes that follow one piece share them. The files must stay as they are; what
+    prepares a piece anew writes new ones.
+
     Args:
         path: folder that `offline-prep` wrote.
 
@@ -45,18 +47,7 @@ def load_piece(path: Path | str) -> Piece:
         >>> piece = load_piece("mypiece")                                              # doctest: +SKIP
         >>> piece.mix.pitch.shape, piece.map.to_orchestra(12.5)                        # doctest: +SKIP
     """
-    return _load(Path(path), _read_array)
-
-
-def map_piece(path: Path | str) -> Piece:
-    """Load a cache as `load_piece` does, its arrays as views of the files: processes that follow one piece share it.
-
-    The files must stay as they are; what prepares a piece anew writes new ones.
-    """
-    return _load(Path(path), _map_array)
-
-
-def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
+    path = Path(path)
     manifest, files = read_manifest_and_files(path)
     remedy = f"build it again: {manifest.rebuild_command(path)}"
     required = {f"{n}.npy" for n in ARRAYS} | {f"{n}.npz" for n in GMMS}
@@ -79,7 +70,7 @@ def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
             if ending == "npz":
                 gmms[stem] = _read_gmm(content)
             else:
-                arrays[stem] = read(path / name, content)
+                arrays[stem] = _map_array(path / name, content)
         except DAMAGE as e:
             raise CacheCorruptError(f"{path / name} cannot be read ({e!r}); {remedy}") from e
     try:
