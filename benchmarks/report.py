@@ -343,6 +343,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "untouched_scenarios": lambda: scenarios("untouched"),
     "known_start": lambda: evaluation("known_start"),
     "separation": lambda: plain("separation"),
+    "separation_own": lambda: plain("separation_own"),
     "offline": lambda: evaluation("offline", "offline_performances"),
     "scenarios": lambda: scenarios("accuracy"),
     "confidence": confidence,
@@ -364,6 +365,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "stretch_quality": stretch_quality,
     "parts_in_use": lambda: plain("parts_in_use"),
     "piano_stem": lambda: plain("piano_stem", columns=STEM),
+    "piano_stem_own": lambda: plain("piano_stem_own", columns=STEM),
     "separated_parts": lambda: plain("separated_parts", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }
