@@ -34,7 +34,7 @@ from follower.inference.tempo_filter import TempoFilter, TempoFilterConfig, refe
 from follower.piece.piece import Piece
 from follower.piece.reading import load_piece
 from offline_prep.audio import load_recording
-from offline_prep.compute import as_long, stream_features
+from offline_prep.compute import stream_features
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 STARTS: Final = ("unknown", "known")
@@ -64,12 +64,8 @@ def prepared(bench: Workbench) -> Piece:
     """The piece with a piano stem: the scenario's, or our own."""
     if bench.stems is not None:
         return bench.piece
-    file, _ = bench.parts
-    piece = load_piece(file.parent)
-    if piece.mix_piano is not None:
-        return piece
-    found = stream_features(load_recording(file), piece.feature_config, lambda _stage, _share: None)
-    return replace(piece, mix_piano=as_long(found.pitch, len(piece.mix.pitch)))
+    piano, _ = bench.parts
+    return load_piece(piano.parent)
 
 
 def estimates(found: Sequence[Position], piece: Piece) -> tuple[Estimates, Estimates]:
