@@ -343,7 +343,6 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "untouched_scenarios": lambda: scenarios("untouched"),
     "known_start": lambda: evaluation("known_start"),
     "separation": lambda: plain("separation"),
-    "separation_own": lambda: plain("separation_own"),
     "offline": lambda: evaluation("offline", "offline_performances"),
     "scenarios": lambda: scenarios("accuracy"),
     "confidence": confidence,

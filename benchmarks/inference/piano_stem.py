@@ -1,6 +1,7 @@
 """Fits how much the mix's piano stem counts in what the live piano is compared with (`TempoFilterConfig.stem`).
 
-    python -m benchmarks.inference.piano_stem SCENARIO... [--own] [--share X] [--caches DIR] [--jobs N] [--record]
+    python -m benchmarks.inference.piano_stem SCENARIO... [--own] [--share X] [--start S]
+        [--caches DIR] [--jobs N] [--record]
 
 Stems are those that scenarios bring, as a separator leaves them; with `--own` our own separation's, of any scenario.
 The live piano's features are computed once per scenario; then filter and tracker run alone, once for each share. Errors
@@ -80,7 +81,7 @@ def estimates(found: Sequence[Position], piece: Piece) -> tuple[Estimates, Estim
     return Estimates.build(at, mix, mix_rate), Estimates.build(at, orchestra, rate)
 
 
-def follow_all(folder: Path, caches: Path, own: bool, shares: Sequence[float]) -> list[Followed]:
+def follow_all(folder: Path, caches: Path, own: bool, shares: Sequence[float], starts: Sequence[str]) -> list[Followed]:
     """Follow a scenario from both starts with every share."""
     bench = Workbench(load_scenario(folder), Settings(caches, use_stems=not own))
     piece, truth = prepared(bench), bench.scenario.truth
@@ -90,7 +91,7 @@ def follow_all(folder: Path, caches: Path, own: bool, shares: Sequence[float]) -
     for share in shares:
         config = replace(TempoFilterConfig(), stem=share)
         reference = reference_of(piece, config)
-        for start in STARTS:
+        for start in starts:
             start_s = piece.map.to_mix(first_s) if start == "known" else None
             found = positions(TempoFilter(reference, config), piece, live, start_s)
             in_mix, in_orchestra = estimates(found, piece)
@@ -111,7 +112,7 @@ def rows_of(runs: Sequence[Followed]) -> list[Row]:
     """A row for each scenario, start and share, and for all scenarios together."""
     rows: list[Row] = []
     for name in (*dict.fromkeys(r.scenario for r in runs), ALL):
-        for start in STARTS:
+        for start in dict.fromkeys(r.start for r in runs):
             for share in dict.fromkeys(r.share for r in runs):
                 own = [r for r in runs if name in (r.scenario, ALL) and (r.start, r.share) == (start, share)]
                 row: dict[str, object] = {"scenario": name, "start": start, "share": f"{share:g}"}
@@ -133,12 +134,19 @@ def main() -> None:
     parser.add_argument("scenarios", nargs="+", type=Path, metavar="SCENARIO")
     parser.add_argument("--own", action="store_true", help="our own separation, whatever the scenarios bring")
     parser.add_argument("--share", type=float, action="append", metavar="X", help=f"repeatable; default: {SHARES}")
+    parser.add_argument("--start", choices=STARTS, action="append", help="repeatable; default: both")
     parser.add_argument("--caches", type=Path, help="keep prepared caches here")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     add_option(parser)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(args.jobs) as pool:
-        work = partial(follow_all, caches=args.caches or Path(temporary), own=args.own, shares=args.share or SHARES)
+        work = partial(
+            follow_all,
+            caches=args.caches or Path(temporary),
+            own=args.own,
+            shares=args.share or SHARES,
+            starts=args.start or STARTS,
+        )
         runs = [run for found in pool.map(work, args.scenarios) for run in found]
     rows = rows_of(runs)
     print_rows(rows)
