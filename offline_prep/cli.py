@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ class PrepOptions:
         mix_piano: piano stem of the mix; None without.
         mix_orchestra: orchestra stem of the mix; None without.
         separate: also write the mix's piano and orchestra into the cache, taken apart.
+        quick: do not take the mix apart at all.
         force: build even when nothing changed.
         quiet: print warnings and errors only.
         progress_lines: print the progress as lines of JSON, for a program.
@@ -39,6 +40,7 @@ class PrepOptions:
     mix_piano: Path | None
     mix_orchestra: Path | None
     separate: bool
+    quick: bool
     force: bool
     quiet: bool
     progress_lines: bool
@@ -73,6 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--separate", action="store_true", help="also take the mix apart: mix_piano.flac, mix_orchestra.flac in CACHE"
     )
+    parser.add_argument(
+        "--quick", action="store_true", help="do not take the mix apart: done sooner, and followed less well"
+    )
     parser.add_argument("--force", action="store_true", help="build again even when nothing changed")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary; warnings and errors only")
     parser.add_argument(
@@ -98,6 +103,8 @@ def options_of(values: argparse.Namespace) -> PrepOptions:
     else:
         needed = {"ORCHESTRA": values.orchestra, "MIX": values.full, "--out": values.out}
         unwanted = {"--mix": values.mix}
+    if values.quick and (values.separate or values.no_orchestra):
+        raise ConfigError(f"--quick does not take the mix apart, which --separate and --no-orchestra ask for; {HELP}")
     missing = [name for name, value in needed.items() if value is None]
     if missing:
         raise ConfigError(f"the following arguments are required: {', '.join(missing)}; {HELP}")
@@ -112,6 +119,7 @@ def options_of(values: argparse.Namespace) -> PrepOptions:
         values.mix_piano,
         values.mix_orchestra,
         values.separate or values.no_orchestra,
+        values.quick,
         values.force,
         values.quiet or values.progress_lines,
         values.progress_lines,
@@ -127,11 +135,10 @@ def run(options: PrepOptions) -> int:
     """Build the cache and print what came out."""
     from offline_prep.build import build_cache
     from offline_prep.compute import Inputs
-    from offline_prep.separation.config import SeparationConfig
-    from offline_prep.settings import PrepSettings
+    from offline_prep.settings import USUAL, PrepSettings
 
     inputs = Inputs(options.orchestra, options.mix, options.mix_piano, options.mix_orchestra)
-    settings = PrepSettings(separation=SeparationConfig()) if options.separate else PrepSettings()
+    settings = PrepSettings() if options.quick else replace(USUAL, keep_parts=options.separate)
     with progress_bar(hidden=options.quiet) as bar:
         progress = print_progress if options.progress_lines else bar
         result = build_cache(inputs, options.out, settings, progress=progress, force=options.force)

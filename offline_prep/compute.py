@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from follower.config import FeatureConfig
 from follower.errors import InputError
 from follower.piece.gmm import DiagonalGmm
 from follower.piece.piece import Mix, NotebookFeatures, Orchestra, PieceGmms, StreamFeatures
-from follower.signal.features import FeatureStream, concatenate
+from follower.signal.features import FeatureFrames, FeatureStream, concatenate
 from offline_prep.alignment.align import Alignment, align_recordings
 from offline_prep.audio import Recording, load_recording, resample
 from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
@@ -23,6 +25,7 @@ from offline_prep.parts import same_time, separate_alone, separate_with
 from offline_prep.piano_activity import piano_activity
 from offline_prep.progress import ProgressCallback, StagedProgress
 from offline_prep.roles import same_warning, swapped_warning
+from offline_prep.separation.separate import Stretch
 from offline_prep.separation.stems import Stems
 from offline_prep.settings import PrepSettings
 
@@ -103,21 +106,27 @@ def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress, sc
     recordings = _read(inputs, progress)
     with ExitStack() as closing:
         mix, stems, alignment = recordings["mix"], None, None
-        if settings.separation is not None:
-            report = progress.stage("separation")
+        separation = settings.separation
+        if separation is not None and (settings.keep_parts or inputs.orchestra is None):
             stems = closing.enter_context(Stems(scratch, mix.sample_rate_hz, mix.channels))
         if inputs.orchestra is None:
-            if stems is None or settings.separation is None:
+            if stems is None or separation is None:
                 raise InputError("without an orchestra recording the mix must be separated; give the settings for it")
             alignment = same_time(mix)
-            separate_alone(mix, alignment, stems, settings.separation, report)
+            separate_alone(mix, alignment, stems, separation, progress.stage("separation"))
             recordings["orchestra"] = stems.recording("mix_orchestra")
         computed = _compute(recordings, settings, progress, alignment)
-        if stems is not None and settings.separation is not None and inputs.orchestra is not None:
-            separate_with(recordings["orchestra"], mix, computed.alignment, stems, settings.separation, report)
+        wanted = stems is not None or computed.mix_piano is None
+        if separation is not None and inputs.orchestra is not None and wanted:
+            report = progress.stage("separation")
+            stretches = separate_with(recordings["orchestra"], mix, computed.alignment, separation, report)
+            piano = _PianoPart(settings.config.features, mix.sample_rate_hz)
+            if stems is not None:
+                stems.write(piano.passing(stretches))
+            else:
+                deque(piano.passing(stretches), maxlen=0)
             if computed.mix_piano is None:
-                piano = stream_features(stems.recording("mix_piano"), settings.config.features, lambda *_: None)
-                computed = replace(computed, mix_piano=as_long(piano.pitch, len(computed.mix.pitch)))
+                computed = replace(computed, mix_piano=as_long(piano.pitch(), len(computed.mix.pitch)))
         closing.pop_all()
     if inputs.orchestra is None:
         del recordings["orchestra"]
@@ -170,6 +179,25 @@ def _compute(
         PieceGmms(_orchestra_gmm(recordings["orchestra"], notebook["orchestra"]), mixtures.orchestra, mixtures.piano),
         tuple(warning for warning in (same, swapped) if warning is not None),
     )
+
+
+class _PianoPart:
+    """Hears the piano of a mix as the live engine would, while the mix is taken apart."""
+
+    def __init__(self, config: FeatureConfig, sample_rate_hz: int) -> None:
+        self._config = config
+        self._stream = FeatureStream(config, sample_rate_hz)
+        self._parts: list[FeatureFrames] = []
+
+    def passing(self, stretches: Iterable[Stretch]) -> Iterator[Stretch]:
+        """Give every stretch on."""
+        for stretch in stretches:
+            self._parts.append(self._stream.extract(stretch.piano.mean(axis=1, dtype=np.float32)))
+            yield stretch
+
+    def pitch(self) -> NDArray[np.float32]:
+        """Amplitudes of the semitones, once everything has passed."""
+        return concatenate([*self._parts, self._stream.finish()], self._config).pitch
 
 
 def as_long(pitch: NDArray[np.float32], n: int) -> NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from follower.piece.mix_map import MixMap
@@ -12,7 +14,7 @@ from offline_prep.alignment.quality import Fit, Quality
 from offline_prep.audio import Recording, resample
 from offline_prep.progress import ProgressCallback
 from offline_prep.separation.config import SeparationConfig
-from offline_prep.separation.separate import Guide, separate
+from offline_prep.separation.separate import Guide, Stretch, separate
 from offline_prep.separation.stems import Stems
 
 KNOT_EVERY_S = 0.1
@@ -45,16 +47,11 @@ def guide_of(orchestra: Recording, mix: Recording, alignment: Alignment, config:
 
 
 def separate_with(
-    orchestra: Recording,
-    mix: Recording,
-    alignment: Alignment,
-    stems: Stems,
-    config: SeparationConfig,
-    report: ProgressCallback,
-) -> None:
-    """Take the mix apart, guided by the orchestra recording; errors as `separate` and `Stems.write`."""
+    orchestra: Recording, mix: Recording, alignment: Alignment, config: SeparationConfig, report: ProgressCallback
+) -> Iterator[Stretch]:
+    """Take the mix apart, guided by the orchestra recording; errors as `separate`."""
     guide = guide_of(orchestra, mix, alignment, config)
-    stems.write(separate(mix.path, alignment.mix_tuning, guide, config, report))
+    return separate(mix.path, alignment.mix_tuning, guide, config, report)
 
 
 def separate_alone(

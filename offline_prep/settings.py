@@ -60,6 +60,8 @@ class PrepSettings:
         orchestra_model: settings of the attacks that O does not explain and of the mixtures.
         piano_activity: what the piano activity rests on, and its weights.
         separation: settings of the parts the mix is taken apart into; None where it is not.
+        keep_parts: whether the sound of the parts is kept in the cache; without, only what the live piano is compared
+            with. Always where there is no orchestra recording.
     """
 
     config: PrepConfig = field(default_factory=PrepConfig)
@@ -67,6 +69,7 @@ class PrepSettings:
     orchestra_model: OrchestraModelConfig = field(default_factory=OrchestraModelConfig)
     piano_activity: PianoActivityConfig = field(default_factory=PianoActivityConfig)
     separation: SeparationConfig | None = None
+    keep_parts: bool = True
 
     def recorded(self) -> dict[str, Setting]:
         """Return what the manifest keeps besides `config`, by dotted name.
@@ -83,6 +86,7 @@ class PrepSettings:
             **dict(_fields("orchestra_model", self.orchestra_model)),
             **dict(_fields("piano_activity", self.piano_activity)),
             **dict(_fields("separation", self.separation)),
+            "keep_parts": self.keep_parts,
             **{f"constant.{name}": value for name, value in constants(*self.further)},
             **digests(*self.further),
         }
@@ -91,6 +95,10 @@ class PrepSettings:
     def further(self) -> tuple[str, ...]:
         """The modules besides `START` from which what shapes the cache is imported."""
         return () if self.separation is None else (SEPARATING,)
+
+
+USUAL: Final = PrepSettings(separation=SeparationConfig(), keep_parts=False)
+"""What the command prepares with: the mix is taken apart for what the live piano is compared with."""
 
 
 def _fields(prefix: str, value: object) -> Iterator[tuple[str, Setting]]:

@@ -12,7 +12,7 @@ from follower.piece.manifest import MANIFEST, Manifest, read_manifest
 from offline_prep.audio import file_sha256
 from offline_prep.build import BuildResult, build_cache, differences
 from offline_prep.compute import Inputs
-from offline_prep.settings import PrepSettings
+from offline_prep.settings import USUAL
 
 MARK: Final = "://"
 """What is in an address and in no folder's name."""
@@ -31,7 +31,7 @@ def store_piece(library: str, name: str, inputs: Inputs, force: bool) -> BuildRe
         FollowerError: as `build_cache`; the library cannot be reached.
     """
     if MARK not in library:
-        return build_cache(inputs, Path(library) / name, force=force)
+        return build_cache(inputs, Path(library) / name, USUAL, force=force)
     return _store_remotely(library, name, inputs, force)
 
 
@@ -67,7 +67,7 @@ def _store_remotely(library: str, name: str, inputs: Inputs, force: bool) -> Bui
             if outdated is None and manifest is not None:
                 return BuildResult(shown, True, manifest, tuple(manifest.alignment.get("warnings", ())))
         with tempfile.TemporaryDirectory(prefix="offline-prep-") as scratch:
-            made = build_cache(inputs, Path(scratch) / name)
+            made = build_cache(inputs, Path(scratch) / name, USUAL)
             # The manifest goes first and comes last: whoever finds it finds a whole cache.
             if files.exists(f"{place}/{MANIFEST}"):
                 files.rm_file(f"{place}/{MANIFEST}")
@@ -88,7 +88,7 @@ def _why_outdated(files: Any, place: str, inputs: Inputs) -> tuple[str | None, M
         except CacheError as e:
             return str(e), None
     digests = {role: file_sha256(path) for role, path in inputs.by_role().items()}
-    found = differences(manifest, PrepSettings(), digests)
+    found = differences(manifest, USUAL, digests)
     if found:
         return f"it was made differently: {found[0]}", None
     listed = set(json.loads(content)["files"])

@@ -176,6 +176,7 @@ def run(options: EvaluateOptions) -> int:
         options.use_stems,
         options.rebuild,
         options.out,
+        quick=False,
     )
     with progress_bar() as progress:
         done: list[str] = []

@@ -65,4 +65,4 @@ def test_options_become_settings(short_demo: Path, tmp_path: Path, monkeypatch: 
     ((_, systems, settings, jobs),) = seen
     assert systems == ["live:tempo", "naive"]
     assert jobs == 1
-    assert settings == Settings(tmp_path / "concerto-follower" / "evaluate", True, 3.0, False, True, None)
+    assert settings == Settings(tmp_path / "concerto-follower" / "evaluate", True, 3.0, False, True, None, quick=False)

@@ -26,6 +26,7 @@ from follower.piece.manifest import MANIFEST
 from offline_prep.build import build_cache
 from offline_prep.catalog import read_catalog
 from offline_prep.compute import Inputs
+from offline_prep.settings import USUAL, PrepSettings
 from offline_prep.stores import check_library, store_piece
 from tests.paths import REPOSITORY
 from tests.processes import program, run
@@ -47,7 +48,7 @@ def recordings(short_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def alone(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cache that a preparation by itself makes of them."""
     out = tmp_path_factory.mktemp("alone") / "cache"
-    build_cache(Inputs(recordings / "o.wav", recordings / "po.wav"), out)
+    build_cache(Inputs(recordings / "o.wav", recordings / "po.wav"), out, USUAL)
     return out
 
 
@@ -173,10 +174,10 @@ def test_a_library_in_a_bucket_holds_the_same_bytes_and_is_left_when_up_to_date(
 
     made: list[Path] = []
 
-    def copied(inputs: Inputs, out: Path) -> Any:
+    def copied(inputs: Inputs, out: Path, settings: PrepSettings) -> Any:
         made.append(out)
         shutil.copytree(alone, out)
-        return build_cache(inputs, out)
+        return build_cache(inputs, out, settings)
 
     monkeypatch.setattr("offline_prep.stores.build_cache", copied)
     inputs = Inputs(recordings / "o.wav", recordings / "po.wav")

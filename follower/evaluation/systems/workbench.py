@@ -44,6 +44,7 @@ class Settings:
         use_stems: prepare with the separated stems where a scenario has them.
         rebuild: prepare again even when nothing changed.
         out: folder for the results of each scenario and system; None writes none.
+        quick: prepare without taking the mix apart, as `offline-prep --quick`.
     """
 
     cache_folder: Path
@@ -52,6 +53,7 @@ class Settings:
     use_stems: bool = True
     rebuild: bool = False
     out: Path | None = None
+    quick: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,12 @@ class Workbench:
         """The prepared piece, built where it is missing or out of date."""
         from offline_prep.build import build_cache
         from offline_prep.compute import Inputs
+        from offline_prep.settings import USUAL, PrepSettings
 
         inputs = Inputs(self.scenario.orchestra, self.scenario.mix, *(self.stems or (None, None)))
         folder = self.settings.cache_folder / cache_name(self.scenario, self.settings)
-        build_cache(inputs, folder, force=self.settings.rebuild)
+        settings = PrepSettings() if self.settings.quick else USUAL
+        build_cache(inputs, folder, settings, force=self.settings.rebuild)
         return load_piece(folder)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from follower.evaluation.scenario import load_scenario
 from follower.piece.reading import load_piece
 from follower.playback.orchestra_file import load_orchestra_of
 from offline_prep.audio import load_recording
+from offline_prep.build import why_outdated
 from offline_prep.cli import main as prep_main
-from offline_prep.compute import stream_features
+from offline_prep.compute import Inputs, stream_features
 from offline_prep.separation.config import SeparationConfig
+from offline_prep.settings import USUAL, PrepSettings
 
 PARTS = ("mix_piano", "mix_orchestra")
 
@@ -51,12 +54,58 @@ def test_the_parts_sum_to_the_mix(made: str, short_demo: Path, request: pytest.F
         assert np.sqrt(np.mean(samples**2)) > 0.05 * np.sqrt(np.mean(mix**2)), "a part is empty"
 
 
+@pytest.fixture(scope="module")
+def usual(short_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared as the command does it unless it is told otherwise."""
+    cache = tmp_path_factory.mktemp("usual") / "cache"
+    assert prep_main([str(short_demo / "o.wav"), str(short_demo / "po.wav"), "--out", str(cache), "--quiet"]) == 0
+    return cache
+
+
+def test_usually_the_piano_is_heard_and_no_sound_is_kept(usual: Path, separated: Path) -> None:
+    piece = load_piece(usual)
+    assert piece.mix_piano is not None and not piece.manifest.separated
+    np.testing.assert_array_equal(piece.mix_piano, load_piece(separated).mix_piano)
+    assert not list(usual.glob("*.flac"))
+
+
+def test_what_was_asked_for_is_what_a_cache_is_up_to_date_with(usual: Path, separated: Path, short_demo: Path) -> None:
+    inputs = Inputs(short_demo / "o.wav", short_demo / "po.wav")
+    quick, kept = PrepSettings(), replace(USUAL, keep_parts=True)
+    assert why_outdated(usual, inputs, USUAL) is None and why_outdated(separated, inputs, kept) is None
+    assert why_outdated(usual, inputs, quick) is not None
+    assert "keep_parts was False, is True" in str(why_outdated(usual, inputs, kept))
+    assert "keep_parts was True, is False" in str(why_outdated(separated, inputs, USUAL))
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [([], USUAL), (["--quick"], PrepSettings()), (["--separate"], PrepSettings(separation=SeparationConfig()))],
+)
+def test_the_command_asks_for(words: list[str], settings: PrepSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[PrepSettings] = []
+
+    def build(_inputs: Inputs, _out: Path, settings: PrepSettings, **_: object) -> None:
+        asked.append(settings)
+        raise InputError("enough")
+
+    monkeypatch.setattr("offline_prep.build.build_cache", build)
+    assert prep_main(["o.wav", "po.wav", "--out", "cache", *words]) == 2
+    assert asked == [settings]
+
+
+@pytest.mark.parametrize("other", [["o.wav", "po.wav", "--separate"], ["--mix", "po.wav", "--no-orchestra"]])
+def test_quick_and_separate_contradict_each_other(other: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert prep_main([*other, "--out", "cache", "--quick"]) == 2
+    assert capsys.readouterr().err.startswith("error: --quick does not take the mix apart")
+
+
 def test_the_live_piano_is_compared_with_the_piano_that_was_taken_out(separated: Path, alone: Path) -> None:
     """With an orchestra recording to guide it; without, it was not measured whether that helps."""
     piece = load_piece(separated)
     found = stream_features(load_recording(separated / "mix_piano.flac"), piece.feature_config, lambda *_: None)
     assert piece.mix_piano is not None
-    np.testing.assert_array_equal(piece.mix_piano, found.pitch[: len(piece.mix.pitch)])
+    np.testing.assert_allclose(piece.mix_piano, found.pitch, atol=1e-5)
     assert load_piece(alone).mix_piano is None
 
 
