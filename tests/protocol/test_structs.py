@@ -72,10 +72,14 @@ def built(struct: type[Message] | type[Request]) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(required, optional=optional).map(lambda found: struct(**found))
 
 
+BUILT = {struct: built(struct) for struct in EVERY}
+"""Made once: hypothesis examines every new strategy, which takes longer than three examples."""
+
+
 @pytest.mark.parametrize("struct", EVERY, ids=lambda s: s.__name__)
 @given(data=st.data())
 def test_there_and_back(struct: type[Any], data: st.DataObject) -> None:
-    content = data.draw(built(struct))
+    content = data.draw(BUILT[struct])
     text = encode_json(content)
     back = decode_request(text) if struct in REQUESTS else decode_message(json.loads(text))
     assert back == content
@@ -120,7 +124,7 @@ def outside(kind: inspect.Type) -> list[Any]:
 def test_nothing_outside_the_bounds_gets_in(
     struct: type[Any], field: inspect.Field, bad: Any, data: st.DataObject
 ) -> None:
-    content = {**to_object(data.draw(built(struct))), field.encode_name: bad}
+    content = {**to_object(data.draw(BUILT[struct])), field.encode_name: bad}
     if struct in REQUESTS:
         text = json.dumps(content).replace("-Infinity", "-1e999").replace("Infinity", "1e999")
         with pytest.raises(RefusedError, match=f"^{kind_of(struct)}.{field.encode_name}") as refused:
