@@ -6,14 +6,17 @@ import math
 import queue
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
 from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.audio import portaudio
+from follower.audio import device_thread, portaudio
 from follower.errors import ConfigError, DeviceError
 from follower.events import AudioBlock, Notice
 
@@ -26,6 +29,19 @@ FIRST_AUDIO_S: Final = 5.0
 RETRY_S: Final = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts to reopen a lost device; the last one repeats for as long as the session lasts."""
 MAX_DEFAULT_CHANNELS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A device whose stream runs."""
+
+    device: portaudio.Device
+    rate_hz: int
+    stream: portaudio.Stream
+
+
+def _close_opened(opened: _Opened) -> None:
+    opened.stream.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +126,7 @@ class MicrophoneSource:
             DeviceError: no such device, or it cannot be opened.
         """
         self._stopped = False
-        self._open()
+        self._take(device_thread.in_time(self._open, _close_opened))
         return self
 
     def __exit__(
@@ -124,7 +140,8 @@ class MicrophoneSource:
         self._stopped = True
         self._queue.put(None)
 
-    def _open(self) -> None:
+    def _open(self) -> _Opened:
+        """Open and start the device (the devices' thread)."""
         device = portaudio.find_input(self._wanted)
         rate_hz = self._rate_hz or self._wanted_rate_hz or device.sample_rate_hz
         channels = self._channels or min(device.inputs, MAX_DEFAULT_CHANNELS)
@@ -135,12 +152,23 @@ class MicrophoneSource:
         except DeviceError:
             stream.close()
             raise
-        self._device, self._rate_hz, self._stream = device, rate_hz, stream
+        return _Opened(device, rate_hz, stream)
+
+    def _open_again(self, lost: portaudio.Stream | None) -> _Opened:
+        """Close what was lost, look for devices and open (the devices' thread)."""
+        if lost is not None:
+            lost.close()
+        if self._rescan is not None:
+            self._rescan()
+        return self._open()
+
+    def _take(self, opened: _Opened) -> None:
+        self._device, self._rate_hz, self._stream = opened.device, opened.rate_hz, opened.stream
 
     def _close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.close()
+            device_thread.close(stream)
 
     def _callback(self, data: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
         """Copy and enqueue (PortAudio's thread)."""
@@ -187,18 +215,22 @@ class MicrophoneSource:
 
     def _reopen(self, timeline: _Timeline) -> Iterator[AudioBlock]:
         """Try until the device is open again or the session ends; empty blocks let the session's commands through."""
-        self._close()
         timeline.resume_with_gap()
-        attempt = 0
-        while not self._stopped:
+        lost, self._stream = self._stream, None
+        for wait_s in chain(RETRY_S, repeat(RETRY_S[-1])):
+            answer = device_thread.ask(partial(self._open_again, lost))
+            lost = None
+            while not answer.done() and not self._stopped:  # a sound server that hangs takes its time
+                wait([answer], IDLE_S)
+                if not answer.done():
+                    yield timeline.nothing(self._clock())
+            if self._stopped:
+                device_thread.give_up(answer, _close_opened)
+                return
             try:
-                if self._rescan is not None:
-                    self._rescan()
-                self._open()
+                self._take(answer.result())
                 return
             except DeviceError:
-                wait_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
-                attempt += 1
                 yield timeline.nothing(self._clock())
                 self._pause(wait_s)
 

@@ -62,9 +62,9 @@ def run(options: DevicesOptions) -> int:
     """Carry out the command."""
     if options.meter:
         return _meter(options)
-    from follower.audio.portaudio import devices
+    from follower.audio import device_thread, portaudio
 
-    found = devices()
+    found = device_thread.in_time(portaudio.devices)
     table = make_table(headings=False)
     for justify in ("left", "right", "right", "right", "right", "left"):
         table.add_column(justify=justify)

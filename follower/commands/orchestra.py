@@ -44,14 +44,14 @@ def play_sinks(
     """
     if not options.play:
         return []
-    from follower.audio import portaudio
+    from follower.audio import device_thread, portaudio
     from follower.playback import device
     from follower.playback.limiter import Limiter
     from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
 
-    output = portaudio.find_output(options.device)
+    output = device_thread.in_time(lambda: portaudio.find_output(options.device))
     recording = _recording(options, piece)
-    if not device.supports(output, recording.sample_rate_hz):
+    if not device_thread.in_time(lambda: device.supports(output, recording.sample_rate_hz)):
         recording = recording.resampled(output.sample_rate_hz)
     limiter = Limiter(OUTPUT_CHANNELS, recording.sample_rate_hz) if options.limiter else None
     rate_hz = recording.sample_rate_hz

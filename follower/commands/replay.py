@@ -95,12 +95,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(values: argparse.Namespace) -> ReplayOptions:
-    """Take what was parsed."""
+    """Take what was parsed.
+
+    Raises:
+        ConfigError: `--play` as fast as possible.
+    """
     outputs, play, render = OutputOptions.of(values), PlayOptions.of(values), RenderOptions.of(values)
     somebody_listens = play.play or bool(outputs.osc) or outputs.websocket is not None
     speed = values.speed
     if speed is None:
         speed = AS_FAST_AS_POSSIBLE if render.wanted and not somebody_listens else 1.0
+    if speed == AS_FAST_AS_POSSIBLE and play.play:
+        raise ConfigError("--play needs a pace that can be heard; leave out --speed max, or render with --render")
     return ReplayOptions(
         None if values.piano is None else values.cache,
         values.cache if values.piano is None else values.piano,

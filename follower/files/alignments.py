@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from follower.errors import OutputError
 from follower.events import Event, Position, Session
+from follower.files.npy import write_npy
 from follower.files.whole_file import WholeFile
 from follower.piece.mix_map import MixMap
 from follower.session.background_sink import BackgroundSink
@@ -92,6 +93,5 @@ class AlignmentSink(BackgroundSink):
 
     def _save(self, name: str, array: NDArray[np.float64] | NDArray[np.int64]) -> None:
         with WholeFile(self._folder / name) as file:
-            with file.part.open("wb") as f:
-                np.save(f, array, allow_pickle=False)
+            write_npy(file.part, array)
             file.complete()

@@ -91,7 +91,7 @@ class BlackboxSource:
         path: of the blackbox.
         controls: where its commands go; the runner takes them before the next block, as it did then.
         digest: of what comes out now; give it to the runner as its recorder.
-        speed: 1.0 is real time, 2.0 twice as fast; None is as fast as the consumer takes it.
+        speed: 1.0 is real time, 2.0 twice as fast; None is as fast as the consumer takes it, without capture times.
         clock: monotonic seconds, for the pace and the capture times.
         wait: sleeps that many seconds.
     """
@@ -177,7 +177,7 @@ class BlackboxSource:
                     if begun_s is None:
                         begun_s, first = self._clock(), record.first_sample
                     self._sample = record.first_sample + len(record.samples)
-                    due_s = self._clock()
+                    due_s: float | None = None
                     if self._speed is not None:
                         due_s = begun_s + (self._sample - first) / rate_hz / self._speed
                         while (left_s := due_s - self._clock()) > 0 and not self._stopped:

@@ -24,7 +24,8 @@ class FileSource:
     Args:
         path: the recording.
         block_samples: samples per block, at the file's rate.
-        speed: 1.0 is real time, 2.0 twice as fast; None is as fast as the consumer takes it.
+        speed: 1.0 is real time, 2.0 twice as fast; None is as fast as the consumer takes it: then there is no instant
+            at which a device would have captured a block, and none can be late.
         clock: monotonic seconds, for the pace and the capture times.
         wait: sleeps that many seconds.
 
@@ -114,10 +115,9 @@ class FileSource:
                 return
             n += len(data)
             self._heard_samples = n
-            due_s = begin_s + (n / rate / self._speed if self._speed is not None else 0.0)
-            if self._speed is None:
-                due_s = self._clock()
-            else:
+            due_s: float | None = None
+            if self._speed is not None:
+                due_s = begin_s + n / rate / self._speed
                 while (left_s := due_s - self._clock()) > 0 and not self._stopped:
                     self._wait(min(left_s, 0.1))
             yield AudioBlock(n - len(data), data.mean(axis=1, dtype=np.float32), due_s)

@@ -20,7 +20,7 @@ from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
 from follower.inference.embedding import LiveEmbedder, embed_mix, embedding_net
 from follower.inference.likeness import Likeness
-from follower.inference.pooling import pool_mean
+from follower.inference.pooling import Regions, pool_mean
 from follower.inference.rival_match import RivalMatch
 from follower.inference.two_level_posterior import Hold, Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
@@ -170,7 +170,7 @@ class Reference:
         features: (k, n) float32; rows: those of the observations, then those of the mix's embedding.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
-        pooled: the features, every `POOL` frames their mean.
+        pooled: the features, every `Regions.pool` frames their mean.
     """
 
     stream: FeatureConfig
@@ -212,7 +212,7 @@ def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
         features,
         piece.piano_activity.astype(np.float32),
         np.maximum(rest_tempo, config.slowest),
-        pool_mean(features),
+        pool_mean(features, Regions(features.shape[1]).pool),
     )
 
 
@@ -238,8 +238,8 @@ class TempoFilter:
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
-        self._match = RivalMatch(pooled, self._hop_s)
-        self._likeness = Likeness(pooled[: len(c.weights.spread())], c.weights.spread())
+        self._match = RivalMatch(self._belief.scores, self._hop_s)
+        self._likeness = Likeness(features[: len(c.weights.spread())], c.weights.spread())
         self._no_weights = np.zeros(len(features), np.float32)
         self.reset()
 
@@ -319,7 +319,7 @@ class TempoFilter:
         self._returning_s = max(self._returning_s - self._hop_s * o.presence, 0.0)
         belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
-        belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
+        belief = replace(belief, margin=self._match.update(belief.rate, at_s or 0.0))
         self._misfit -= self._hop_s / c.misfit_s * o.presence * (belief.margin + self._misfit)
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)

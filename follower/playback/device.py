@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.audio import portaudio
+from follower.audio import device_thread, portaudio
 from follower.errors import DeviceError
 from follower.events import Event, Position, Session, StateChange
 from follower.playback.output_buffer import OUTPUT_CHANNELS, OutputBuffer
@@ -131,6 +133,7 @@ class OrchestraOutput:
         self._report = report
         self._clock = clock
         self._stream: OutputStream | None = None
+        self._opening: Future[OutputStream] | None = None
         self._wake = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -149,7 +152,7 @@ class OrchestraOutput:
         Raises:
             DeviceError: the device cannot be opened or started.
         """
-        self._start()
+        self._take(device_thread.in_time(self._open, _close))
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="orchestra", daemon=True)
         self._thread.start()
@@ -159,13 +162,18 @@ class OrchestraOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop and release the device; what made the orchestra fall silent is raised now."""
-        # First the thread, which might be opening a stream.
+        # First the thread, which might have a stream opened.
         self._closing = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        self._release()
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            device_thread.give_up(opening, _close)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            device_thread.close(stream)
         if self._failure is not None and error is None:
             raise self._failure
 
@@ -196,8 +204,8 @@ class OrchestraOutput:
         self.buffer.consume(out, self._asked_s + (lag_s if known else self._latency_s))
         self._wake.set()
 
-    def _start(self) -> None:
-        """Open the device and start it; DeviceError where that fails."""
+    def _open(self) -> OutputStream:
+        """Open the device and start it (the devices' thread); DeviceError where that fails."""
         stream = self._open_stream(self._callback)
         self._latency_s = float(stream.latency)
         self._asked_s, self._patience_s = self._clock(), FIRST_CALLBACK_S
@@ -206,12 +214,17 @@ class OrchestraOutput:
         except Exception as e:
             stream.close()
             raise DeviceError(f"the audio output does not start ({e}); try another --play-device") from e
-        self._stream = stream
+        return stream
 
-    def _release(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+    def _open_again(self, lost: OutputStream | None) -> OutputStream:
+        """Close what was lost, and begin anew (the devices' thread)."""
+        if lost is not None:
+            lost.close()
+        self.buffer.restart()
+        return self._open()
+
+    def _take(self, stream: OutputStream) -> None:
+        self._stream = stream
 
     def _work(self) -> None:
         try:
@@ -232,20 +245,29 @@ class OrchestraOutput:
 
     def _turn(self) -> None:
         """Keep the ring filled, or try to get a lost device back."""
-        if self._stream is not None:
-            if self._clock() - self._asked_s < self._patience_s:
-                self.buffer.produce()
-                self._tell_drop_outs()
-                return
-            self._release()
+        if self._stream is not None and self._clock() - self._asked_s < self._patience_s:
+            self.buffer.produce()
+            self._tell_drop_outs()
+            return
+        lost, self._stream = self._stream, None
+        if lost is not None:
             self.losses += 1
             self._attempts = 0
             self._retry_at_s = self._clock()
-        if self._clock() < self._retry_at_s:
+        if self._opening is None:
+            if self._clock() < self._retry_at_s:
+                return
+            self._opening = device_thread.ask(partial(self._open_again, lost))
+        wait([self._opening], WAKE_S)  # a sound server that hangs may take for ever
+        if not self._opening.done():
             return
-        self.buffer.restart()
+        opening, self._opening = self._opening, None
         try:
-            self._start()
+            self._take(opening.result())
         except DeviceError:
             self._retry_at_s = self._clock() + RETRY_S[min(self._attempts, len(RETRY_S) - 1)]
             self._attempts += 1
+
+
+def _close(stream: OutputStream) -> None:
+    stream.close()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from follower.errors import CacheMissingError, OutputError, ScenarioError
 from follower.files.find import find_audio
+from follower.files.npy import write_npy
 from follower.piece.reading import load_piece
 from offline_prep.audio import load_recording, resample
 from offline_prep.notebook.features import NOTEBOOK_RATE_HZ, notebook_features
@@ -91,7 +92,7 @@ def save_paths(hyp_s: NDArray[np.float64], p_po: NDArray[np.int64], o_po: NDArra
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in ((RESULT_FILE, hyp_s), ("p_po_align.npy", p_po), ("o_po_align.npy", o_po)):
-            np.save(folder / name, array, allow_pickle=False)
+            write_npy(folder / name, array)
     except OSError as e:
         raise OutputError(f"cannot write {folder}: {e.strerror or e}; choose a folder you may write") from e
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from follower.audio import microphone, portaudio
+from follower.audio import device_thread, microphone, portaudio
 from follower.audio.microphone import MicrophoneSource
 from follower.cli import main
 from follower.commands.devices import level_db, level_text
@@ -93,11 +95,12 @@ def device(name: str, inputs: int, rate: float = RATE) -> dict[str, Any]:
 
 
 @pytest.fixture
-def sd(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
+def sd(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSoundDevice]:
     fake = FakeSoundDevice([device("Loudspeaker", 0), device("Piano Mic", 1), device("Interface XY", 8, 44100.0)])
     monkeypatch.setattr(portaudio, "load", lambda: fake)
     monkeypatch.setattr(microphone, "IDLE_S", 0.001)
-    return fake
+    yield fake
+    device_thread.ask(lambda: None).result()  # what a test left behind must not meet the real PortAudio
 
 
 class Clock:
@@ -298,7 +301,9 @@ def test_a_stream_whose_callback_falls_silent_counts_as_lost(sd: FakeSoundDevice
         clock.s += microphone.GONE_AFTER_S
         notice = next(blocks)
         assert isinstance(notice, Notice) and "gives no audio" in notice.message
-        next(blocks)
+        while len(sd.streams) == 1:  # it is opened in a thread of its own
+            item = next(blocks)
+            assert isinstance(item, AudioBlock) and not len(item.samples)
         assert sd.streams[0].closed and len(sd.streams) == 2
 
 
@@ -312,6 +317,47 @@ def test_stop_ends_the_session_even_while_the_device_is_away(sd: FakeSoundDevice
                 source.stop()
 
         assert len(collect(source, on_item)) == 2
+
+
+class HangingStream(FakeStream):
+    """A stream of a sound server that was stopped: closing it waits until the test lets it go on."""
+
+    go_on = threading.Event()
+
+    def close(self, ignore_errors: bool = True) -> None:
+        self.go_on.wait()
+        super().close(ignore_errors)
+
+
+@pytest.fixture
+def hanging(sd: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSoundDevice]:
+    HangingStream.go_on.clear()
+    monkeypatch.setattr(sys.modules[__name__], "FakeStream", HangingStream)
+    monkeypatch.setattr(device_thread, "CLOSES_WITHIN_S", 0.01)
+    yield sd
+    HangingStream.go_on.set()
+
+
+def test_a_sound_server_that_hangs_keeps_neither_commands_nor_the_end(hanging: FakeSoundDevice) -> None:
+    with MicrophoneSource() as source:
+        hanging.streams[0].active = False
+
+        def on_item(n: int, item: AudioBlock | Notice) -> None:
+            assert n == 0 or isinstance(item, AudioBlock), "commands are taken at every block"
+            if n == 5:
+                source.stop()
+
+        assert len(collect(source, on_item)) == 6
+    assert not hanging.streams[0].closed and len(hanging.streams) == 1
+    HangingStream.go_on.set()
+    device_thread.ask(lambda: None).result()
+    assert [s.closed for s in hanging.streams] == [True, True], "what it opens when nobody waits is closed again"
+
+
+def test_a_device_that_cannot_be_closed_is_left_to_the_system(hanging: FakeSoundDevice) -> None:
+    with MicrophoneSource():
+        pass
+    assert not hanging.streams[0].closed
 
 
 @pytest.mark.parametrize(

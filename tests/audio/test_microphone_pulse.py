@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -167,6 +168,47 @@ def test_a_player_is_recorded_and_a_server_that_dies_comes_back(stage: Stage) ->
     assert parts[3]["jumps"] > parts[1]["jumps"], "the absence is a step of the counter"
     part_and_absence = RATE / 2 + RATE * away_s
     assert parts[2]["counter"] - parts[1]["counter"] > part_and_absence, "and it is as long as the device was away"
+
+
+HANG = """
+import signal
+from follower.events import Notice
+from follower.audio.microphone import MicrophoneSource
+
+with MicrophoneSource("pulse", sample_rate_hz=44100, channels=1) as source:
+    signal.signal(signal.SIGTERM, lambda *_: source.stop())
+    heard = 0
+    for item in source.blocks():
+        if isinstance(item, Notice):
+            print(item.message, flush=True)
+            continue
+        if len(item.samples) and not heard:
+            print("heard", flush=True)
+        heard += len(item.samples)
+print("closed", flush=True)
+"""
+
+
+def test_a_sound_server_that_hangs_does_not_keep_the_program(stage: Stage) -> None:
+    """Closing a stream of a stopped server waits inside PortAudio, where no signal is taken."""
+    assert stage.server is not None
+    listening = subprocess.Popen([sys.executable, "-c", HANG], env=stage.env, stdout=subprocess.PIPE, text=True)
+    watchdog = threading.Timer(WAIT_S, listening.kill)
+    watchdog.start()
+    try:
+        assert listening.stdout is not None
+        assert next(listening.stdout) == "heard\n"
+        stage.server.send_signal(signal.SIGSTOP)
+        assert next(listening.stdout) == "the audio input pulse gives no audio; trying to reopen it\n"
+        listening.send_signal(signal.SIGTERM)
+        assert listening.stdout.read() == "closed\n"
+        assert listening.wait(WAIT_S) == 0
+    finally:
+        watchdog.cancel()
+        listening.kill()
+        listening.wait()
+        assert listening.stdout is not None
+        listening.stdout.close()
 
 
 def test_the_meter_shows_the_level(stage: Stage) -> None:

@@ -22,6 +22,7 @@ import soundfile
 from follower.cli import main
 from follower.errors import OutputError
 from follower.files.alignments import CHECKPOINT_S, AlignmentSink
+from follower.files.npy import write_npy
 from follower.files.whole_file import WholeFile
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece
@@ -125,6 +126,17 @@ def test_alignments_that_do_not_fit_are_told_and_what_was_there_is_whole(tmp_pat
     assert sink.failure is not None
     assert np.load(tmp_path / "hyp.npy").shape[0] == 2
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("missing", [1, 700, 5000])
+def test_an_array_whose_end_does_not_fit_is_told(tmp_path: Path, missing: int) -> None:
+    """The end of a file may wait in a buffer until it is closed, where the failure of a full disk is easily missed."""
+    array = np.arange(1000.0)
+    write_npy(tmp_path / "whole.npy", array)
+    size = (tmp_path / "whole.npy").stat().st_size
+    with FullDisk(size - missing), pytest.raises(OSError, match="File too large"):
+        write_npy(tmp_path / "cut.npy", array)
+    np.testing.assert_array_equal(np.load(tmp_path / "whole.npy"), array)
 
 
 def test_a_half_written_file_of_an_earlier_attempt_is_overwritten(tmp_path: Path) -> None:

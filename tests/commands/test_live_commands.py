@@ -209,6 +209,7 @@ def test_serve_from_start_to_ctrl_c(tmp_path: Path) -> None:
         (["replay", "cache", "PIANO", "--osc", "no-such-host.invalid:9"], "no-such-host.invalid:9"),
         (["replay", "cache", "PIANO", "--ws", "0.0.0.0:0"], "--token"),
         (["replay", "cache", "PIANO", "--sink", "nothing"], "MODULE:CLASS"),
+        (["replay", "cache", "PIANO", "--speed", "max", "--play"], "--play needs a pace that can be heard"),
         (["live", "cache", "--source", "no_such_module:Source"], "no_such_module"),
     ],
 )

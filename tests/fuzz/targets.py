@@ -43,6 +43,7 @@ from follower.websocket.audio_sessions import AudioSessions
 from follower.websocket.cache_folder import CacheFolder
 from follower.websocket.limits import Limits
 from follower.websocket.thread import ServerThread
+from offline_prep.catalog import read_catalog
 from tests.paths import DATA
 
 WAIT_S: Final = 10.0
@@ -384,6 +385,20 @@ def scenario(folder: Path) -> Iterator[Target]:
     yield read
 
 
+@contextlib.contextmanager
+def catalog(folder: Path) -> Iterator[Target]:
+    """A catalogue of pieces: no name may lead out of the library."""
+    path = folder / "catalog.csv"
+
+    def read(data: bytes) -> None:
+        put(path, data)
+        with contextlib.suppress(InputError):
+            for entry in read_catalog(path):
+                assert (folder / entry.name).parent == folder and entry.name == Path(entry.name).name
+
+    yield read
+
+
 # Examples to begin with.
 
 BLACKBOX_HEAD: Final = blackbox_format.Head("1", "", "", "", "00" * 8, "piece", "", "tempo", None, 22050, 8)
@@ -392,6 +407,13 @@ BEATS: Final = [
     b"start,measure\n" + b"".join(b"%d.5,%d\n" % (n, n) for n in range(10)),
     b"p,o,po,both\n" + b"".join(b"%d,%d.5,%d,1\n" % (n, n, n + 1) for n in range(10)),
     b'start,measure\n"1.5","2"\n1e308,3\n',
+]
+
+CATALOGS: Final = [
+    b"name,orchestra,mix\nbach,b/o.wav,b/po.wav\nRach 2,r/o.flac,r/po.flac\n",
+    b"\xef\xbb\xbfname,orchestra,mix,mix_piano,mix_orchestra\r\n"
+    b'"Dvo\xc5\x99\xc3\xa1k, op. 33",o.wav,po.wav,p.wav,"a ""b"".wav"\r\n..,o,po,,\r\n',
+    b"mix,name,orchestra\n/po.wav,a/../b,/o.wav\n,,\npo,CON,o\n",
 ]
 
 
@@ -461,6 +483,8 @@ def corpus_of(target: str, folder: Path) -> list[bytes]:
             return blackbox_files(folder)
         case "audio":
             return recordings()
+        case "catalog":
+            return CATALOGS
         case _:
             return BEATS
 
@@ -476,4 +500,5 @@ TARGETS: Final[dict[str, Callable[[Path], contextlib.AbstractContextManager[Targ
     "audio": audio,
     "blackbox": blackbox,
     "scenario": scenario,
+    "catalog": catalog,
 }

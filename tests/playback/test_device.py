@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from follower.audio import portaudio
+from follower.audio import device_thread, portaudio
 from follower.errors import DeviceError
 from follower.events import Notice, State, StateChange
 from follower.playback import device
@@ -162,6 +162,24 @@ def test_a_device_that_does_not_start_is_a_clear_error_and_is_released() -> None
     assert streams[0].state == "closed"
 
 
+def test_a_device_that_hangs_when_it_is_closed_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread(monkeypatch)
+    monkeypatch.setattr(device, "WAKE_S", 0.01)
+    monkeypatch.setattr(device_thread, "CLOSES_WITHIN_S", 0.01)
+    stage, go_on = Stage(), threading.Event()
+    try:
+        with stage.output as output:
+            stage.run(5, lambda now: (now + 0.02, now))
+            close = stage.streams[0].close
+            monkeypatch.setattr(stage.streams[0], "close", lambda: (go_on.wait(), close()))
+            unplugged(stage, output, 1.8)
+            assert output.losses == 1 and len(stage.streams) == 1, "it waits, and is asked once"
+    finally:
+        go_on.set()
+        device_thread.ask(lambda: None).result()
+    assert [s.state for s in stage.streams] == ["closed", "closed"], "what is opened when nobody waits is closed again"
+
+
 def test_a_player_that_fails_leaves_silence_and_is_reported_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage()
     asked = threading.Event()
@@ -280,7 +298,7 @@ PLAY = """
 import json, sys, time
 import numpy as np
 from follower import kernels
-from follower.audio import portaudio
+from follower.audio import device_thread, portaudio
 from follower.events import Position, State
 from follower.playback import device
 from follower.playback.control import ControlConfig

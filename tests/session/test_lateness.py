@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
 from follower.events import Notice, Position
+from follower.files.source import FileSource
 from follower.session.runner import run
 from follower.testing import BLOCK, RATE_HZ, FakeEngine, ListSink, ScriptedSource, audio
 
@@ -36,3 +42,18 @@ def test_positions_in_time_are_not_worth_a_word() -> None:
     items: list[object] = [audio(n * BLOCK, capture_time_s=n * BLOCK / RATE_HZ) for n in range(50)]
     run(ScriptedSource(items), FakeEngine(), [sink], clock=lambda: 0.2)
     assert not any(isinstance(e, Notice) for e in sink.events)
+
+
+def test_a_replay_as_fast_as_it_goes_is_never_late(tmp_path: Path) -> None:
+    """The computer may do something else for a while (as a busy one does): there is no instant it could be late for."""
+    soundfile.write(tmp_path / "p.wav", np.zeros(20 * BLOCK), RATE_HZ)
+    sink, now_s = ListSink(), 0.0
+
+    def clock() -> float:
+        nonlocal now_s
+        now_s += 2.0
+        return now_s
+
+    with FileSource(tmp_path / "p.wav", BLOCK, None, clock) as source:
+        run(source, FakeEngine(), [sink], clock=clock)
+    assert [type(e) for e in sink.events] == [Position] * 20, "nobody is told that it is late"
