@@ -9,11 +9,13 @@ python3 dev.py matrix   the tests under the oldest and the newest Python that is
 python3 dev.py sbom     what a release brings with it, by CycloneDX: dist/concerto-follower-VERSION.cdx.json
 python3 dev.py audit    the same packages against the known vulnerabilities (pip-audit; needs pypi.org or api.osv.dev)
 python3 dev.py readme   the shell lines of README.md as printed, in a fresh clone; those that need hardware are left out
+python3 dev.py ci       check, readme and `matrix --quick`; what keeps one core busy runs beside something that does too
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -21,33 +23,67 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("CONCERTO_FOLLOWER_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-EXTRAS = {"demo": "", "check": "[dev]", "matrix": "[dev]", "readme": "[dev]", "sbom": "[release]", "audit": "[release]"}
+DEV = "[dev]"
+EXTRAS = {"demo": "", "check": DEV, "matrix": DEV, "sbom": "[release]", "audit": "[release]"}
+"""What is installed first; the other commands install where they need it."""
 PYTHONS = ("3.11", "3.12", "3.13")
 QUICK = (
     "tests/test_testing.py", "tests/test_config.py", "tests/piece", "tests/files", "tests/osc", "tests/session",
     "tests/protocol", "tests/signal/test_features.py", "tests/kernels",
 )  # fmt: skip
 """Tests that use every library we depend on and are quick."""
+COMPILE = """
+from follower.kernels import warmup
+from offline_prep.notebook.librosa_loader import load_librosa
+load_librosa()
+warmup()
+"""
+"""Fills numba's caches on disk: otherwise several of the tests' processes compile the same functions at once."""
 NEEDS = "# needs "
 """A shell line of README.md with this remark wants hardware."""
 
 
 def run(*command: str, cwd: Path = ROOT, **environment: str) -> None:
-    """Run a command in the project's folder; end with its exit code when it fails."""
-    print("+", " ".join(command), flush=True)
+    """Run a command in the project's folder; end with its exit code when it fails.
+
+    What a command of `side_by_side` prints is printed when it has ended, so that two do not print into each other.
+    """
+    line = " ".join(command)
+    print("+", line, flush=True)
     begin_s = time.monotonic()
-    code = subprocess.run(command, cwd=cwd, env=os.environ | environment, check=False).returncode
-    print(f"  ({time.monotonic() - begin_s:.0f} s)", flush=True)
-    if code:
-        sys.exit(code)
+    with contextlib.ExitStack() as stack:
+        said = None
+        if threading.current_thread() is not threading.main_thread():
+            # No pipe: something the command has left running would hold it open.
+            said = stack.enter_context(tempfile.TemporaryFile())
+        done = subprocess.run(
+            command, cwd=cwd, env=os.environ | environment, check=False, stdout=said, stderr=said and subprocess.STDOUT
+        )
+        seconds = f"  ({time.monotonic() - begin_s:.0f} s)\n"
+        if said is not None:
+            said.seek(0)
+            seconds = f"= {line}\n{said.read().decode(errors='replace')}{seconds}"
+        sys.stdout.write(seconds)
+        sys.stdout.flush()
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def side_by_side(*jobs: Callable[[], None]) -> None:
+    """Run jobs that keep one core busy each, two at a time; when all have ended, end with the first that failed."""
+    with ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(job) for job in jobs]:
+            job.result()
 
 
 def install(extra: str) -> None:
@@ -59,39 +95,62 @@ def install(extra: str) -> None:
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
-    run(str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f".{extra}")
+    pip = (str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    if extra:  # the tools have uv among them, which takes a fifth of pip's time for the rest
+        run(*pip, "uv>=0.5")
+        run(str(BIN / "uv"), "pip", "install", "--quiet", "--python", str(BIN / "python"), "-e", f".{extra}")
+    else:
+        run(*pip, "-e", ".")
     stamp.write_text(digest)
 
 
 def check() -> None:
-    """Run every check, cheapest first."""
+    """Run every check."""
+    side_by_side(check_sources, check_plain)
+    check_tests()
+
+
+def ci() -> None:
+    """Run what CI runs."""
+
+    def first() -> None:
+        install(DEV)
+        check_plain()
+        check_sources()
+
+    side_by_side(first, readme)
+    check_tests()
+    matrix(["--quick"])
+
+
+def check_sources() -> None:
+    """Check what can be checked without running it, cheapest first."""
     python = str(BIN / "python")
     run(python, "-m", "ruff", "check", ".")
     run(python, "-m", "ruff", "format", "--check", ".")
     run(python, "-m", "mypy")
     run(python, "-m", "benchmarks.report", "--check")
     check_page()
-    pytest = (python, "-m", "pytest", "-q", "--cov")
+
+
+PYTEST = (str(BIN / "python"), "-m", "pytest", "-q", "--cov", "--cov-report=", "--cov-fail-under=0")
+
+
+def check_plain() -> None:
+    """Compile what the tests use; run the kernels' tests as plain Python: compiled they must do what Python does."""
+    run(str(BIN / "python"), "-c", COMPILE)
+    run(*PYTEST, "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+
+
+def check_tests() -> None:
+    """Run the tests; their coverage and that of `check_plain` together must reach the bound of pyproject.toml."""
     run(
-        *pytest, "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15", "--doctest-modules",
-        "-m", "not alone", "--cov-report=", "--cov-fail-under=0", "tests", "follower", "offline_prep", "benchmarks",
+        *PYTEST, "--cov-append", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15",
+        "--doctest-modules", "-m", "not alone", "tests", "follower", "offline_prep", "benchmarks",
     )  # fmt: skip
-    # What is heard in real time is measured beside nothing else, or the other tests would be heard in it.
-    run(
-        *pytest,
-        "--cov-append",
-        "-m",
-        "alone",
-        "-p",
-        "no:xdist",
-        "--cov-report=",
-        "--cov-fail-under=0",
-        "tests/audio",
-        "tests/websocket",
-    )
-    # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do. Only now has
-    # every line had its chance, so only here is the coverage bound of pyproject.toml held.
-    run(*pytest, "--cov-append", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+    # What is heard in real time is measured beside nothing else, or the other tests would be heard in it. Only now has
+    # every line had its chance, so only here is the coverage bound held.
+    run(*PYTEST[:-2], "--cov-append", "-m", "alone", "-p", "no:xdist", "tests/audio", "tests/websocket")
 
 
 def check_page() -> None:
@@ -133,7 +192,8 @@ def matrix(options: Sequence[str]) -> None:
     newest = others if "--all" in options else others[-1:]
     runs = [(oldest, "lowest-direct"), *((v, "highest") for v in ([oldest, *newest] if "--all" in options else newest))]
     tests = QUICK if "--quick" in options else ("tests",)
-    for version, resolution in runs:
+
+    def test_with(version: str, resolution: str) -> None:
         with tempfile.TemporaryDirectory(prefix="matrix-") as scratch:
             python = str(Path(scratch) / BIN.name / "python")
             uv = str(BIN / "uv")
@@ -142,8 +202,11 @@ def matrix(options: Sequence[str]) -> None:
             run(*pip, "-e", ".[live,test]")
             print(f"Python {version}, {resolution} versions", flush=True)
             # Deprecations of versions newer than those we develop with are no failures here.
-            pytest = (python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider")
-            run(*pytest, "-W", "default", *tests, NUMBA_CACHE_DIR=f"{scratch}/numba")
+            pytest = (python, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider")
+            run(*pytest, "-W", "default", *tests, NUMBA_CACHE_DIR=f"{scratch}/numba", TMPDIR=scratch)
+
+    # One process each: two for the same versions would compile the same functions twice.
+    side_by_side(*(functools.partial(test_with, *r) for r in runs))
 
 
 @contextlib.contextmanager
@@ -197,21 +260,24 @@ def readme() -> None:
         clone = Path(scratch) / "clone"
         run("git", "clone", "--quiet", str(ROOT), str(clone))
         lines = readme_lines((clone / "README.md").read_text(encoding="utf-8"))
-        environment = {"CONCERTO_FOLLOWER_VENV": str(clone / ".venv"), "XDG_CACHE_HOME": f"{scratch}/cache"}
+        environment = {
+            "CONCERTO_FOLLOWER_VENV": str(clone / ".venv"), "XDG_CACHE_HOME": f"{scratch}/cache", "TMPDIR": scratch,
+        }  # fmt: skip
         run("bash", "-euxc", "\n".join(lines), cwd=clone, **environment)
 
 
-COMMANDS = {"check": check, "readme": readme, "sbom": sbom, "audit": audit}
+COMMANDS = {"check": check, "ci": ci, "readme": readme, "sbom": sbom, "audit": audit}
 
 
 def main() -> None:
     """Run the command named on the command line."""
     if sys.version_info < (3, 11):  # noqa: UP036  (this file runs before anything checks the version)
         sys.exit(f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed")
-    if len(sys.argv) < 2 or sys.argv[1] not in EXTRAS:
+    if len(sys.argv) < 2 or sys.argv[1] not in {*EXTRAS, *COMMANDS}:
         sys.exit(__doc__)
     command, options = sys.argv[1], sys.argv[2:]
-    install(EXTRAS[command])
+    if command in EXTRAS:
+        install(EXTRAS[command])
     if command == "matrix":
         matrix(options)
     elif command in COMMANDS:
