@@ -192,21 +192,19 @@ def matrix(options: Sequence[str]) -> None:
     newest = others if "--all" in options else others[-1:]
     runs = [(oldest, "lowest-direct"), *((v, "highest") for v in ([oldest, *newest] if "--all" in options else newest))]
     tests = QUICK if "--quick" in options else ("tests",)
-
-    def test_with(version: str, resolution: str) -> None:
-        with tempfile.TemporaryDirectory(prefix="matrix-") as scratch:
+    with contextlib.ExitStack() as stack:
+        jobs = []
+        for version, resolution in runs:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"matrix-{version}-"))
             python = str(Path(scratch) / BIN.name / "python")
             uv = str(BIN / "uv")
             run(uv, "venv", "--quiet", "--python", pythons[version], scratch, "--allow-existing")
-            pip = (uv, "pip", "install", "--quiet", "--python", python, "--resolution", resolution)
-            run(*pip, "-e", ".[live,test]")
-            print(f"Python {version}, {resolution} versions", flush=True)
+            run(uv, "pip", "install", "--quiet", "--python", python, "--resolution", resolution, "-e", ".[live,test]")
             # Deprecations of versions newer than those we develop with are no failures here.
-            pytest = (python, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider")
-            run(*pytest, "-W", "default", *tests, NUMBA_CACHE_DIR=f"{scratch}/numba", TMPDIR=scratch)
-
-    # One process each: two for the same versions would compile the same functions twice.
-    side_by_side(*(functools.partial(test_with, *r) for r in runs))
+            pytest = (python, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-W", "default", *tests)
+            jobs.append(functools.partial(run, *pytest, NUMBA_CACHE_DIR=f"{scratch}/numba", TMPDIR=scratch))
+        # One process each: two for the same versions would compile the same functions twice.
+        side_by_side(*jobs)
 
 
 @contextlib.contextmanager
