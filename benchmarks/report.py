@@ -93,6 +93,13 @@ ACTIVITY: Final[Mapping[str, str]] = {
     "rule": "rule", "frames": "frames", "area_under_roc": "area under the ROC curve",
     "rests_called_piano_pct": "rests called piano, %", "piano_called_rest_pct": "piano called a rest, %",
 }  # fmt: skip
+STEM: Final[Mapping[str, str]] = {
+    "scenario": "scenario", "start": "start", "share": "share of the stem", "beats": "beats",
+    "mix_median_ms": "in the mix: median ms", "mix_over_100_ms_pct": ">100", "mix_over_200_ms_pct": ">200",
+    "mix_over_500_ms_pct": ">500 ms, %", "orchestra_median_ms": "in the orchestra: median ms",
+    "orchestra_over_100_ms_pct": ">100", "orchestra_over_200_ms_pct": ">200",
+    "orchestra_over_500_ms_pct": ">500 ms, %",
+}  # fmt: skip
 MUSIC: Final[Mapping[str, str]] = {
     "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",
     "roughness_db": "roughness dB", "dips_pct": "dips %",
@@ -341,6 +348,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "confidence": confidence,
     "confidence_fit": confidence_fit,
     "peers": lambda: plain("peers"),
+    "peers_cost": lambda: plain("peers", "costs"),
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),
     "filter_grid": filter_grid,
@@ -355,6 +363,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
     "stretch_quality": stretch_quality,
     "parts_in_use": lambda: plain("parts_in_use"),
+    "piano_stem": lambda: plain("piano_stem", columns=STEM),
     "separated_parts": lambda: plain("separated_parts", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }

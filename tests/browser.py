@@ -28,16 +28,16 @@ def chromium() -> str | None:
 
 
 class Page:
-    """One page in a browser of its own; ends with the context."""
+    """One page in a browser of its own; ends with the context, and at the latest after `wait_s`."""
 
-    def __init__(self, url: str, folder: Path, *flags: str) -> None:
+    def __init__(self, url: str, folder: Path, *flags: str, wait_s: float = WAIT_S) -> None:
         program = chromium()
         assert program is not None
         self._process = subprocess.Popen(
             [program, *FLAGS, *flags, f"--user-data-dir={folder / 'browser'}", "about:blank"],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ, "HOME": str(folder)},
         )  # fmt: skip
-        self._watchdog = threading.Timer(WAIT_S, self._process.kill)
+        self._watchdog = threading.Timer(wait_s, self._process.kill)
         self._watchdog.start()
         assert self._process.stderr is not None
         address = next(
@@ -57,6 +57,11 @@ class Page:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         self.call("Page.navigate", url=url)
+
+    @property
+    def pid(self) -> int:
+        """Of the browser's process, which has started the others."""
+        return self._process.pid
 
     def __enter__(self) -> Page:
         return self

@@ -78,7 +78,7 @@ def prepare(piece: Piece, config: DenseSparseConfig) -> Parts:
     reference = observe_reference(piece.mix.pitch, features.hop_s, config.observation)
     slope = piece.map.slope_at(features.hop_s * np.arange(1, len(classifier.scores) + 1, dtype=np.float64))
     rest_tempo = np.where(slope > 0.0, 1.0 / np.clip(slope, 1.0 / MAX_RATE, 1.0 / MIN_RATE), 1.0)
-    observer = LiveObserver(features, reference, config.observation, config.start)
+    observer = LiveObserver(features, reference.typical_norms, config.observation, config.start)
     return Parts(features, reference.features, observer, classifier, rest_tempo)
 
 

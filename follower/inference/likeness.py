@@ -22,7 +22,7 @@ class Likeness:
     """How alike the music is that leads to two positions of the mix. Bounded work.
 
     Args:
-        features: (k, n) float32, of the mix, one column per frame.
+        features: (k, n) float32 or int8, of the mix, one column per frame.
         weights: (k,) float32, how much each row counts.
 
     Example:
@@ -32,7 +32,7 @@ class Likeness:
         (1.0, True)
     """
 
-    def __init__(self, features: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
+    def __init__(self, features: NDArray[np.float32] | NDArray[np.int8], weights: NDArray[np.float32]) -> None:
         self._features = features
         self._blocks = -(-features.shape[1] // POOL)
         self._weights = weights

@@ -16,8 +16,8 @@ class PooledScores:
     """Log likelihoods of the newest hops, summed, at each coarse position. A hop works on one region; memory is fixed.
 
     Args:
-        pooled: (k, m) float32, m >= 1, the mix's `pool_mean` over the pool that `Regions` has for it; the product with
-            a hop's weights is its log likelihood.
+        pooled: (k, m) float32 or int8, m >= 1, the mix's `pool_mean` over the pool that `Regions` has for it; the
+            product with a hop's weights is its log likelihood.
         n_frames: frames of the mix.
 
     Attributes:
@@ -35,7 +35,7 @@ class PooledScores:
         ((0,), 25, 1.0)
     """
 
-    def __init__(self, pooled: NDArray[np.float32], n_frames: int) -> None:
+    def __init__(self, pooled: NDArray[np.float32] | NDArray[np.int8], n_frames: int) -> None:
         self.pooled = pooled
         self.regions = Regions(n_frames)
         self.values = np.zeros(pooled.shape[1], np.float32)

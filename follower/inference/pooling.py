@@ -62,7 +62,7 @@ def group_sizes(n_frames: int, pool: int = POOL) -> NDArray[np.float32]:
     return np.minimum(n_frames - pool * np.arange(-(-n_frames // pool)), pool).astype(np.float32)
 
 
-def pool_mean(x: NDArray[np.float32], pool: int = POOL) -> NDArray[np.float32]:
+def pool_mean(x: NDArray[np.float32] | NDArray[np.int8], pool: int = POOL) -> NDArray[np.float32]:
     """Mean over each group of frames: (k, n) to (k, ceil(n / pool)), float32, contiguous.
 
     >>> pool_mean(np.array([[1, 3, 5, 7, 2, 4]], np.float32)).tolist()

@@ -127,7 +127,13 @@ MAX_GAIN = 1e6
 class _Level:
     """Belief at one resolution, double buffered; its arrays are the kernels' arguments."""
 
-    def __init__(self, features: NDArray[np.float32], activity: NDArray[np.float32], n_tempi: int, block: int) -> None:
+    def __init__(
+        self,
+        features: NDArray[np.float32] | NDArray[np.int8],
+        activity: NDArray[np.float32],
+        n_tempi: int,
+        block: int,
+    ) -> None:
         n = features.shape[1]
         self.n: int = n
         self.block = block
@@ -283,8 +289,8 @@ class TwoLevelPosterior:
 
     def __init__(
         self,
-        features: NDArray[np.float32],
-        pooled: NDArray[np.float32],
+        features: NDArray[np.float32] | NDArray[np.int8],
+        pooled: NDArray[np.float32] | NDArray[np.int8],
         activity: NDArray[np.float32],
         tempi: NDArray[np.float64],
         tempo_prior: NDArray[np.float32],
@@ -292,7 +298,7 @@ class TwoLevelPosterior:
         """Start with belief everywhere.
 
         Args:
-            features: (k, n) float32, n >= 1, of the mix.
+            features: (k, n) float32 or int8, n >= 1, of the mix.
             pooled: their `pool_mean` over the pool that `Regions` has for n frames.
             activity: (n,) float32, 0..1, whether the mix has piano.
             tempi: (r,) frames of the mix per live frame of each tempo state, ascending.
@@ -315,6 +321,7 @@ class TwoLevelPosterior:
         self._fine_phase = np.zeros(len(tempi))
         self._coarse_phase = np.zeros((len(self._region_blocks), len(tempi)))
         self._mass = np.zeros(self._n_blocks)
+        self._active = np.empty(0, np.int64)
         self.expect(np.full(n, 1 / n))
 
     @property
@@ -334,13 +341,14 @@ class TwoLevelPosterior:
 
     def expect(self, positions: NDArray[np.float64]) -> None:
         """Replace all belief by `positions` (n,), which sums to 1, at tempi from the prior."""
-        self._fine.clear()
+        self._fine.zero(self._active)  # not all of it: what was never touched takes no memory
         self._coarse.clear()
         self._fine_phase[:] = 0
         self._coarse_phase[:] = 0
         everywhere = np.arange(self._n_blocks)
-        moving = (self._prior[:, None] * positions).astype(np.float32)
-        kernels.pool_blocks(moving, 1.0, self._pool, everywhere, BLOCK, self._coarse.moving)
+        pooled = np.empty((1, self._coarse.n), np.float32)
+        kernels.pool_blocks(positions[None].astype(np.float32), 1.0, self._pool, everywhere, BLOCK, pooled)
+        np.multiply(self._prior[:, None], pooled, out=self._coarse.moving)
         np.sum(self._coarse.moving, axis=0, out=self._coarse.marginal)
         kernels.block_sums(self._coarse.marginal, self._coarse.block, self._mass)
         self._sums.forget(slice(None))

@@ -23,7 +23,7 @@ def decaying_maximum(x: NDArray[np.float64], decay: float) -> None:
 
 @njit(cache=True)
 def scores(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | NDArray[np.int8],
     weights: NDArray[np.float32],
     blocks: NDArray[np.int64],
     block: int,
@@ -32,7 +32,7 @@ def scores(
     """Write `out[j] = sum_k weights[k] features[k, j]` in the blocks named; return the largest.
 
     Args:
-        features: (k, n) of the reference.
+        features: (k, n) of the reference, in 8 bits a quarter as much to read.
         weights: (k,) of the live hop; zero weights cost nothing. Those below `NEGLIGIBLE` count as zero: no sum
             would feel them, and the tails of faded notes reach numbers so small that processors are slow on them.
         blocks: numbers of the blocks of `block` positions to compute; the last block of the axis may be shorter.
@@ -49,7 +49,7 @@ def scores(
             if abs(w) > NEGLIGIBLE:
                 row = features[k, first : first + part.shape[0]]
                 for j in range(part.shape[0]):
-                    part[j] += w * row[j]
+                    part[j] += w * np.float32(row[j])
         for j in range(part.shape[0]):
             top = max(top, part[j])
     return float(top)
@@ -433,6 +433,7 @@ def warmup() -> None:
     holding, line, marginal = np.zeros((3, n), np.float32)
     decaying_maximum(np.ones((3, 2)), 0.5)
     top = scores(np.ones((4, n), np.float32), np.ones(4, np.float32), blocks, 4, line)
+    scores(np.ones((4, n), np.int8), np.ones(4, np.float32), blocks, 4, line)
     likelihoods(line, top, blocks, 4)
     fill(1.0, blocks, 4, line)
     stop_shares(line, 0.1, 1, blocks, 4, holding)

@@ -185,7 +185,7 @@ def test_it_shows_a_session_and_commands_it(tmp_path: Path) -> None:
         )
         sink.send(position(4, 62.5, State.FOLLOWING))
         sink.send(Elsewhere(0, 44100, ((81.5, 0.3), (12.0, 0.1))))
-        page.wait_until("document.getElementById('sure').textContent.endsWith(', perhaps at 1:21.5 or 0:12.0')")
+        page.wait_until("document.getElementById('sure').textContent.endsWith(', perhaps at 1:21 or 0:12')")
         sink.send(Elsewhere(0, 44100, ()))
         page.wait_until("!document.getElementById('sure').textContent.includes('perhaps')")
         sink.send(position(5, 62.5, State.PAUSED))

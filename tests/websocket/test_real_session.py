@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from follower.testing import SOUND_RATE_HZ, make_sound
 from tests.browser import Page, chromium
@@ -19,9 +20,9 @@ SECONDS = 40.0
 FOLLOWS = "document.getElementById('state').textContent === 'Following you'"
 
 
-def played(path: Path) -> Path:
+def played(path: Path, piano: NDArray[np.float32] | None = None) -> Path:
     """The piano as the browser's microphone hears it, once."""
-    sound = soxr.resample(make_sound(SECONDS), SOUND_RATE_HZ, 48000)
+    sound = soxr.resample(make_sound(SECONDS) if piano is None else piano, SOUND_RATE_HZ, 48000)
     soundfile.write(path, np.concatenate([np.zeros(96000), sound, np.zeros(10 * 48000)]), 48000, "PCM_16")
     return path
 
@@ -62,5 +63,31 @@ def test_a_pianist_practises(tmp_path: Path) -> None:
             page.wait_until("document.getElementById('listen').checked")  # the orchestra sounds again
             assert page.value("document.querySelectorAll('.markers .go').length") == 1, "markers are kept"
             look(page, "after-a-restart")
+    finally:
+        server.end()
+
+
+def test_where_else_it_might_be_is_marked(tmp_path: Path) -> None:
+    """The same music at 0:00 and 0:26: until something else comes nobody can tell which is played."""
+    refrain, episode = make_sound(16.0), make_sound(10.0, seed=1)
+    put_piece(tmp_path / "caches", "rondo", mix=np.concatenate([refrain, episode, refrain]))
+    server = Serving(tmp_path / "caches")
+    server.begin()
+    try:
+        microphone = f"--use-file-for-fake-audio-capture={played(tmp_path / 'p.wav', refrain)}%noloop"
+        with Page(f"http://127.0.0.1:{server.port}/", tmp_path, microphone) as page:
+            sit_down(page, "rondo")
+            page.wait_until("/perhaps at [0-9]:[0-9]{2}$/.test(document.getElementById('sure').textContent)")
+            # The other place is as far away as the two refrains are from each other.
+            apart_s = float(
+                page.value(
+                    f"Math.abs({AT} - document.getElementById('sure').textContent.split(' at ')[1].split(':')"
+                    ".reduce((m, s) => 60 * m + Number(s), 0))"
+                )
+            )
+            assert apart_s == pytest.approx(26.0, abs=2.5)
+            assert page.value("document.getElementById('key-perhaps').checkVisibility({ visibilityProperty: true })")
+            look(page, "perhaps-laptop")
+            look(page, "perhaps-phone", 390, 844)
     finally:
         server.end()

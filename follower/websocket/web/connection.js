@@ -12,7 +12,7 @@ const TOKEN_KEY = "follower-token";
 export const nowSeconds = () => performance.now() / 1000;
 
 /** The token: from the address's fragment, which browsers do not send with the page's request, or typed in. */
-export function knownToken() {
+function knownToken() {
   return new URLSearchParams(location.hash.slice(1)).get("token") ?? sessionStorage.getItem(TOKEN_KEY);
 }
 
@@ -45,7 +45,6 @@ export class Connection {
     /** @type {(state: "connecting" | "connected" | "broken" | "locked") => void} */
     this.onState = () => {};
     this.attempt = 0;
-    this.wasOpen = false;
     /** @type {[number, number][]} round trip (s), server's clock minus ours (s) */
     this.trips = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */

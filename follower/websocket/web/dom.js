@@ -32,6 +32,18 @@ export function say(id, text) {
 }
 
 /**
+ * Choose an entry of a list, which is added where it is not there: other programs may ask for what the list has not.
+ * @param {string} id
+ * @param {string} value
+ * @param {string} text of a new entry
+ */
+export function choose(id, value, text) {
+  const list = select(id);
+  if (![...list.options].some((option) => option.value === value)) list.add(new Option(text, value));
+  list.value = value;
+}
+
+/**
  * @param {string} tag
  * @param {string} className
  * @param {string} [text]

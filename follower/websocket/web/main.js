@@ -1,23 +1,25 @@
 // The practice room: which view is shown, what messages and keys do, and the picture sixty times a second.
 
-import { Connection, keepToken, nowSeconds, socketAddress } from "./connection.js";
-import { button, element, find, input, make, save, say, select } from "./dom.js";
+import { Connection, keepToken, nowSeconds } from "./connection.js";
+import { button, element, find, input, make, say, select } from "./dom.js";
+import { listenToKeys } from "./keys.js";
 import { LibraryView } from "./library.js";
 import { keptSession, Player } from "./player.js";
 import { PracticeView } from "./practice.js";
+import { situation, sureness } from "./situation.js";
 import { Stage } from "./stage.js";
+import { download } from "./takes.js";
 import { clockText, wholeClockText } from "./time.js";
 import { PieceLooks, Timeline } from "./timeline.js";
-import { inWords, microphoneWords, STATES } from "./words.js";
+import { inWords, microphoneWords } from "./words.js";
 
 /** @typedef {import("./protocol.js").Message} Message */
 /** @typedef {import("./protocol.js").HelloMessage} HelloMessage */
 
 const LOG_LINES = 50;
 const LIST_MS = 3000;
-const SURE = 0.8;
-const UNSURE = 0.5;
-const COUNTDOWN_S = 90;
+const REFUSED_FOR_MS = 10_000; // long enough to be read twice
+const EXPECTED_QUIET = new Set(["as asked for", "the session is over"]); // what the page says otherwise, too
 const NO_PICTURE = "no session is watched";
 const SERVER_ENDS = "the server ends";
 const NO_LIBRARY = "this server has one piece and no library; use follower serve";
@@ -36,6 +38,8 @@ let hasLibrary = false; // whoever follows its own microphone has none
 let askedLibrary = false;
 let chosen = ""; // the piece that is open
 let said = "";
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let forgetting;
 
 /** @param {string} text @param {string} kind */
 function log(text, kind = "notice") {
@@ -45,11 +49,17 @@ function log(text, kind = "notice") {
   while (list.children.length > LOG_LINES) list.lastChild?.remove();
 }
 
-/** Something a person has to know now. @param {string} text */
-function problem(text) {
+/**
+ * Something a person has to know now.
+ * @param {string} text
+ * @param {number} [forMs] after which it is no news any more
+ */
+function problem(text, forMs) {
   say("problem", text);
   element("problem").hidden = text === "";
   if (text !== "") log(text, "error");
+  clearTimeout(forgetting);
+  if (forMs !== undefined) forgetting = setTimeout(() => problem(""), forMs);
 }
 
 /** For those who listen to the page. @param {string} text */
@@ -65,7 +75,6 @@ function show(view) {
   element("library").hidden = view !== "library";
   element("room").hidden = view !== "room";
   element("locked").hidden = element("token-form").hidden = view !== "locked";
-  button("to-library").hidden = view !== "room" || !hasLibrary;
   button("stage-open").hidden = view !== "room";
   if (view === "library") {
     say("title", "Concerto Follower");
@@ -100,6 +109,7 @@ function refresh() {
   practice.enable(here);
   const kept = keptSession();
   const mayGoOn = !plays && kept !== null && kept.piece === chosen;
+  button("to-library").hidden = document.body.dataset.view !== "room" || !hasLibrary;
   button("sit").hidden = plays || !hasLibrary;
   button("sit").disabled = !connection.isOpen || chosen === "";
   button("go-on").hidden = !mayGoOn || !hasLibrary;
@@ -189,6 +199,7 @@ function take(message) {
     case "overview":
       if (chosen !== "" && message.piece !== chosen) break;
       timeline.show(new PieceLooks(message));
+      element("views").hidden = false;
       element("key-cut").hidden = message.cuts.length === 0;
       timeline.mark(message.markers);
       practice.showMarkers(message.markers);
@@ -213,7 +224,7 @@ function take(message) {
     case "quiet":
       player.sound?.end();
       input("listen").checked = false;
-      say("sound-state", message.reason === "as asked for" ? "" : inWords(message.reason));
+      say("sound-state", EXPECTED_QUIET.has(message.reason) ? "" : inWords(message.reason));
       break;
     case "state":
       log(`${clockText(message.audio_time)} ${message.state}: ${message.reason}`);
@@ -252,7 +263,7 @@ function takePractice(message) {
 
 /** @param {string} text */
 function takeNotice(text) {
-  if (/ refused: | failed: /.test(text)) problem(inWords(text));
+  if (/ refused: | failed: /.test(text)) problem(inWords(text), REFUSED_FOR_MS);
   else log(inWords(text));
 }
 
@@ -275,7 +286,10 @@ function takeError(message) {
     if (chosen === "") show("room");
     return;
   }
-  if (message.message.startsWith(NO_PICTURE)) return; // a session without a prepared piece has none
+  if (message.message.startsWith(NO_PICTURE)) { // a session without a prepared piece has none
+    element("views").hidden = true;
+    return;
+  }
   if (message.code === "unknown_session" && player.resuming) {
     player.openAnew();
     return;
@@ -300,48 +314,24 @@ function fill(id, names) {
   field.replaceChildren(...names.map((entry) => new Option(entry, entry, false, entry === value)));
 }
 
-/** The words beside the clock, from what the server says and what the piece looks like. @param {number | null} at */
-function words(at) {
-  const state = player.state;
-  const sounding = practice.practice?.sounding ?? "";
-  if (player.session === null) return { state: "none", words: player.plays ? "One moment" : "", next: "" };
-  if (!connection.isOpen) return { state: "lost", words: "Connecting again", next: "The place is kept." };
-  if (sounding === "count_in") return { state: "waiting", words: "Get ready", next: "" };
-  if (sounding === "lead_in") {
-    const start = practice.practice?.start ?? 0;
-    return { state: "orchestra", words: "The orchestra leads in", next: `you begin at ${clockText(start)}` };
-  }
-  if (practice.paused) return { state: "paused", words: "On hold", next: "Space goes on" };
-  let next = "";
-  if (at !== null && timeline.looks !== null && (state === "orchestra" || timeline.looks.pianoRests(at))) {
-    const entry = timeline.looks.nextEntry(at);
-    const rate = player.position?.rate || 1;
-    const left = entry === null ? Infinity : (entry - at) / Math.max(rate, 0.2);
-    if (left < COUNTDOWN_S) next = `your entry in ${Math.ceil(left)} s`;
-  }
-  return { state: state ?? "none", words: STATES[state ?? ""] ?? "", next };
-}
-
 function draw() {
   requestAnimationFrame(draw);
   if (document.body.dataset.view !== "room") return;
   const at = player.now();
-  const shown = words(at);
+  const shown = situation(at, { player, practice, timeline, isOpen: connection.isOpen });
   const duration = player.session?.orchestra_duration ?? timeline.looks?.duration ?? 1;
   say("position", clockText(at ?? 0));
   say("state", shown.words || "\u00a0");
   say("next", shown.next || "\u00a0");
   element("hero").dataset.state = shown.state;
   const position = player.position;
-  const rests = shown.state !== "following" && shown.state !== "lost";
-  const sure = position === null || rests ? "none" : position.confidence >= SURE ? "high"
-    : position.confidence >= UNSURE ? "middle" : "low";
+  const { sure, words } = sureness(shown.state, position, connection.isOpen ? timeline.elsewhere : null);
   element("sure-dot").dataset.sure = sure;
-  const others = timeline.elsewhere.map((place) => clockText(place.orchestra_time)).join(" or ");
-  const doubt = others === "" || sure === "none" ? "" : `, perhaps at ${others}`;
-  say("sure", { none: "\u00a0", high: "sure of your place", middle: "fairly sure", low: "unsure" }[sure] + doubt);
+  say("sure", words || "\u00a0");
   say("rate", position === null ? "-" : `${position.rate.toFixed(2)} \u00d7`);
   say("latency", position?.latency_ms == null ? "-" : `${position.latency_ms.toFixed(0)} ms`);
+  element("key-loop").hidden = practice.practice?.loop_begin == null;
+  element("key-perhaps").classList.toggle("unseen", timeline.elsewhere.length === 0);
   timeline.draw(nowSeconds(), at, position?.rate ?? 0);
   stage.show({ piece: chosen, state: shown.state, words: shown.words, clock: wholeClockText(at ?? 0), next: shown.next,
     share: (at ?? 0) / duration });
@@ -378,27 +368,7 @@ player.onMicrophoneGone = () => {
 };
 
 /** @param {string} recording */
-practice.onTake = (recording) => void download(recording);
-
-/** @param {string} recording */
-async function download(recording) {
-  const socket = new WebSocket(socketAddress());
-  socket.binaryType = "arraybuffer";
-  /** @type {ArrayBuffer[]} */
-  const parts = [];
-  socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "fetch", take: recording, piece: chosen })));
-  socket.addEventListener("message", (event) => {
-    if (event.data instanceof ArrayBuffer) {
-      parts.push(event.data);
-      return;
-    }
-    /** @type {Message} */
-    const message = JSON.parse(event.data);
-    if (message.type === "error") problem(inWords(message.message));
-    if (message.type === "fetched") save(new Blob(parts, { type: "audio/flac" }), `${chosen} ${recording}`);
-    if (message.type === "error" || message.type === "fetched") socket.close(1000);
-  });
-}
+practice.onTake = (recording) => download(chosen, recording, (trouble) => problem(inWords(trouble)));
 
 button("sit").addEventListener("click", () => {
   const start = input("begin-at").value.trim() === "" ? null : practice.place("begin-at", "begin-trouble");
@@ -416,6 +386,7 @@ button("to-library").addEventListener("click", () => {
   if (player.plays) standUp();
   chosen = "";
   show("library");
+  refresh();
 });
 input("listen").addEventListener("change", () => {
   player.listening = input("listen").checked;
@@ -440,24 +411,10 @@ element("token-form").addEventListener("submit", (event) => {
 });
 button("stage-open").addEventListener("click", () => void stage.open());
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.view !== "room") return;
-  const target = event.target;
-  const types = target instanceof HTMLInputElement && !["checkbox", "range"].includes(target.type);
-  if (types || target instanceof HTMLSelectElement) return;
-  if (event.key === " " && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement
-    || (target instanceof HTMLElement && target.tagName === "SUMMARY"))) return;
-  /** @type {Record<string, () => void>} */
-  const keys = {
-    " ": () => practice.pause(), a: () => practice.again(), m: () => practice.mark(), l: () => practice.loop(),
-    t: () => practice.tap(),
-    r: () => practice.record(), s: () => void (stage.isOpen ? stage.close() : stage.open()),
-    escape: () => void stage.close(),
-  };
-  const action = keys[event.key.toLowerCase()];
-  if (action === undefined || event.repeat) return;
-  event.preventDefault();
-  action();
+listenToKeys({
+  " ": () => practice.pause(), a: () => practice.again(), m: () => practice.mark(), l: () => practice.loop(),
+  t: () => practice.tap(), r: () => practice.record(),
+  s: () => void (stage.isOpen ? stage.close() : stage.open()), escape: () => void stage.close(),
 });
 
 setInterval(() => {

@@ -1,6 +1,6 @@
 // The controls of the practice room: where to begin, markers, loop, tempo, tuning, recordings.
 
-import { button, element, input, make, makeButton, save, say, select } from "./dom.js";
+import { button, choose, element, input, make, makeButton, save, say, select } from "./dom.js";
 import { clockText, secondsOf } from "./time.js";
 
 /** @typedef {import("./connection.js").Connection} Connection */
@@ -225,7 +225,13 @@ export class PracticeView {
     button("mark").disabled = !placed;
     button("loop").disabled = !placed && this.practice?.loop_begin == null;
     button("tempo-fixed").disabled = !placed;
+    this.enableBeats();
     for (const found of element("markers").querySelectorAll("button")) found.disabled = !possible;
+  }
+
+  /** Only bars have beats. */
+  enableBeats() {
+    select("beats").disabled = select("lead-in").disabled || (this.practice?.lead_in_bars ?? 0) === 0;
   }
 
   /** @param {PracticeMessage | null} practice */
@@ -241,9 +247,11 @@ export class PracticeView {
     say("slowest-value", Math.round(100 * practice.slowest) <= FREE_SLOWEST ? "free" : percent(practice.slowest));
     say("fastest-value", Math.round(100 * practice.fastest) >= FREE_FASTEST ? "free" : percent(practice.fastest));
     const bars = practice.lead_in_bars ?? 0;
-    select("lead-in").value = bars > 0 ? `${bars} bars` : String(practice.lead_in);
-    select("beats").value = String(practice.beats_per_bar ?? 4);
-    select("count-in").value = String(practice.count_in);
+    if (bars > 0) choose("lead-in", `${bars} bars`, `${bars} bars`);
+    else choose("lead-in", String(practice.lead_in), `${practice.lead_in} s`);
+    choose("beats", String(practice.beats_per_bar ?? 4), String(practice.beats_per_bar));
+    this.enableBeats();
+    choose("count-in", String(practice.count_in), String(practice.count_in));
     if (document.activeElement !== field("bpm")) field("bpm").value = String(Math.round(practice.beats_per_minute));
     field("tune").checked = practice.tune_to === "piano";
     const cents = (/** @type {number} */ value) => `${value >= 0 ? "+" : "\u2212"}${Math.abs(value).toFixed(0)} cents`;

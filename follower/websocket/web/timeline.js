@@ -344,7 +344,8 @@ export class Timeline {
       context.fillStyle = c.accent;
       context.fillRect(left, 0, scale, height);
       context.font = `${12 * scale}px system-ui, sans-serif`;
-      context.fillText(marker.name, left + 4 * scale, 10 * scale);
+      const wide = context.measureText(marker.name).width;
+      context.fillText(marker.name, Math.min(left + 4 * scale, width - wide - 2 * scale), 10 * scale);
     }
     // The tempo against the recording: the middle is as recorded, the edges are half and twice as fast.
     context.strokeStyle = c.line;
