@@ -139,18 +139,24 @@ PYTEST = (str(BIN / "python"), "-m", "pytest", "-q", "--cov", "--cov-report=", "
 def check_plain() -> None:
     """Compile what the tests use; run the kernels' tests as plain Python: compiled they must do what Python does."""
     run(str(BIN / "python"), "-c", COMPILE)
-    run(*PYTEST, "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+    run(*PYTEST, "-m", "plain", "-p", "no:xdist", *files_with("plain"), NUMBA_DISABLE_JIT="1")
 
 
 def check_tests() -> None:
     """Run the tests; their coverage and that of `check_plain` together must reach the bound of pyproject.toml."""
     run(
-        *PYTEST, "--cov-append", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15",
+        *PYTEST, "--cov-append", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=30",
         "--doctest-modules", "-m", "not alone", "tests", "follower", "offline_prep", "benchmarks",
     )  # fmt: skip
     # What is heard in real time is measured beside nothing else, or the other tests would be heard in it. Only now has
     # every line had its chance, so only here is the coverage bound held.
-    run(*PYTEST[:-2], "--cov-append", "-m", "alone", "-p", "no:xdist", "tests/audio", "tests/websocket")
+    run(*PYTEST[:-2], "--cov-append", "-m", "alone", "-p", "no:xdist", *files_with("alone"))
+
+
+def files_with(mark: str) -> list[str]:
+    """The files whose tests have a mark: importing all the others takes longer than many of those tests."""
+    paths = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(p.relative_to(ROOT)) for p in paths if f"mark.{mark}" in p.read_text(encoding="utf-8")]
 
 
 def check_page() -> None:
