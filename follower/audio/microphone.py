@@ -192,9 +192,12 @@ class MicrophoneSource:
         received_s, patience_s = self._clock(), FIRST_AUDIO_S
         away = False
         while not self._stopped:
+            asked_s = self._clock()
             try:
                 captured = self._queue.get(timeout=IDLE_S)
             except queue.Empty:
+                # While a busy computer had stopped this program nobody was there to be given anything.
+                received_s += max(self._clock() - asked_s - 2 * IDLE_S, 0.0)
                 if self._stream is not None and self._stream.active and self._clock() - received_s < patience_s:
                     yield timeline.nothing(self._clock())
                     continue

@@ -34,7 +34,7 @@ class ClockModel:
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._nominal_s = 1.0 / sample_rate_hz
-        self._period_s = self._nominal_s
+        self._period_s = self._punctual_period_s = self._nominal_s
         self._sample = -1
         self._time_s = math.nan
         self._since_s = 0.0
@@ -51,10 +51,14 @@ class ClockModel:
         span_s = (sample - self._sample) * self._period_s
         error_s = time_s - (self._time_s + span_s)
         self._sample = sample
-        if abs(error_s) > RESET_S or self._has_stepped(error_s, span_s):
+        # Stamps are late by chance, and not early: one that is early soon after a step goes on with it.
+        goes_on = error_s < -STEP_S and self._since_s < STEP_AFTER_S
+        if abs(error_s) > RESET_S or goes_on or self._has_stepped(error_s, span_s):
             # After a step what is sure is that the stamps are off by as much as the most punctual of them.
-            self._time_s = time_s if abs(error_s) > RESET_S else self._time_s + span_s + self._least_s
+            steps = abs(error_s) > RESET_S or goes_on
+            self._time_s = time_s if steps else self._time_s + span_s + self._least_s
             self._since_s = self._off_s = 0.0
+            self._period_s = self._punctual_period_s  # the stamps of which the step was made say nothing of the speed
             return
         self._since_s += span_s
         narrow = 1.0 / (1.0 + self._since_s / SETTLING_S * (FIRST_BANDWIDTH_HZ / LAST_BANDWIDTH_HZ - 1.0))
@@ -65,6 +69,8 @@ class ClockModel:
         period_s = self._period_s * (1.0 + omega * omega * error_s / span_s)
         bound = MAX_DRIFT * self._nominal_s
         self._period_s = max(self._nominal_s - bound, min(self._nominal_s + bound, period_s))
+        if abs(error_s) < STEP_S:
+            self._punctual_period_s = self._period_s
 
     def _has_stepped(self, error_s: float, span_s: float) -> bool:
         """Whether the stamps have been off for long enough, this one included."""
@@ -75,6 +81,11 @@ class ClockModel:
             self._least_s = error_s
         self._off_s += span_s
         return self._off_s >= STEP_AFTER_S
+
+    @property
+    def since_step_s(self) -> float:
+        """How long the stamps have agreed with each other (s)."""
+        return self._since_s
 
     @property
     def known(self) -> bool:

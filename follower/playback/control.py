@@ -138,6 +138,7 @@ class PlaybackControl:
         self._led_until_s = -math.inf
         self._rate = 1.0
         self._played = False
+        self._displaced = False
         self.limits: tuple[float, float] = (MIN_RATE, MAX_RATE)
         """Slowest and fastest rate that is played; replaced as a whole."""
 
@@ -146,6 +147,10 @@ class PlaybackControl:
         self._rate = rate
         self._played = True
         self._off_since_s = math.inf
+
+    def displace(self) -> None:
+        """The output itself has moved, not the pianist: the next order is to be right at once."""
+        self._displaced = True
 
     @property
     def follows(self) -> bool:
@@ -217,6 +222,11 @@ class PlaybackControl:
         if self._state is State.LOST or self._newest is None or self._silent_for_s(committed_at_s) > STALE_S:
             return Order(Action.PLAY, self._rate)
         error_s = self.target_s(committed_at_s) - committed_position_s
+        if self._displaced:
+            self._displaced = False
+            target_s = self.target_s(output_at_s)
+            if abs(error_s) > c.slack_s and 0.0 <= target_s < self._duration_s:
+                return Order(Action.JUMP, self._rate, target_s)
         rests = self._state is State.ORCHESTRA
         leads = output_at_s - self._rest_since_s > c.rest_s or output_at_s < self._led_until_s
         # Who asked for another tempo than the pianist's waits for the orchestra, or is waited for.

@@ -128,6 +128,7 @@ class OrchestraOutput:
         self._tell = tell
         self._told_drop_outs = 0
         self._told_at_s = -TELL_AGAIN_S
+        self._told_ready = 0
         self.buffer = buffer
         self._open_stream = open_stream
         self._report = report
@@ -236,11 +237,18 @@ class OrchestraOutput:
             self._failure = e
 
     def _tell_drop_outs(self) -> None:
+        """Say while they happen that there are drop-outs, and later that all is as it was at first."""
         new = self.buffer.drop_outs - self._told_drop_outs
-        if self._tell is None or new <= 0 or self._clock() - self._told_at_s < TELL_AGAIN_S:
+        kept = self.buffer.kept_ready
+        ready_ms = 1e3 * kept / self.buffer.player.sample_rate_hz
+        if self._tell is None:
             return
-        self._told_drop_outs, self._told_at_s = self.buffer.drop_outs, self._clock()
-        ready_ms = 1e3 * self.buffer.kept_ready / self.buffer.player.sample_rate_hz
+        if new <= 0 and kept < self._told_ready:
+            self._told_ready = kept
+            self._tell(f"no drop-outs of the orchestra for a while: {ready_ms:.0f} ms of sound are kept ready again")
+        if new <= 0 or self._clock() - self._told_at_s < TELL_AGAIN_S:
+            return
+        self._told_drop_outs, self._told_at_s, self._told_ready = self.buffer.drop_outs, self._clock(), kept
         self._tell(f"the orchestra dropped out ({new} times): {ready_ms:.0f} ms of sound are kept ready now")
 
     def _turn(self) -> None:

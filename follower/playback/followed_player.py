@@ -79,6 +79,15 @@ class FollowedPlayer:
             self.tap(output_at_s, sound.mean(axis=1))
         return sound
 
+    def forget_from(self, at_s: float) -> None:
+        """What was made to sound from an instant on is thrown away."""
+        while self._played and self._played[-1][0] >= at_s:
+            self._played.pop()
+
+    def displace(self) -> None:
+        """The next block does not sound right after the one before: it is to be where the pianist is then."""
+        self.player.control.displace()
+
     def restart(self) -> None:
         """Begin anew on another output; the orchestra enters again."""
         self._played.clear()

@@ -6,6 +6,7 @@ for another.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -27,6 +28,11 @@ CALM_S = 60.0
 """After so long without a drop-out as much is kept ready as at first."""
 MAX_STAMPS = 64
 """Stamps that may wait; the oldest go."""
+DISPLACED_S = 0.12
+"""Sound that was made for another instant than it will be heard at, by so much, is made anew: a driver that ran dry
+throws away what it had, or a producer was late. Less is corrected by the tempo, unheard."""
+SETTLED_S = 0.03
+"""A driver that recovers asks in bursts; sound is made anew when its stamps have agreed for so long."""
 
 
 class SampleRing:
@@ -41,11 +47,19 @@ class SampleRing:
         self._data = np.zeros((capacity, channels), np.float32)
         self.written = 0
         self.read = 0
+        self.discarded = 0
+        """Frames before this one are not read any more (set by the writer)."""
 
     @property
     def filled(self) -> int:
         """Frames that wait to be read."""
-        return self.written - self.read
+        return self.written - max(self.read, self.discarded)
+
+    def skip(self) -> int:
+        """Go past what the writer discarded (the reader); return how many frames that were."""
+        skipped = max(self.discarded - self.read, 0)
+        self.read += skipped
+        return skipped
 
     def write(self, frames: NDArray[np.float32]) -> None:
         """Append frames (n, channels); the writer sees to it that they fit."""
@@ -94,6 +108,7 @@ class OutputBuffer:
         self.player = player
         self.followed = FollowedPlayer(player)
         self.drop_outs = 0
+        self._rate_hz = player.sample_rate_hz
         self._limiter = limiter
         gain = 10.0 ** (volume_db / 20.0)
         self._gains = gain * np.array([min(1.0, 1.0 - balance), min(1.0, 1.0 + balance)], np.float32)
@@ -101,10 +116,14 @@ class OutputBuffer:
         self._least: int = self._target
         self._seen_drop_outs = 0
         self._calm_from = 0
-        self._ring = SampleRing(2 * (self._target + player.block_samples), OUTPUT_CHANNELS)
+        # Twice what is kept at most, since what is discarded lies there until the callback comes by.
+        self._ring = SampleRing(4 * (self._target + player.block_samples), OUTPUT_CHANNELS)
         self._write_silence()
-        # Silence the callback put in counts as output too: the output clock runs on.
-        self._missing = 0
+        # What the callback has read of the ring, and by how much more it has put out: silence it put in counts as
+        # output, too, since the output clock runs on. One object, so that the producer sees both of one instant.
+        self._consumed = (0, 0)
+        self._promised: deque[tuple[int, float]] = deque()
+        self._due_s = math.nan
         self._output_clock = ClockModel(player.sample_rate_hz)
         self._stamps: deque[tuple[int, float]] = deque(maxlen=MAX_STAMPS)
 
@@ -124,9 +143,11 @@ class OutputBuffer:
 
     def consume(self, out: NDArray[np.float32], output_at_s: float) -> None:
         """Fill `out` (n, 2), whose first frame leaves the loudspeaker at `output_at_s` (the callback's thread)."""
-        self._stamps.append((self._ring.read + self._missing, output_at_s))
+        _, more = self._consumed
+        more -= self._ring.skip()
+        self._stamps.append((self._ring.read + more, output_at_s))
         missing = self._ring.take(out)
-        self._missing += missing
+        self._consumed = self._ring.read, more + missing
         self.drop_outs += missing > 0
 
     def sounding(self, at_s: float | None) -> PlaybackPosition:
@@ -138,7 +159,10 @@ class OutputBuffer:
 
         No callback may be running.
         """
-        self._ring.read = self._ring.written
+        self._ring.discarded = self._ring.written
+        self._ring.skip()
+        self._consumed = self._ring.read, self._consumed[1]
+        self._promised.clear()
         self._write_silence()
         self._stamps.clear()
         self._output_clock = ClockModel(self.player.sample_rate_hz)
@@ -151,14 +175,37 @@ class OutputBuffer:
         self.followed.take_events()
         self._adapt()
         late = 0 if self._limiter is None else self._limiter.latency_samples
+        if self._is_displaced(late):
+            self._ring.discarded = self._ring.written
+            self.followed.forget_from(self._promised[0][1])
+            self._promised.clear()
         while self._ring.filled < self._target:
             if self._output_clock.known:
                 self.player.clock_stretch = self._output_clock.stretch
-                output_at_s = self._output_clock.time_s(self._ring.written + self._missing + late)
+                output_at_s = self._output_at_s(self._ring.written + late)
+                if abs(output_at_s - self._due_s) > DISPLACED_S:
+                    self.followed.displace()
+                self._due_s = output_at_s + self.player.clock_stretch * self.player.block_samples / self._rate_hz
+                self._promised.append((self._ring.written, output_at_s))
                 stereo = stereo_of(self.followed.block(output_at_s)) * self._gains
             else:
                 stereo = np.zeros((self.player.block_samples, OUTPUT_CHANNELS), np.float32)
             self._ring.write(stereo if self._limiter is None else self._limiter.process(stereo))
+
+    def _output_at_s(self, frame: int) -> float:
+        """When a frame of the ring leaves the loudspeaker, as the output goes now."""
+        read, more = self._consumed
+        return self._output_clock.time_s(frame + more - max(self._ring.discarded - read, 0))
+
+    def _is_displaced(self, late: int) -> bool:
+        """Whether what waits was made for other instants than it will be heard at."""
+        read, _ = self._consumed
+        while self._promised and self._promised[0][0] < read:
+            self._promised.popleft()
+        if not self._promised or self._output_clock.since_step_s < SETTLED_S:
+            return False
+        frame, promised_s = self._promised[0]
+        return abs(self._output_at_s(frame + late) - promised_s) > DISPLACED_S
 
     @property
     def kept_ready(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -317,6 +318,23 @@ def test_stop_ends_the_session_even_while_the_device_is_away(sd: FakeSoundDevice
                 source.stop()
 
         assert len(collect(source, on_item)) == 2
+
+
+def test_a_program_that_was_stopped_does_not_take_its_device_for_lost(sd: FakeSoundDevice) -> None:
+    clock = Clock()
+    with MicrophoneSource(clock=clock) as source:
+        blocks = source.blocks()
+        sd.streams[0].capture()
+        next(blocks)
+
+        def get(timeout: float) -> None:
+            clock.s += timeout + 3.0  # it is stopped while it waits
+            raise queue.Empty
+
+        source._queue = SimpleNamespace(get=get)  # type: ignore[assignment]
+        block = next(blocks)
+        assert isinstance(block, AudioBlock) and len(block.samples) == 0
+        assert len(sd.streams) == 1 and not sd.streams[0].closed
 
 
 class HangingStream(FakeStream):

@@ -74,3 +74,15 @@ def test_late_stamps_are_no_step() -> None:
         clock.stamp(480 * k, 0.01 * k + (rng.uniform(0.02, 0.05) if busy else 0.0))
         assert abs(clock.time_s(480 * k) - 0.01 * k) < 0.035, "as far as the loop follows, not as far as they are late"
     assert clock.time_s(480 * 6000) == pytest.approx(60.0, abs=0.002)
+
+
+def test_a_burst_of_early_stamps_is_followed_at_once() -> None:
+    """A driver that recovers asks for much at one instant: each stamp is earlier than the one before foretold."""
+    clock = ClockModel(8000)
+    for k in range(200):
+        clock.stamp(256 * k, 0.032 * k)
+    for k in range(200, 215):
+        clock.stamp(256 * k, 0.032 * 200)
+    clock.stamp(256 * 215, 0.032 * 201)
+    assert clock.time_s(256 * 216) == pytest.approx(0.032 * 202, abs=0.001)
+    assert clock.drift_ppm == pytest.approx(0.0, abs=1.0), "it says nothing about the speed"

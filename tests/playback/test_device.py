@@ -19,7 +19,7 @@ import pytest
 from follower.audio import device_thread, portaudio
 from follower.errors import DeviceError
 from follower.events import Notice, State, StateChange
-from follower.playback import device
+from follower.playback import device, output_buffer
 from follower.playback.control import ControlConfig
 from follower.playback.device import OrchestraOutput
 from follower.playback.output_buffer import OutputBuffer
@@ -300,7 +300,7 @@ import numpy as np
 from follower import kernels
 from follower.audio import device_thread, portaudio
 from follower.events import Position, State
-from follower.playback import device
+from follower.playback import device, output_buffer
 from follower.playback.control import ControlConfig
 from follower.playback.stretchers import make_stretcher
 from follower.playback.output_buffer import OutputBuffer
@@ -412,3 +412,28 @@ def test_drop_outs_are_told_while_they_happen_and_not_all_the_time() -> None:
     now_s = device.TELL_AGAIN_S
     output._tell_drop_outs()
     assert len(told) == 2 and "(1 times)" in told[1]
+
+
+def test_that_as_little_is_kept_ready_as_at_first_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread(monkeypatch)
+    stage, told = Stage(), list[str]()
+    stage.output = OrchestraOutput(stage.buffer, stage.open, None, lambda: stage.now_s, told.append)
+
+    def play(seconds: float, late: bool = False) -> None:
+        for n in range(round(seconds * RATE_HZ / 256)):
+            stage.streams[-1].ask(stage.now_s, stage.now_s)
+            stage.now_s += 256 / RATE_HZ
+            if not late or n % 8 == 7:
+                stage.output._turn()
+
+    with stage.output:
+        play(3.0)
+        at_first = stage.buffer.kept_ready
+        play(3.0, late=True)
+        assert stage.buffer.kept_ready > at_first and "dropped out" in told[0]
+        before = len(told)
+        play(2.0 * output_buffer.CALM_S)
+    ready_ms = 1e3 * at_first / RATE_HZ
+    assert [text for text in told[before:] if "again" in text] == [
+        f"no drop-outs of the orchestra for a while: {ready_ms:.0f} ms of sound are kept ready again"
+    ]

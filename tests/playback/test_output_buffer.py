@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from follower.events import State
 from follower.playback.limiter import Limiter
-from follower.playback.output_buffer import OutputBuffer, SampleRing
+from follower.playback.output_buffer import DISPLACED_S, OutputBuffer, SampleRing
 from tests.playback.playback_simulation import HOP_SAMPLES, LIVE_RATE_HZ, position, position_player, silent_recording
 
 RATE_HZ = 8000
@@ -124,6 +124,30 @@ def test_the_orchestra_is_back_half_a_second_after_a_stall(stall_s: float, devic
             assert out[0, 0] == pytest.approx(now_s + OUTPUT_LATENCY_S, abs=0.12 if stall_s < 0.35 else 0.03)
         if now_s > begin_s + stall_s + 2.0:
             assert out[0, 0] == pytest.approx(now_s + OUTPUT_LATENCY_S, abs=0.02)
+
+
+@pytest.mark.parametrize("thrown_away_s", [0.15, 0.3, 0.7])
+def test_after_a_driver_threw_sound_away_the_orchestra_is_right_at_once(thrown_away_s: float) -> None:
+    """A sound server that ran dry asks again and again while it recovers, and plays none of what it gets."""
+    buffer = OutputBuffer(position_player(silent_recording(60.0, RATE_HZ)), round(0.25 * RATE_HZ))
+    out = np.empty((REQUEST, 2), np.float32)
+    for k in range(round(14.0 * RATE_HZ / REQUEST)):
+        now_s = k * REQUEST / RATE_HZ
+        buffer.on_event(position(now_s, now_s, capture_time_s=now_s))
+        for _ in range(round(thrown_away_s * RATE_HZ / REQUEST) if k == 320 else 0):
+            buffer.consume(out, now_s + OUTPUT_LATENCY_S)
+            buffer.produce()
+        buffer.consume(out, now_s + OUTPUT_LATENCY_S)
+        buffer.produce()
+        since_s = (k - 320) * REQUEST / RATE_HZ
+        if since_s > 0.2:
+            assert out.min() > 0, "it sounds"
+            at_s, within_s = now_s + OUTPUT_LATENCY_S, DISPLACED_S if since_s < 2.0 else 0.02
+            assert out[0, 0] == pytest.approx(at_s, abs=within_s), "what is left is corrected by the tempo"
+            assert buffer.sounding(at_s).orchestra_time_s == pytest.approx(at_s, abs=DISPLACED_S), (
+                "so the engine is told"
+            )
+    assert buffer.drop_outs == 0
 
 
 def test_after_a_drop_out_more_is_kept_ready_and_when_all_is_well_as_much_as_at_first() -> None:

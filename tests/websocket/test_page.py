@@ -191,6 +191,7 @@ def test_it_shows_a_session_and_commands_it(tmp_path: Path) -> None:
         sink.send(position(5, 62.5, State.PAUSED))
         page.wait_until("document.getElementById('state').textContent === 'Waiting for you'")
         assert not shown(page, "sit"), "its own microphone is followed, not this device's"
+        page.wait_until("document.getElementById('views').hidden")  # no empty boxes where there is no picture
         press(page, " ")
         type_into(page, "begin-at", " 1:02,5 ")
         submit(page, "begin-form")

@@ -18,7 +18,7 @@ from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
 from follower.playback.desk import Desk
 from follower.playback.wishes import Wishes
-from follower.testing import SESSION, assemble_piece, position
+from follower.testing import assemble_piece, position
 from follower.websocket.session_sound import SessionSound
 from follower.websocket.sink import WebSocketSink
 from tests.browser import Page, chromium
@@ -154,10 +154,3 @@ def test_every_state_is_read(shown: tuple[WebSocketSink, Page]) -> None:
     page.wait_until("document.getElementById('state').textContent === 'On hold'")
     look(page, "state-on-hold-full-hd", *SCREENS["full-hd"])
     assert page.value(ROOM) == []
-
-
-def test_a_session_without_a_picture_has_no_empty_boxes(tmp_path: Path) -> None:
-    with WebSocketSink(0, ArrivalQueue()) as sink, Page(f"http://127.0.0.1:{sink.port}/", tmp_path) as page:
-        page.wait_until(CONNECTED)
-        sink.begin(SESSION)
-        page.wait_until("document.getElementById('views').hidden")
