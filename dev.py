@@ -9,7 +9,7 @@ python3 dev.py matrix   the tests under the oldest and the newest Python that is
 python3 dev.py sbom     what a release brings with it, by CycloneDX: dist/concerto-follower-VERSION.cdx.json
 python3 dev.py audit    the same packages against the known vulnerabilities (pip-audit; needs pypi.org or api.osv.dev)
 python3 dev.py readme   the shell lines of README.md as printed, in a fresh clone; those that need hardware are left out
-python3 dev.py ci       check, readme and `matrix --quick`; what keeps one core busy runs beside something that does too
+python3 dev.py elsewhere  readme and `matrix --quick`, side by side: what must hold in other places than this folder
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("CONCERTO_FOLLOWER_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 DEV = "[dev]"
-EXTRAS = {"demo": "", "check": DEV, "matrix": DEV, "sbom": "[release]", "audit": "[release]"}
-"""What is installed first; the other commands install where they need it."""
+EXTRAS = {"demo": "", "check": DEV, "matrix": DEV, "elsewhere": DEV, "sbom": "[release]", "audit": "[release]"}
+"""What is installed first; `readme` installs where it runs."""
 PYTHONS = ("3.11", "3.12", "3.13")
 QUICK = (
     "tests/test_testing.py", "tests/test_config.py", "tests/piece", "tests/files", "tests/osc", "tests/session",
@@ -110,19 +110,6 @@ def check() -> None:
     check_tests()
 
 
-def ci() -> None:
-    """Run what CI runs."""
-
-    def first() -> None:
-        install(DEV)
-        check_plain()
-        check_sources()
-
-    side_by_side(first, readme)
-    check_tests()
-    matrix(["--quick"])
-
-
 def check_sources() -> None:
     """Check what can be checked without running it, cheapest first."""
     python = str(BIN / "python")
@@ -186,8 +173,9 @@ def find_pythons() -> dict[str, str]:
     return found
 
 
-def matrix(options: Sequence[str]) -> None:
-    """Run the tests under several Pythons, with the oldest and with the newest dependencies.
+@contextlib.contextmanager
+def matrix_jobs(options: Sequence[str]) -> Iterator[list[Callable[[], None]]]:
+    """Make environments of several Pythons with the oldest and with the newest dependencies; jobs that run the tests.
 
     The oldest versions that pyproject.toml allows are tried with the oldest Python only: newer Pythons need newer ones.
     """
@@ -199,7 +187,7 @@ def matrix(options: Sequence[str]) -> None:
     runs = [(oldest, "lowest-direct"), *((v, "highest") for v in ([oldest, *newest] if "--all" in options else newest))]
     tests = QUICK if "--quick" in options else ("tests",)
     with contextlib.ExitStack() as stack:
-        jobs = []
+        jobs: list[Callable[[], None]] = []
         for version, resolution in runs:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"matrix-{version}-"))
             python = str(Path(scratch) / BIN.name / "python")
@@ -209,8 +197,19 @@ def matrix(options: Sequence[str]) -> None:
             # Deprecations of versions newer than those we develop with are no failures here.
             pytest = (python, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-W", "default", *tests)
             jobs.append(functools.partial(run, *pytest, NUMBA_CACHE_DIR=f"{scratch}/numba", TMPDIR=scratch))
-        # One process each: two for the same versions would compile the same functions twice.
+        yield jobs
+
+
+def matrix(options: Sequence[str]) -> None:
+    """Run the tests under several Pythons, in one process each: two would compile the same functions twice."""
+    with matrix_jobs(options) as jobs:
         side_by_side(*jobs)
+
+
+def elsewhere() -> None:
+    """Run README.md's lines in a fresh clone, and a selection of the tests under other Pythons."""
+    with matrix_jobs(["--quick"]) as jobs:
+        side_by_side(readme, *jobs)
 
 
 @contextlib.contextmanager
@@ -270,7 +269,7 @@ def readme() -> None:
         run("bash", "-euxc", "\n".join(lines), cwd=clone, **environment)
 
 
-COMMANDS = {"check": check, "ci": ci, "readme": readme, "sbom": sbom, "audit": audit}
+COMMANDS = {"check": check, "elsewhere": elsewhere, "readme": readme, "sbom": sbom, "audit": audit}
 
 
 def main() -> None:
