@@ -97,6 +97,13 @@ UNDER_LOAD: Final[Mapping[str, str]] = {
     "what": "what happened", "silent_s": "silent s", "back_s": "back after s",
     "largest_error_after_ms": "largest error from .5 s after it on, ms", "told_after": "told after",
 }  # fmt: skip
+STEM: Final[Mapping[str, str]] = {
+    "scenario": "scenario", "start": "start", "share": "share of the stem", "beats": "beats",
+    "mix_median_ms": "in the mix: median ms", "mix_over_100_ms_pct": ">100", "mix_over_200_ms_pct": ">200",
+    "mix_over_500_ms_pct": ">500 ms, %", "orchestra_median_ms": "in the orchestra: median ms",
+    "orchestra_over_100_ms_pct": ">100", "orchestra_over_200_ms_pct": ">200",
+    "orchestra_over_500_ms_pct": ">500 ms, %",
+}  # fmt: skip
 MUSIC: Final[Mapping[str, str]] = {
     "music": "music", "rate": "rate", "what": "what", "spectrum_db": "spectrum dB", "attacks_db": "attacks dB",
     "roughness_db": "roughness dB", "dips_pct": "dips %",
@@ -345,6 +352,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "confidence": confidence,
     "confidence_fit": confidence_fit,
     "peers": lambda: plain("peers"),
+    "peers_cost": lambda: plain("peers", "costs"),
     "peers_pub2": lambda: plain("peers_pub2"),
     "classification": lambda: plain("classification"),
     "filter_grid": filter_grid,
@@ -360,6 +368,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_under_load": lambda: plain("playback_under_load", columns=UNDER_LOAD),
     "stretch_quality": stretch_quality,
     "parts_in_use": lambda: plain("parts_in_use"),
+    "piano_stem": lambda: plain("piano_stem", columns=STEM),
     "separated_parts": lambda: plain("separated_parts", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }

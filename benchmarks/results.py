@@ -94,7 +94,7 @@ def tables_of(measured: Any) -> dict[str, list[Row]]:
 
     Args:
         measured: a list of rows; or rows by name; or tables of rows by name; or what `follower evaluate --json` writes,
-            of which the stable part is kept (see `FIGURES`, `BEHAVIOUR`).
+            of which the stable part is kept (see `FIGURES`, `BEHAVIOUR`), and what the peers' run adds: costs.
 
     >>> tables_of([{"method": "tempo", "p50_ms": 0.9}])
     {'rows': [{'method': 'tempo', 'p50_ms': 0.9}]}
@@ -121,6 +121,8 @@ def tables_of(measured: Any) -> dict[str, list[Row]]:
                 if table == "pooled":
                     for part in ("coverage", "calibration"):
                         tables[part] += [head | row for row in found.get(part, ())]
+    if costs := measured.get("settings", {}).get("costs"):
+        tables["costs"] = costs
     return tables
 
 

@@ -21,7 +21,7 @@ from follower.signal.framing import Framer
 from follower.signal.loudspeakers import Loudspeakers
 from follower.tracking.tracker import Tracker
 
-INPUT_BLOCK_SAMPLES = 64
+RESAMPLED_BLOCK_SAMPLES = 64
 """Audio goes to the resampler in blocks of this size, so that when a frame is complete does not depend on chunking."""
 MAX_COAST_S = 10.0
 """The belief moves on unheard for at most so long; after a longer gap the place is as good as unknown anyway. It may do
@@ -57,8 +57,11 @@ class Engine:
         self.start_s = start_s
         self._hop_s = piece.feature_config.hop_s
         self._max_coast_hops = round(MAX_COAST_S / self._hop_s)
-        self._framer = Framer(INPUT_BLOCK_SAMPLES, INPUT_BLOCK_SAMPLES)
-        self._features = FeatureStream(piece.feature_config, sample_rate_hz)
+        config = piece.feature_config
+        resampled = sample_rate_hz != config.sample_rate_hz
+        block_samples = RESAMPLED_BLOCK_SAMPLES if resampled else config.hop_samples
+        self._framer = Framer(block_samples, block_samples)
+        self._features = FeatureStream(config, sample_rate_hz)
         self._loudspeakers = Loudspeakers(sample_rate_hz)
         self._bleed = BleedCanceller(piece.orchestra.pitch, self._hop_s)
         self._frontier = create_frontier(method, piece)

@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mix", type=Path, metavar="MIX", help="full recording, with --no-orchestra")
     parser.add_argument("--out", type=Path, metavar="CACHE", help="folder to write")
     parser.add_argument(
-        "--mix-piano", type=Path, metavar="F", help="piano stem of the mix; kept for a later version, not used yet"
+        "--mix-piano", type=Path, metavar="F", help="piano stem of the mix; the live piano is compared with it, too"
     )
     parser.add_argument(
         "--mix-orchestra", type=Path, metavar="F", help="orchestra stem of the mix; used where it gives a surer map"

@@ -38,7 +38,7 @@ class Inputs:
     Attributes:
         orchestra: the orchestra recording; None where there is none, and the orchestra is taken out of the mix.
         mix: the full mix.
-        mix_piano: piano stem of the mix; its features are kept for a later version and not used yet.
+        mix_piano: piano stem of the mix; the live piano is compared with it as well as with the mix.
         mix_orchestra: orchestra stem of the mix; the map is made with it where it gives the surer one.
     """
 
@@ -66,7 +66,7 @@ class Computed:
         recordings: by role.
         orchestra: features of the orchestra recording.
         mix: features of the full mix.
-        mix_piano: features of the piano stem, where one was given.
+        mix_piano: amplitudes of the semitones of the piano stem, as of the mix; None without one.
         stems: the parts of the mix, where it was taken apart; to be closed.
         alignment: the map between the recordings, and its figures.
         piano_activity: float32, shape (n,), 0..1, per frame of the mix.
@@ -77,7 +77,7 @@ class Computed:
     recordings: dict[str, Recording]
     orchestra: Orchestra
     mix: Mix
-    mix_piano: StreamFeatures | None
+    mix_piano: NDArray[np.float32] | None
     stems: Stems | None
     alignment: Alignment
     piano_activity: NDArray[np.float32]
@@ -160,13 +160,20 @@ def _compute(
         recordings,
         orchestra,
         mix,
-        streams.get("mix_piano"),
+        as_long(streams["mix_piano"].pitch, len(mix.pitch)) if "mix_piano" in streams else None,
         None,
         alignment,
         activity,
         PieceGmms(_orchestra_gmm(recordings["orchestra"], notebook["orchestra"]), mixtures.orchestra, mixtures.piano),
         tuple(warning for warning in (same, swapped) if warning is not None),
     )
+
+
+def as_long(pitch: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Amplitudes of so many hops; silence where there are fewer."""
+    out = np.zeros((n, pitch.shape[1]), np.float32)
+    out[: len(pitch)] = pitch[:n]
+    return out
 
 
 def _orchestra_gmm(recording: Recording, features: NotebookFeatures) -> DiagonalGmm:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from training.ear import Ear
+from offline_prep.alignment.alignment_network import AlignmentNet
 from training.folds import pools, render_pools
 from training.model import exported
 from training.render import read_index
@@ -41,7 +41,7 @@ def main() -> None:
     renderer = multiprocessing.get_context("spawn").Process(target=render_pools, args=(args.corpus, made, folder))
     renderer.start()
     files = {pool.name: [folder / f"{n:05d}.npz" for n in pool.numbers] for pool in made}
-    net = Ear(**exported(train(files.pop("train"), plan, args.work / "training", renderer.is_alive)))
+    net = AlignmentNet(**exported(train(files.pop("train"), plan, args.work / "training", renderer.is_alive)))
     net.save(args.out)
     renderer.join()
     if renderer.exitcode:

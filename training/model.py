@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, conv1d, pad, softplus
 
+from offline_prep.alignment.alignment_network import BIN_EDGES, N_BINS, OFFSETS
 from offline_prep.alignment.features import N_PITCHES
 from training.dataset import BEND, CONTEXT, REACH, SEGMENT, SEGMENTS
-from training.ear import BIN_EDGES, N_BINS, OFFSETS
 
 FIRST, SECOND, THIRD, CHANNELS = 16, 32, 24, 3
 STIFFNESS = 0.5
@@ -33,7 +33,7 @@ IMPOSSIBLE = -1e4
 
 
 class Ear(nn.Module):
-    """See `training.ear`, which computes the same with NumPy."""
+    """See `offline_prep.alignment.alignment_network`, which computes the same with NumPy."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ def notes_loss(odds: Tensor, bells: Tensor) -> Tensor:
 
 
 def exported(net: Ear) -> dict[str, np.ndarray]:
-    """Arrays of `training.ear.Ear`."""
+    """Arrays of `offline_prep.alignment.alignment_network.AlignmentNet`."""
     named = {k: v.detach().numpy().astype(np.float32) for k, v in net.state_dict().items()}
     out = {
         "time": named["time.weight"].T,

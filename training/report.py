@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from offline_prep.alignment.alignment_network import AlignmentNet
 from offline_prep.alignment.attack_delay import correct
 from offline_prep.alignment.coarse import Chain, coarse_path
 from offline_prep.alignment.config import AlignConfig
 from offline_prep.alignment.features import HOP_S, compare, shape_features
 from offline_prep.alignment.fine import refine, settle
-from training.ear import Ear
 from training.render import GAMMA
 
 TOGETHER_S = 0.03
@@ -21,7 +21,7 @@ TOGETHER_S = 0.03
 OVER_MS = (50, 100, 200, 500)
 
 
-def map_error_s(file: Path, net: Ear | None, delay: bool) -> NDArray[np.float64]:
+def map_error_s(file: Path, net: AlignmentNet | None, delay: bool) -> NDArray[np.float64]:
     """Signed error of the map of a pair at its orchestra's notes.
 
     Args:
@@ -77,7 +77,7 @@ def summary(errors_s: Sequence[NDArray[np.float64]]) -> dict[str, float]:
     }
 
 
-def report(pools: Mapping[str, Sequence[Path]], net: Ear) -> list[dict[str, float | str]]:
+def report(pools: Mapping[str, Sequence[Path]], net: AlignmentNet) -> list[dict[str, float | str]]:
     """Rows: each pool of pairs without a network, with the network, and with both it and the correction."""
     rows: list[dict[str, float | str]] = []
     for name, files in pools.items():

@@ -187,6 +187,11 @@ def pedal_blur(take: Take) -> Variant:
     return whole(take, add_room(take.samples, RATE_HZ, 4.0, 0.0, take.rng))
 
 
+def room(take: Take, rt60_s: float, wet_db: float) -> Variant:
+    """In a room that decays by 60 dB in `rt60_s`, and is so much louder at the microphone than the direct sound."""
+    return whole(take, add_room(take.samples, RATE_HZ, rt60_s, wet_db, take.rng))
+
+
 def mistakes(take: Take) -> Variant:
     """At 6 % of the beats nothing is struck; at another 6 % a wrong note comes in."""
     out = take.samples.copy()
@@ -367,6 +372,8 @@ CONDITIONS: dict[str, Callable[[Take], Variant | None]] = {
     "tempo-half": lambda t: tempo(t, 0.5, 40.0),
     "tempo-double": lambda t: tempo(t, 2.0, 1e9),
     "telephone": telephone,
+    "room": lambda t: room(t, 0.8, 0.0),
+    "hall": lambda t: room(t, 2.4, 3.0),
     "level-steps": level_steps,
     "pedal-blur": pedal_blur,
     "mistakes": mistakes,

@@ -83,7 +83,7 @@ def measure(folder: Path, caches: Path) -> dict[str, Any] | None:
 
     observation = ObservationConfig()
     reference = observe_reference(piece.mix.pitch, config.hop_s, observation)
-    observer = LiveObserver(config, reference, observation, StartConfig())
+    observer = LiveObserver(config, reference.typical_norms, observation, StartConfig())
     classifier = MixClassifier(piece.mix.mfcc, activity, piece.gmm.orchestra, piece.gmm.piano)
     result: dict[str, Any] = {"rest_s": round(float(np.sum(label == 0)) * config.hop_s, 1), "offline": score(activity)}
     wanted = [round(s / config.hop_s) for s in SECONDS]

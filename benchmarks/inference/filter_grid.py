@@ -126,6 +126,18 @@ def variants(constants: Iterable[str], present: TempoFilterConfig | None = None)
 
 
 def follow(frontier: TempoFilter, piece: Piece, live: StreamFeatures, start_s: float | None) -> Estimates:
+    """Positions in the orchestra recording, see `positions`."""
+    found = positions(frontier, piece, live, start_s)
+    return Estimates.build(
+        np.array([p.audio_time_s for p in found]),
+        np.array([p.orchestra_time_s for p in found], dtype=np.float64),
+        np.array([p.rate for p in found], dtype=np.float64),
+        np.array([p.confidence for p in found], dtype=np.float64),
+        np.array([p.state.value for p in found], dtype=np.str_),
+    )
+
+
+def positions(frontier: TempoFilter, piece: Piece, live: StreamFeatures, start_s: float | None) -> list[Position]:
     """Follow the live piano from an unknown start, or from this position of the mix (s), as the engine does."""
     features = piece.feature_config
     tracker = Tracker(piece, features.sample_rate_hz)
@@ -137,13 +149,7 @@ def follow(frontier: TempoFilter, piece: Piece, live: StreamFeatures, start_s: f
         belief = frontier.update(Frame(pitch, mfcc, float(rms)), tracker.mix_s)
         events = tracker.update(belief, (k + 1) * features.hop_samples)
         found += [event for event in events if isinstance(event, Position)]
-    return Estimates.build(
-        np.array([p.audio_time_s for p in found]),
-        np.array([p.orchestra_time_s for p in found], dtype=np.float64),
-        np.array([p.rate for p in found], dtype=np.float64),
-        np.array([p.confidence for p in found], dtype=np.float64),
-        np.array([p.state.value for p in found], dtype=np.str_),
-    )
+    return found
 
 
 def judge(scenario: str, variant: Variant, estimates: Estimates, truth: Truth) -> Followed:

@@ -92,7 +92,7 @@ def presence_of(piece: Piece, live: StreamFeatures) -> NDArray[np.float64]:
     """How surely the live piano sounds in each hop, (n,) 0..1."""
     config = TempoFilterConfig()
     reference = observe_reference(piece.mix.pitch, piece.feature_config.hop_s, config.observation)
-    observer = LiveObserver(piece.feature_config, reference, config.observation, config.start)
+    observer = LiveObserver(piece.feature_config, reference.typical_norms, config.observation, config.start)
     return np.array([observer.observe(pitch).presence for pitch in live.pitch])
 
 

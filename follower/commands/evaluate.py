@@ -164,7 +164,7 @@ def run(options: EvaluateOptions) -> int:
     _check_names([s.name for s in scenarios])
     for name in systems:
         for scenario in scenarios:
-            check_scenario(name, scenario, options.use_stems)
+            check_scenario(name, scenario)
     check_file(options.json)
     check_picture(options.plot)
     check_folder(options.out)

@@ -20,7 +20,8 @@ from follower.inference.dense_sparse_config import DenseSparseConfig
 from follower.inference.mix_match import MixMatch
 from follower.inference.path_costs import PathCosts, entry_near
 from follower.inference.piano_classifier import MixClassifier
-from follower.inference.pooling import pool_mean
+from follower.inference.pooled_scores import PooledScores
+from follower.inference.pooling import Regions, pool_mean
 from follower.inference.recent_positions import RecentPositions
 from follower.inference.rival_match import RivalMatch
 from follower.inference.row_rebuild import RowRebuild
@@ -77,7 +78,7 @@ def prepare(piece: Piece, config: DenseSparseConfig) -> Parts:
     reference = observe_reference(piece.mix.pitch, features.hop_s, config.observation)
     slope = piece.map.slope_at(features.hop_s * np.arange(1, len(classifier.scores) + 1, dtype=np.float64))
     rest_tempo = np.where(slope > 0.0, 1.0 / np.clip(slope, 1.0 / MAX_RATE, 1.0 / MIN_RATE), 1.0)
-    observer = LiveObserver(features, reference, config.observation, config.start)
+    observer = LiveObserver(features, reference.typical_norms, config.observation, config.start)
     return Parts(features, reference.features, observer, classifier, rest_tempo)
 
 
@@ -112,7 +113,9 @@ class DenseSparseFrontier:
         self._config = config
         self._hop_s = features.hop_s
         self._mix_match = MixMatch(reference)
-        self._rival_match = RivalMatch(pool_mean(reference), self._hop_s)
+        n_frames = reference.shape[1]
+        self._pooled_scores = PooledScores(pool_mean(reference, Regions(n_frames).pool), n_frames)
+        self._rival_match = RivalMatch(self._pooled_scores, self._hop_s)
         self._start_detector = StartDetector(config.start_detection, self._hop_s)
         self._n = reference.shape[1]
         self._observer = observer
@@ -139,6 +142,7 @@ class DenseSparseFrontier:
     def _begin(self) -> None:
         self._costs = PathCosts(self._select(), self._entry, self._config)
         self._recent.reset()
+        self._pooled_scores.reset()
         self._rival_match.reset()
         self._rebuild.reset()
         self._belief: Belief | None = None
@@ -157,6 +161,7 @@ class DenseSparseFrontier:
         if self._belief is None:
             return
         self._rebuild.abandon()
+        self._pooled_scores.reset()
         self._rival_match.reset()
         best = self._mix_match.clear()
         no_weights = np.zeros(self._mix_match.parts, np.float32)
@@ -190,7 +195,8 @@ class DenseSparseFrontier:
         self._costs = self._rebuild.update(self._costs, self._rate)
         at_s = self._belief.mix_s if estimate_s is None else estimate_s
         received = weights * np.float32(o.presence)
-        belief = replace(self._belief, margin=self._rival_match.update(received, self._belief.rate, at_s or 0.0))
+        self._pooled_scores.add(received)
+        belief = replace(self._belief, margin=self._rival_match.update(self._belief.rate, at_s or 0.0))
         return replace(belief, mix_s=None) if progress is Progress.TOO_EARLY else belief
 
     def _wait(self, before: Belief, presence: float) -> Belief:

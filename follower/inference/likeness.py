@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from follower.inference.pooling import POOL
+from follower.inference.pooling import POOL, pool_mean
 from follower.kernels.likeness import best_cosine
 
 PIECE: Final = 5
@@ -22,26 +22,26 @@ class Likeness:
     """How alike the music is that leads to two positions of the mix. Bounded work.
 
     Args:
-        pooled: (k, m) float32, of the mix, one column per `POOL` frames.
+        features: (k, n) float32 or int8, of the mix, one column per frame.
         weights: (k,) float32, how much each row counts.
 
     Example:
-        >>> once = np.eye(20, dtype=np.float32)
+        >>> once = np.repeat(np.eye(20, dtype=np.float32), 4, axis=1)
         >>> likeness = Likeness(np.hstack([once, once[:, ::-1], once]), np.ones(20, np.float32))
         >>> likeness.between(79, 239), likeness.between(79, 159) < 0.2
         (1.0, True)
     """
 
-    def __init__(self, pooled: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
-        self._pooled = pooled
+    def __init__(self, features: NDArray[np.float32] | NDArray[np.int8], weights: NDArray[np.float32]) -> None:
+        self._features = features
+        self._blocks = -(-features.shape[1] // POOL)
         self._weights = weights
         self._asked = (-1, -1)
         self._answer = 0.0
 
     def between(self, frame: int, other: int) -> float:
         """Cosine, 0..1, between what leads to two frames of the mix; 0 at its beginning, which nothing leads to."""
-        m = self._pooled.shape[1]
-        a, b = min(frame // POOL + 1, m), min(other // POOL + 1, m)
+        a, b = min(frame // POOL + 1, self._blocks), min(other // POOL + 1, self._blocks)
         if (a, b) != self._asked:
             pieces = (self._best(a - k * PIECE, b - k * PIECE) for k in range(PIECES))
             self._asked, self._answer = (a, b), sum(pieces) / PIECES
@@ -49,4 +49,10 @@ class Likeness:
 
     def _best(self, end: int, other_end: int) -> float:
         """The best cosine between the pieces that end before these blocks, one of them shifted."""
-        return float(best_cosine(self._pooled, self._weights, end, other_end, PIECE, SHIFT))
+        if end < PIECE:
+            return 0.0
+        other = self._pooled(max(other_end - SHIFT - PIECE, 0), min(other_end + SHIFT, self._blocks))
+        return float(best_cosine(self._pooled(end - PIECE, end), other, self._weights))
+
+    def _pooled(self, first: int, end: int) -> NDArray[np.float32]:
+        return pool_mean(self._features[:, first * POOL : max(end, first) * POOL])

@@ -20,7 +20,7 @@ from follower.config import FeatureConfig, JsonConfig, require
 from follower.inference.base import Belief, Frame
 from follower.inference.embedding import LiveEmbedder, embed_mix, embedding_net
 from follower.inference.likeness import Likeness
-from follower.inference.pooling import pool_mean
+from follower.inference.pooling import Regions, pool_mean
 from follower.inference.rival_match import RivalMatch
 from follower.inference.two_level_posterior import Hold, Near, Reaches, Step, TwoLevelPosterior
 from follower.piece.piece import Piece
@@ -29,7 +29,6 @@ from follower.signal.observation import (
     Observation,
     ObservationConfig,
     PartWeights,
-    ReferenceObservations,
     StartConfig,
     compress_reference,
     observe_reference,
@@ -53,6 +52,8 @@ class TempoFilterConfig(JsonConfig):
         embedding: nats per unit of the product of the embeddings of the live piano and the mix. The ratio to `weights`
             is the one that fits pairs and performances that were not trained on (`training/live/report.py`); pairs
             that were would have the network trusted three times as much.
+        stem: share of the piano stem's embedding, where there is one, in the mix's: fitted by
+            `python -m benchmarks.inference.piano_stem`. The plain observation stays the mix's.
         diffusion: share of belief that changes to each neighbouring tempo per hop while the piano sounds.
         tempo_pull: strength per hop of the pull towards the usual tempo (half a squared standard deviation).
         pull_spread: standard deviation of the log tempo round the usual tempo.
@@ -108,6 +109,7 @@ class TempoFilterConfig(JsonConfig):
         default_factory=lambda: PartWeights(sustain=0.36, onset=1.12, swell=0.72, salience=0.32)
     )
     embedding: float = 1.2
+    stem: float = 0.75
     diffusion: float = 0.016
     tempo_pull: float = 0.01
     pull_spread: float = 0.2
@@ -154,6 +156,7 @@ class TempoFilterConfig(JsonConfig):
         require(0 < self.slowest < 1 < self.fastest, "slowest", self.slowest, "below 1, and fastest above 1")
         require(0 <= self.diffusion < 0.5, "diffusion", self.diffusion, "0..0.5")
         require(0 < self.leak < 1, "leak", self.leak, "between 0 and 1")
+        require(0 <= self.stem <= 1, "stem", self.stem, "0..1")
         for name in ("lead_s", "near_s", "jump_log_odds", "settle_s", "seek_spread_s"):
             require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
         for name in ("silence_gather", "rest_gather"):
@@ -166,21 +169,26 @@ class Reference:
 
     Attributes:
         stream: configuration of the stream.
-        observations: of the full mix, n frames.
-        features: (k, n) float32; rows: those of the observations, then those of the mix's embedding.
+        typical_norms: of the mix's observations.
+        features: (k, n) int8; rows: those of the observations, then those of the embedding, the mix's
+            and its piano stem's together.
+        steps: (k,) float32, what a unit of each row is worth.
         piano_activity: (n,) float32, 0..1, whether the mix has piano.
         rest_tempo: (n,) mix frames per live frame when the orchestra recording plays at its own tempo.
-        pooled: the features, every `POOL` frames their mean.
+        pooled: (k, m) int8, the features, every `Regions.pool` frames their mean.
     """
 
     stream: FeatureConfig
-    observations: ReferenceObservations
-    features: NDArray[np.float32]
+    typical_norms: NDArray[np.float64]
+    features: NDArray[np.int8]
+    steps: NDArray[np.float32]
     piano_activity: NDArray[np.float32]
     rest_tempo: NDArray[np.float64]
-    pooled: NDArray[np.float32]
+    pooled: NDArray[np.int8]
 
 
+TINY_ROW: Final = np.float32(1e-6)
+"""Largest magnitude of a row that holds nothing."""
 _REFERENCES: Final[weakref.WeakKeyDictionary[Piece, Reference]] = weakref.WeakKeyDictionary()
 _PREPARING: Final = threading.Lock()
 
@@ -204,16 +212,33 @@ def reference_of(piece: Piece, config: TempoFilterConfig) -> Reference:
     rest_tempo = np.where(slope > 0, 1 / np.maximum(slope, 1 / config.fastest), 1.0)
     observations = observe_reference(pitch, hop_s, config.observation)
     embedding = embed_mix(compress_reference(pitch, hop_s, config.observation), embedding_net())
-    features = np.concatenate([observations.features, embedding])
-    observations = replace(observations, features=features[: len(observations.features)])
+    if piece.mix_piano is not None:
+        stem = compress_reference(piece.mix_piano, hop_s, config.observation)
+        embedding += np.float32(config.stem) * (embed_mix(stem, embedding_net()) - embedding)
+    pool = Regions(len(pitch)).pool
+    steps = np.concatenate([row_steps(observations.features), row_steps(embedding)])
+    features, pooled = (np.empty((len(steps), n), np.int8) for n in (len(pitch), -(-len(pitch) // pool)))
+    # Row by row: an hour of them is 250 MB in 32 bits.
+    for k, row in enumerate((*observations.features, *embedding)):
+        features[k] = np.rint(row / steps[k])
+        pooled[k] = np.rint(pool_mean(row[None], pool)[0] / steps[k])
     return Reference(
         piece.feature_config,
-        observations,
+        observations.typical_norms,
         features,
+        steps,
         piece.piano_activity.astype(np.float32),
         np.maximum(rest_tempo, config.slowest),
-        pool_mean(features),
+        pooled,
     )
+
+
+def row_steps(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a unit of each row (k, n) is worth in 8 bits: 127 of them are its largest magnitude.
+
+    The live side is a vector of norm 1 or less, so that the rounding moves a log likelihood by some thousandths.
+    """
+    return np.asarray(np.maximum(np.abs(rows).max(axis=1), TINY_ROW) / 127, np.float32)
 
 
 class TempoFilter:
@@ -225,7 +250,7 @@ class TempoFilter:
         self._config = config
         c = config
         self._hop_s = reference.stream.hop_s
-        self._observer = LiveObserver(reference.stream, reference.observations, c.observation, c.start)
+        self._observer = LiveObserver(reference.stream, reference.typical_norms, c.observation, c.start)
         self._start_detector = StartDetector(c.start_detection, self._hop_s)
         self._tempi = np.exp(np.linspace(math.log(c.slowest), math.log(c.fastest), c.n_tempi))
         prior = np.exp(-0.5 * (np.log(self._tempi) / c.tempo_spread) ** 2)
@@ -238,8 +263,9 @@ class TempoFilter:
             self._tempi,
             (prior / prior.sum()).astype(np.float32),
         )
-        self._match = RivalMatch(pooled, self._hop_s)
-        self._likeness = Likeness(pooled[: len(c.weights.spread())], c.weights.spread())
+        self._match = RivalMatch(self._belief.scores, self._hop_s)
+        spread = c.weights.spread()
+        self._likeness = Likeness(features[: len(spread)], spread * reference.steps[: len(spread)] ** 2)
         self._no_weights = np.zeros(len(features), np.float32)
         self.reset()
 
@@ -319,7 +345,7 @@ class TempoFilter:
         self._returning_s = max(self._returning_s - self._hop_s * o.presence, 0.0)
         belief = self._summary(o.presence, estimate_s)
         at_s = belief.mix_s if estimate_s is None else estimate_s
-        belief = replace(belief, margin=self._match.update(step.weights, belief.rate, at_s or 0.0))
+        belief = replace(belief, margin=self._match.update(belief.rate, at_s or 0.0))
         self._misfit -= self._hop_s / c.misfit_s * o.presence * (belief.margin + self._misfit)
         if progress is Progress.TOO_EARLY:
             return replace(belief, mix_s=None)
@@ -353,7 +379,8 @@ class TempoFilter:
         if self._silent_s < c.stop_within_s:
             stop_rate += c.stop_per_hop * (1 - o.presence)
         return Step(
-            weights=np.concatenate([c.weights.of(o), np.float32(c.embedding) * embedding]) * np.float32(o.presence),
+            weights=np.concatenate([c.weights.of(o), np.float32(c.embedding) * embedding])
+            * (np.float32(o.presence) * self._reference.steps),
             evidence=o.presence,
             tempi=self._tempi,
             tempo_gain=np.exp(-0.5 * c.tempo_pull * o.presence * away**2),

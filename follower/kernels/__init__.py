@@ -13,8 +13,8 @@ from typing import Final
 
 FOLLOWING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "tempo": ("features", "observation", "embedding", "likeness", "tempo_filter"),
-        "dense-sparse": ("features", "observation", "likeness", "tempo_filter", "dense_sparse", "gmm"),
+        "tempo": ("features", "bleed", "observation", "embedding", "likeness", "tempo_filter"),
+        "dense-sparse": ("features", "bleed", "observation", "likeness", "tempo_filter", "dense_sparse", "gmm"),
     }
 )
 """Modules whose kernels a session with this method uses."""

@@ -1,4 +1,4 @@
-"""Sums that must not depend on how many frames come at once: banded filterbanks, MFCC, RMS.
+"""The features of a frame: sums that must not depend on how many frames come at once, and what is done to every sample.
 
 BLAS orders its sums by the shape of the matrix, so a frame's product can change in the last bit with the number of
 frames beside it; these loops always add in the same order.
@@ -9,6 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+
+@njit(cache=True)
+def clean(samples: NDArray[np.float32], limit: np.float32) -> NDArray[np.float32]:
+    """Return a copy of `samples` (n,) within +-`limit`, what is not finite as 0."""
+    out = np.empty_like(samples)
+    for i in range(len(samples)):
+        x = samples[i]
+        out[i] = min(max(x, -limit), limit) if np.isfinite(x) else np.float32(0.0)
+    return out
 
 
 @njit(cache=True)
@@ -78,5 +88,7 @@ def warmup() -> None:
     banded_power(np.ones(4, np.complex64), np.zeros(2, np.int64), np.ones((2, 2)), out)
     cepstrum(out, np.ones((2, 2)), 1e-10, np.empty(2, np.float32))
     newest = np.ones(4, np.float32)
-    newest.setflags(write=False)  # as windows of the stream are: to numba a type of its own
     root_mean_square(newest)
+    clean(newest, np.float32(1.0))
+    newest.setflags(write=False)  # as a source's blocks may be: to numba a type of its own
+    clean(newest, np.float32(1.0))

@@ -23,7 +23,7 @@ def decaying_maximum(x: NDArray[np.float64], decay: float) -> None:
 
 @njit(cache=True)
 def scores(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | NDArray[np.int8],
     weights: NDArray[np.float32],
     blocks: NDArray[np.int64],
     block: int,
@@ -32,7 +32,7 @@ def scores(
     """Write `out[j] = sum_k weights[k] features[k, j]` in the blocks named; return the largest.
 
     Args:
-        features: (k, n) of the reference.
+        features: (k, n) of the reference, in 8 bits a quarter as much to read.
         weights: (k,) of the live hop; zero weights cost nothing. Those below `NEGLIGIBLE` count as zero: no sum
             would feel them, and the tails of faded notes reach numbers so small that processors are slow on them.
         blocks: numbers of the blocks of `block` positions to compute; the last block of the axis may be shorter.
@@ -49,7 +49,7 @@ def scores(
             if abs(w) > NEGLIGIBLE:
                 row = features[k, first : first + part.shape[0]]
                 for j in range(part.shape[0]):
-                    part[j] += w * row[j]
+                    part[j] += w * np.float32(row[j])
         for j in range(part.shape[0]):
             top = max(top, part[j])
     return float(top)
@@ -63,6 +63,43 @@ def likelihoods(score: NDArray[np.float32], top: float, blocks: NDArray[np.int64
         part = score[b * block : (b + 1) * block]
         for j in range(part.shape[0]):
             part[j] = np.exp(part[j] - shift)
+
+
+@njit(cache=True)
+def fill(value: float, blocks: NDArray[np.int64], block: int, out: NDArray[np.float32]) -> None:
+    """Write `value` in the blocks named."""
+    v = np.float32(value)
+    for b in blocks:
+        out[b * block : (b + 1) * block] = v
+
+
+@njit(cache=True)
+def stop_shares(
+    activity: NDArray[np.float32],
+    share: float,
+    furthest: int,
+    blocks: NDArray[np.int64],
+    block: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Write which share of the belief comes to a stand, wherever a step may move it into the blocks named.
+
+    Args:
+        activity: (n,), 0..1, whether the mix has piano.
+        share: of the belief where it has.
+        furthest: the most positions by which belief moves; 1 or more. Nobody plays on beyond the end.
+        blocks: numbers of the blocks, ascending.
+        block: positions per block.
+        out: (n,), written.
+    """
+    n = activity.shape[0]
+    s = np.float32(share)
+    for b in blocks:
+        first, end = max(b * block - furthest, 0), min((b + 1) * block, n)
+        for j in range(first, end):
+            out[j] = activity[j] * s
+        for j in range(max(n - furthest, first), end):
+            out[j] = np.float32(1.0)
 
 
 # Loops of few arrays, each from 0 on: in one loop over all of them, or with offsets in the indices, the compiler can
@@ -263,21 +300,28 @@ def spread_blocks(
 
 @njit(cache=True)
 def blur_blocks(belief: NDArray[np.float32], reach: int, blocks: NDArray[np.int64], block: int) -> None:
-    """Replace each value (r, n) in the blocks named by the average over +-`reach` positions, in place.
+    """Replace each value (r, n) in the blocks named (ascending) by the average over +-`reach` positions, in place.
 
     Positions outside the axis count as zero; what spreads into other blocks is dropped.
     """
     n = belief.shape[1]
     width = np.float32(2 * reach + 1)
     sums = np.empty(n + 1)
-    for r in range(belief.shape[0]):
-        row = belief[r]
-        sums[0] = 0.0
-        for j in range(n):
-            sums[j + 1] = sums[j] + row[j]
-        for b in blocks:
-            for j in range(b * block, min((b + 1) * block, n)):
-                row[j] = np.float32(sums[min(j + reach + 1, n)] - sums[max(j - reach, 0)]) / width
+    b = 0
+    while b < len(blocks):
+        last = b
+        while last + 1 < len(blocks) and (blocks[last + 1] - blocks[last] - 1) * block <= 2 * reach:
+            last += 1
+        begin, end = max(blocks[b] * block - reach, 0), min((blocks[last] + 1) * block + reach, n)
+        for r in range(belief.shape[0]):
+            row = belief[r]
+            sums[begin] = 0.0
+            for j in range(begin, end):
+                sums[j + 1] = sums[j] + row[j]
+            for i in range(b, last + 1):
+                for j in range(blocks[i] * block, min((blocks[i] + 1) * block, n)):
+                    row[j] = np.float32(sums[min(j + reach + 1, end)] - sums[max(j - reach, begin)]) / width
+        b = last + 1
 
 
 @njit(cache=True)
@@ -288,6 +332,18 @@ def block_sums(line: NDArray[np.float32], block: int, out: NDArray[np.float64]) 
         for j in range(b * block, min((b + 1) * block, line.shape[0])):
             total += line[j]
         out[b] = total
+
+
+@njit(cache=True)
+def sums_in(
+    line: NDArray[np.float32], scale: float, blocks: NDArray[np.int64], block: int, out: NDArray[np.float64]
+) -> None:
+    """Write what `block_sums` does, times `scale`, for the blocks named."""
+    for b in blocks:
+        total = 0.0
+        for j in range(b * block, min((b + 1) * block, line.shape[0])):
+            total += line[j]
+        out[b] = total * scale
 
 
 @njit(cache=True)
@@ -305,6 +361,31 @@ def densest(belief: NDArray[np.float32], reach: int) -> int:
             window -= belief[j - reach - 1]
         if window > best:
             best, at = window, j
+    return at
+
+
+@njit(cache=True)
+def densest_in(belief: NDArray[np.float32], reach: int, blocks: NDArray[np.int64], block: int) -> int:
+    """Return what `densest` does where there is belief in the blocks named only (ascending); 0 without any."""
+    n = belief.shape[0]
+    best, at, b = -1.0, 0, 0
+    while b < len(blocks):
+        first, end = blocks[b] * block, (blocks[b] + 1) * block
+        while b + 1 < len(blocks) and blocks[b + 1] * block <= end + 2 * reach:
+            b += 1
+            end = (blocks[b] + 1) * block
+        b += 1
+        end = min(end, n)
+        window = 0.0
+        for j in range(first, min(first + reach, n)):
+            window += belief[j]
+        for j in range(first, end):
+            if j + reach < n:
+                window += belief[j + reach]
+            if j - reach - 1 >= first:
+                window -= belief[j - reach - 1]
+            if window > best:
+                best, at = window, j
     return at
 
 
@@ -352,7 +433,10 @@ def warmup() -> None:
     holding, line, marginal = np.zeros((3, n), np.float32)
     decaying_maximum(np.ones((3, 2)), 0.5)
     top = scores(np.ones((4, n), np.float32), np.ones(4, np.float32), blocks, 4, line)
+    scores(np.ones((4, n), np.int8), np.ones(4, np.float32), blocks, 4, line)
     likelihoods(line, top, blocks, 4)
+    fill(1.0, blocks, 4, line)
+    stop_shares(line, 0.1, 1, blocks, 4, holding)
     shift, prior = np.array([0, 1, 2]), np.full(3, 1 / 3, np.float32)
     out = holding.copy()
     advance(moving, holding, 1.0, shift, 0.01, holding, 1.0, prior, prior, 1e-9, line, blocks, 4, other, out, marginal)
@@ -361,4 +445,6 @@ def warmup() -> None:
     spread_blocks(np.ones((3, 4), np.float32), 1.0, 2, blocks, 4, moving)
     blur_blocks(moving, 1, blocks, 4)
     block_sums(marginal, 4, np.zeros(2))
+    sums_in(marginal, 1.0, blocks, 4, np.zeros(2))
+    densest_in(marginal, 2, blocks, 4)
     summarise(moving, holding, marginal, 1.0, np.ones(3), densest(marginal, 2), 2, 4)

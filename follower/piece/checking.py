@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from follower.config import FeatureConfig
 from follower.errors import CacheCorruptError
+from follower.piece.layout import STEM_ARRAY
 
 
 def check_arrays(arrays: Mapping[str, NDArray[Any]], features: FeatureConfig) -> None:
@@ -20,10 +21,8 @@ def check_arrays(arrays: Mapping[str, NDArray[Any]], features: FeatureConfig) ->
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             raise CacheCorruptError(f"{name} holds {array.dtype}, not floats")
-    for role in ("o", "po", "piano_stem"):
-        rms = arrays.get(f"{role}_stream_rms")
-        if rms is None:
-            continue
+    for role in ("o", "po"):
+        rms = arrays[f"{role}_stream_rms"]
         _expect(arrays, f"{role}_stream_rms", (rms.size,))
         _expect(arrays, f"{role}_stream_pitch", (len(rms), features.n_semitones))
         _expect(arrays, f"{role}_stream_mfcc", (len(rms), features.n_mfcc))
@@ -35,6 +34,7 @@ def check_arrays(arrays: Mapping[str, NDArray[Any]], features: FeatureConfig) ->
     _expect(arrays, "map_confidence", (knots,))
     _expect(arrays, "o_po_align", (2, knots))
     _expect(arrays, "po_piano_activity", (len(arrays["po_stream_rms"]),))
+    _expect(arrays, STEM_ARRAY, arrays["po_stream_pitch"].shape)
 
 
 def _expect(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> None:

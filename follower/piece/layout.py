@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from follower.piece.gmm import DiagonalGmm
 from follower.piece.manifest import Manifest
 from follower.piece.mix_map import MixMap
-from follower.piece.piece import Mix, NotebookFeatures, Orchestra, Piece, PieceGmms, StreamFeatures
+from follower.piece.piece import Mix, NotebookFeatures, Orchestra, Piece, PieceGmms
 
 ARRAYS: Final = (
     "o_chroma",
@@ -29,8 +29,8 @@ ARRAYS: Final = (
     "map_confidence",
 )
 """Every cache has these as NAME.npy. `o_po_align` is float64 (2, K), seconds: orchestra, full mix."""
-STEM_ARRAYS: Final = ("piano_stem_stream_pitch", "piano_stem_stream_mfcc", "piano_stem_stream_rms")
-"""A cache made with a piano stem has these too."""
+STEM_ARRAY: Final = "piano_stem_stream_pitch"
+"""A cache made with a piano stem has this too."""
 GMMS: Final = ("gmm_o", "gmm_mix_orchestra", "gmm_mix_piano")
 """Every cache has these as NAME.npz, each with weights, means and covariances."""
 
@@ -52,8 +52,7 @@ def arrays_of(piece: Piece) -> dict[str, NDArray[Any]]:
         "map_confidence": piece.map.confidence,
     }
     if piece.mix_piano is not None:
-        stem = (piece.mix_piano.pitch, piece.mix_piano.mfcc, piece.mix_piano.rms)
-        arrays |= dict(zip(STEM_ARRAYS, stem, strict=True))
+        arrays[STEM_ARRAY] = piece.mix_piano
     return arrays
 
 
@@ -91,5 +90,5 @@ def assemble(
         MixMap(o_po[0], o_po[1], arrays["map_confidence"]),
         arrays["po_piano_activity"],
         PieceGmms(*(gmms[name] for name in GMMS)),
-        StreamFeatures(*(arrays[name] for name in STEM_ARRAYS)) if STEM_ARRAYS[0] in arrays else None,
+        arrays.get(STEM_ARRAY),
     )

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from follower.config import PrepConfig, require
 from follower.errors import CacheCorruptError, CacheMissingError, CacheVersionError, ConfigError
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 MANIFEST: Final = "manifest.json"
 SEPARATED: Final[Mapping[str, str]] = {"mix_piano": "mix_piano.flac", "mix_orchestra": "mix_orchestra.flac"}
 """Files of a cache that hold the parts of the mix, by role."""

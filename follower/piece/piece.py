@@ -101,7 +101,7 @@ class Piece:
         map: monotone map between mix time and orchestra time.
         piano_activity: float32, shape (n,), 0..1, how surely the piano sounds in each frame of the mix.
         gmm: Gaussian mixtures of the orchestra and of the piano.
-        mix_piano: features of the mix's piano stem, where one was given; kept for a later version, not used yet.
+        mix_piano: float32, shape (n, 88), amplitude of each semitone in the mix's piano stem; None without one.
     """
 
     path: Path
@@ -111,7 +111,7 @@ class Piece:
     map: MixMap
     piano_activity: NDArray[np.float32]
     gmm: PieceGmms
-    mix_piano: StreamFeatures | None = None
+    mix_piano: NDArray[np.float32] | None = None
 
     @property
     def name(self) -> str:

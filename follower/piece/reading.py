@@ -9,7 +9,6 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from follower.errors import CacheCorruptError, CacheMissingError, InputError
 from follower.piece.checking import check_arrays
 from follower.piece.gmm import DiagonalGmm
-from follower.piece.layout import ARRAYS, GMMS, STEM_ARRAYS, assemble
+from follower.piece.layout import ARRAYS, GMMS, STEM_ARRAY, assemble
 from follower.piece.manifest import MANIFEST, SEPARATED, read_manifest_and_files
 from follower.piece.piece import Piece
 
@@ -33,6 +32,9 @@ DAMAGE: Final = (
 def load_piece(path: Path | str) -> Piece:
     """Load a cache and verify every file's checksum.
 
+    Arrays are views of the files, so processes that follow one piece share them. The files must stay as they are; what
+    prepares a piece anew writes new ones.
+
     Args:
         path: folder that `offline-prep` wrote.
 
@@ -45,28 +47,16 @@ def load_piece(path: Path | str) -> Piece:
         >>> piece = load_piece("mypiece")                                              # doctest: +SKIP
         >>> piece.mix.pitch.shape, piece.map.to_orchestra(12.5)                        # doctest: +SKIP
     """
-    return _load(Path(path), _read_array)
-
-
-def map_piece(path: Path | str) -> Piece:
-    """Load a cache as `load_piece` does, its arrays as views of the files: processes that follow one piece share it.
-
-    The files must stay as they are; what prepares a piece anew writes new ones.
-    """
-    return _load(Path(path), _map_array)
-
-
-def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
+    path = Path(path)
     manifest, files = read_manifest_and_files(path)
     remedy = f"build it again: {manifest.rebuild_command(path)}"
     required = {f"{n}.npy" for n in ARRAYS} | {f"{n}.npz" for n in GMMS}
     if manifest.separated:
         required |= set(SEPARATED.values())
-    with_stem = required | {f"{n}.npy" for n in STEM_ARRAYS}
     for name in files:
         if Path(name).name != name:
             raise CacheCorruptError(f"{path / MANIFEST} names {name!r}, which is outside the cache; {remedy}")
-    if set(files) not in (required, with_stem):
+    if set(files) - {f"{STEM_ARRAY}.npy"} != required:
         raise CacheCorruptError(f"{path / MANIFEST} does not list exactly the files of a cache; {remedy}")
     arrays: dict[str, NDArray[Any]] = {}
     gmms: dict[str, DiagonalGmm] = {}
@@ -80,7 +70,7 @@ def _load(path: Path, read: Callable[[Path, bytes], NDArray[Any]]) -> Piece:
             if ending == "npz":
                 gmms[stem] = _read_gmm(content)
             else:
-                arrays[stem] = read(path / name, content)
+                arrays[stem] = _map_array(path / name, content)
         except DAMAGE as e:
             raise CacheCorruptError(f"{path / name} cannot be read ({e!r}); {remedy}") from e
     try:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.config import JsonConfig, require
+from follower.kernels import bleed as kernels
 
 TINY_POWER = 1e-18
 MIN_DB = -60
@@ -120,6 +121,7 @@ class BleedCanceller:
         self._predicted = np.zeros(self._n)
         self._surely_played = np.zeros(self._n)
         self._counts = np.zeros((len(self._centre), N_BINS))
+        self._lowest = np.full(len(self._centre), -1)
         self._transfer = np.zeros(self._n)
         self._bleed_level = 0.0
         self._live_level = 0.0
@@ -170,24 +172,20 @@ class BleedCanceller:
             return
         self._playing_s += self._hop_s
         self._stopped_s = 0.0
-        self._predicted *= self._decay
-        near = self._orchestra[max(frame - reach, 0) : frame + reach + 1]
-        self._surely_played = np.min(near, axis=0).astype(np.float64)
-        self._predicted = np.maximum(self._predicted, np.max(near, axis=0))
+        first, end = max(frame - reach, 0), min(frame + reach + 1, len(self._orchestra))
+        kernels.predict(self._orchestra, first, end, self._decay, self._surely_played, self._predicted)
 
     def _count(self, power: NDArray[np.float64]) -> None:
         """Learn from the semitones in which the orchestra is loud."""
         c = self._config
-        loud = self._surely_played > self._loud
-        ratio_db = 10 * np.log10(np.maximum(power[loud], TINY_POWER)) - 20 * np.log10(self._surely_played[loud])
-        bins = np.clip(np.floor(ratio_db) - MIN_DB, 0, N_BINS - 1).astype(np.int64)
         self._counts *= self._kept
-        np.add.at(self._counts, (self._register[loud], bins), 1.0)
-        below = np.cumsum(self._counts + c.shared * np.sum(self._counts, axis=0), axis=1)
-        total = below[:, -1:]
-        lowest = np.argmax(below >= c.quantile * total, axis=1)
-        known = (total[:, 0] >= c.enough) & (lowest > 1)
-        amplitude = np.where(known, 10 ** ((lowest + 1.0 + MIN_DB + c.bias_db) / 20), 0.0)
+        kernels.count(power, self._surely_played, self._register, self._loud, MIN_DB, TINY_POWER, self._counts)
+        lowest = np.empty(len(self._centre), np.int64)
+        kernels.low_quantile(self._counts, c.shared, c.quantile, c.enough, lowest)
+        if np.array_equal(lowest, self._lowest):
+            return
+        self._lowest = lowest
+        amplitude = np.where(lowest > 1, 10 ** ((lowest + 1.0 + MIN_DB + c.bias_db) / 20), 0.0)
         self._transfer = np.interp(np.arange(self._n), self._centre, amplitude)
 
     def _weigh(self, bleed_power: float, live_power: float) -> None:

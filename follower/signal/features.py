@@ -110,6 +110,7 @@ class FeatureStream:
         basis[0] /= np.sqrt(2)
         self._dct = basis
         self._framer = Framer(max(c.low_fft_samples, n), c.hop_samples)
+        self._nothing = FeatureFrames(*_empty(0, config))
         self.reset()
 
     def _register(self, fft_samples: int, first_midi: int, end_midi: int) -> _Register:
@@ -135,8 +136,7 @@ class FeatureStream:
 
         Values that are not finite count as silence, and magnitudes are limited to `MAX_SAMPLE`.
         """
-        x = np.nan_to_num(np.asarray(samples, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        np.clip(x, -MAX_SAMPLE, MAX_SAMPLE, out=x)
+        x = kernels.clean(np.ascontiguousarray(samples, np.float32), np.float32(MAX_SAMPLE))
         return self._frames(x if self._resampler is None else self._resampler.resample_chunk(x))
 
     def finish(self) -> FeatureFrames:
@@ -150,6 +150,8 @@ class FeatureStream:
 
     def _frames(self, audio: NDArray[np.float32]) -> FeatureFrames:
         windows = self._framer.process(audio)
+        if len(windows) == 0:
+            return self._nothing
         pitch, mfcc, rms = _empty(len(windows), self.config)
         power = np.empty(self.config.n_semitones)
         mel_power = np.empty(self.config.n_mels)

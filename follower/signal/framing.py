@@ -47,5 +47,6 @@ class Framer:
         self._history = audio[used : used + len(self._history)].copy()
         rest = audio[used + len(self._history) :].copy()
         self._pending, self._n_pending = [rest], len(rest)
-        windows = np.lib.stride_tricks.sliding_window_view(audio, self.window_samples)
-        return windows[: used - self.hop_samples + 1 : self.hop_samples]
+        # What numpy.lib.stride_tricks gives in thirty times the time of a hop's window.
+        step = audio.itemsize
+        return np.ndarray((n_hops, self.window_samples), audio.dtype, audio, strides=(self.hop_samples * step, step))

@@ -9,6 +9,7 @@ share of the norm's running median: silence becomes neutral instead of matching 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -173,22 +174,35 @@ class PartWeights(JsonConfig):
 
 def observe_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> ReferenceObservations:
     """Turn the semitone amplitudes of the whole mix (n, 88), n >= 1, into observations."""
-    x = pitch.astype(np.float64)
-    level = _reference_level(x, hop_s, config)
-    loud = np.log1p(config.sustain_gain / level * x)
-    compressed = np.log1p(config.onset_gain / level * x)
-    sustain = _contrast(loud, config.contrast, config.contrast_reach)
-    onset = _contrast(_rises(compressed, config.onset_lag, config.onset_decay), config.contrast, config.contrast_reach)
-    swell = _rises(compressed, config.swell_lag, config.swell_decay)
-    rows = []
-    typical = []
-    for part in (sustain, onset, swell, _salience(sustain, loud, config.overtone)):
+    features = np.empty((len(PARTS) * pitch.shape[1], len(pitch)), np.float32)
+    typical = np.empty(len(PARTS))
+    for name, part in _reference_parts(pitch, hop_s, config):
+        k = PARTS.index(name)
         norm = np.linalg.norm(part, axis=1)
-        overall = float(np.median(norm))
-        running = np.maximum(_running_median(norm, config.median_s / hop_s), config.median_floor * overall)
-        rows.append((part / (norm + config.regular * running + TINY)[:, None]).astype(np.float32))
-        typical.append(overall)
-    return ReferenceObservations(np.ascontiguousarray(np.concatenate(rows, axis=1).T), np.array(typical))
+        typical[k] = np.median(norm)
+        running = np.maximum(_running_median(norm, config.median_s / hop_s), config.median_floor * typical[k])
+        part /= (norm + config.regular * running + TINY)[:, None]
+        features[k * pitch.shape[1] : (k + 1) * pitch.shape[1]] = part.T
+    return ReferenceObservations(features, typical)
+
+
+def _reference_parts(
+    pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Each part of the whole mix by name, (n, 88), one after another: an hour of one is 110 MB."""
+    x = pitch.astype(np.float64)
+    x /= _reference_level(x, hop_s, config)
+    loud = np.log1p(config.sustain_gain * x)
+    sustain = _contrast(loud, config.contrast, config.contrast_reach)
+    salience = _salience(sustain, loud, config.overtone)
+    yield "sustain", sustain
+    del loud, sustain
+    yield "salience", salience
+    del salience
+    np.log1p(np.multiply(x, config.onset_gain, out=x), out=x)
+    rises = _rises(x, config.onset_lag, config.onset_decay)
+    yield "onset", _contrast(rises, config.contrast, config.contrast_reach)
+    yield "swell", _rises(x, config.swell_lag, config.swell_decay)
 
 
 def compress_reference(pitch: NDArray[np.float32], hop_s: float, config: ObservationConfig) -> NDArray[np.float32]:
@@ -280,14 +294,14 @@ class LiveObserver:
     """Turns the live piano's amplitudes into observations, hop by hop, in bounded memory."""
 
     def __init__(
-        self, features: FeatureConfig, reference: ReferenceObservations, config: ObservationConfig, start: StartConfig
+        self, features: FeatureConfig, typical_norms: NDArray[np.float64], config: ObservationConfig, start: StartConfig
     ) -> None:
-        """`reference` gives the typical norms, which keep silence from being blown up."""
+        """`typical_norms` of the `ReferenceObservations` keep silence from being blown up."""
         self._config = config
         self._start = start
         self._n = features.n_semitones
         self._hop_s = features.hop_s
-        self._norm_floors = config.median_floor * reference.typical_norms
+        self._norm_floors = config.median_floor * typical_norms
         self._floor_share = 1 - math.exp(-self._hop_s / config.floor_ema_s)
         self._floor_rise = 10 ** (config.floor_rise_db_per_s * self._hop_s / 20)
         self._level_share = 1 - math.exp(-self._hop_s / config.level_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 from follower.errors import InputError
 from follower.piece.manifest import MANIFEST
 from follower.piece.piece import Piece
-from follower.piece.reading import map_piece as load_piece
+from follower.piece.reading import load_piece
 from follower.protocol.codec import RefusedError
 
 

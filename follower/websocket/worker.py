@@ -26,7 +26,7 @@ from follower.engine import Engine
 from follower.errors import FollowerError, InputError
 from follower.inference.methods import DEFAULT_METHOD
 from follower.piece.piece import Piece
-from follower.piece.reading import map_piece
+from follower.piece.reading import load_piece
 from follower.protocol.codec import decode_request
 from follower.websocket import worker_link as link
 
@@ -105,7 +105,7 @@ class Worker:
         with self._loading:
             if key not in self._pieces:
                 self._pieces.clear()  # those that are followed live on in their engines
-                self._pieces[key] = map_piece(path)
+                self._pieces[key] = load_piece(path)
             return self._pieces[key]
 
     def _serve(self, session: socket.socket, engine: Engine) -> None:

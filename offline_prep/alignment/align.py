@@ -4,7 +4,7 @@
 2. Overview: pooled so far that the matrix is small whatever the length; finds the transposition (`coarse`).
 3. Coarse pass with gap states: which parts belong together, where O was cut (`coarse`).
 4. Fine pass, 12 ms frames in a narrow band, then the mean over all paths near it (`fine`), which compares the
-   onsets that a small network detects (`onset_network`).
+   onsets that a small network detects (`onset_network`) and what another hears (`alignment_network`).
 5. Ends of the matched pieces (`boundaries`), confidence (`confidence`), what slow attacks shift taken out
    (`attack_delay`), one monotone map (`assembly`), and how well the recordings fit (`quality`).
 """
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from follower.errors import AlignmentError, InputError
 from follower.piece.mix_map import MixMap
+from offline_prep.alignment.alignment_network import alignment_net
 from offline_prep.alignment.assembly import assemble
 from offline_prep.alignment.attack_delay import correct
 from offline_prep.alignment.boundaries import trim_ends
@@ -241,12 +242,15 @@ def _compare(mix: NDArray[np.float32], orchestra: NDArray[np.float32], stage: St
 def precise_comparisons(
     mix: NDArray[np.float32], orchestra: NDArray[np.float32], config: AlignConfig
 ) -> tuple[Comparison, Comparison]:
-    """Two pitchgrams compared: with the onset network (the precise pass), and without (boundaries, confidence)."""
+    """Two pitchgrams compared: with the networks (the precise pass), and without (boundaries, confidence)."""
     stage = config.precise
     m = shape_features(mix, stage.shape, 0.0)
     o = shape_features(orchestra, stage.shape, stage.softness)
-    onsets = compare_onsets((mix, m), (orchestra, o), onset_net(), config.precise_weights)
-    return onsets, compare(m, o, stage.harmony, stage.onset)
+    weights = config.precise_weights
+    heard = compare_onsets((mix, m), (orchestra, o), onset_net(), weights)
+    if weights.alignment > 0:
+        heard = heard.plus(alignment_net().compare((mix, m), (orchestra, o)), weights.alignment)
+    return heard, compare(m, o, stage.harmony, stage.onset)
 
 
 def frame_rms(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -67,17 +67,20 @@ class GapConfig:
 
 @dataclass(frozen=True)
 class PreciseWeights:
-    """What the precise pass compares (`onset_network.compare_onsets`): inner products and their weights.
+    """What the precise pass compares: inner products and their weights (`onset_network.compare_onsets`), and more.
 
     Attributes:
         network: weight of the onsets that the network detects, both channels.
         harmony: weight of the harmony part.
         onset: weight of the onset part, plain rises of level.
+        alignment: weight of what `alignment_network` says, which has harmony and rises of its own. 1: log odds as they
+            are; both networks are added because each errs where the other does not.
     """
 
     network: float = 0.9
     harmony: float = 0.1
     onset: float = 1.0
+    alignment: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,6 @@ def best_path(
     prior = rule.prior()
     nodes, count = len(first) - 1, len(displacement)
     columns = len(comparison.orchestra)
-    transposed = np.ascontiguousarray(comparison.orchestra.T)
     infinity = np.float32(np.inf)
 
     match = np.full((width, count), infinity, dtype=np.float32)
@@ -119,7 +118,7 @@ def best_path(
     for t in range(nodes):
         kernels.leave_node(match, gap_now, log_step, rule.stiffness * rule.rows, best, match_back[t])
         here, there = int(first[t]), int(first[t + 1])
-        block = _cost_block(comparison, transposed, t * rule.rows, rule.rows, here, width + int(displacement[-1]) + 1)
+        block = _cost_block(comparison, t * rule.rows, rule.rows, here, width + int(displacement[-1]) + 1)
         if gap is not None:
             block[:, _outside(here, block.shape[1], columns)] = infinity
         match = np.empty_like(match)
@@ -154,11 +153,10 @@ def node_posterior(
     displacement = rule.displacements()
     line, prior = rule.lines(), rule.prior()
     nodes, count = len(first) - 1, len(displacement)
-    transposed = np.ascontiguousarray(comparison.orchestra.T)
     likelihood = np.empty((nodes, width, count), dtype=np.float32)
     for t in range(nodes):
         span = width + int(displacement[-1]) + 1
-        block = _cost_block(comparison, transposed, t * rule.rows, rule.rows, int(first[t]), span)
+        block = _cost_block(comparison, t * rule.rows, rule.rows, int(first[t]), span)
         block -= block.min(axis=1, keepdims=True)
         np.minimum(block, np.float32(MAX_EXPONENT / (sharpness * rule.rows)), out=block)
         kernels.segment_likelihood(block, line, sharpness, prior, likelihood[t])
@@ -175,15 +173,16 @@ def _outside(first: int, width: int, columns: int) -> NDArray[np.bool_]:
     return (j < 0) | (j >= columns)
 
 
-def _cost_block(
-    comparison: Comparison, transposed: NDArray[np.float32], row: int, rows: int, first: int, width: int
-) -> NDArray[np.float32]:
+def _cost_block(comparison: Comparison, row: int, rows: int, first: int, width: int) -> NDArray[np.float32]:
     """Local costs, relative to their median, of `rows` mix frames against `width` columns from `first` on."""
-    columns = transposed.shape[1]
+    columns = len(comparison.orchestra)
     block = np.full((rows, width), OUTSIDE_COST, dtype=np.float32)
     a, b = min(max(first, 0), columns), max(min(first + width, columns), 0)
     if a < b:
-        inner = comparison.mix[row : row + rows] @ transposed[:, a:b]
+        mix, orchestra = (
+            x.astype(np.float32, copy=False) for x in (comparison.mix[row : row + rows], comparison.orchestra[a:b])
+        )
+        inner = mix @ orchestra.T
         block[: len(inner), a - first : b - first] = np.float32(comparison.offset) - inner
     return block
 

@@ -46,10 +46,17 @@ def test_what_was_recorded_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "scenarios": 1, **dict.fromkeys(results.FIGURES, 1.5), "behaviour": {"lock_s": 0.5, "recovery_s": []},
         "coverage": [{"confidence": 0.5}], "errors_s": [0.1],
     }  # fmt: skip
-    measured = {"settings": {}, "scenarios": {"a": {"live:tempo": found}}, "pooled": {"all": {"live:tempo": found}}}
+    settings = {"costs": [{"system": "ours", "peak_mb": 190}]}
+    measured = {
+        "settings": settings,
+        "scenarios": {"a": {"live:tempo": found}},
+        "pooled": {"all": {"live:tempo": found}},
+    }
     results.record("x", measured, "a command")
     loaded = results.load("x")
-    assert (loaded.command, set(loaded.tables)) == ("a command", {"pooled", "scenarios", "coverage", "calibration"})
+    assert loaded.command == "a command"
+    assert set(loaded.tables) == {"pooled", "scenarios", "coverage", "calibration", "costs"}
+    assert loaded.tables["costs"] == settings["costs"]
     row = loaded.tables["pooled"][0]
     assert (row["group"], row["system"], row["median_ms"], row["lock_s"]) == ("all", "live:tempo", 1.5, 0.5)
     assert "errors_s" not in row and loaded.tables["coverage"][0]["confidence"] == 0.5

@@ -18,10 +18,13 @@ from follower.evaluation import parallel
 from follower.evaluation.beat_errors import summarise
 from follower.evaluation.scenario import Scenario, load_scenario
 from follower.evaluation.systems import workbench
-from follower.evaluation.systems.registry import SYSTEMS, check_scenario, system_name
+from follower.evaluation.systems.registry import SYSTEMS, system_name
 from follower.evaluation.systems.workbench import Settings, Workbench, cache_name
 from follower.inference.methods import METHODS
+from follower.piece.manifest import SEPARATED, InputFile
 from offline_prep.notebook.files import process_scenario, verify_result_folder
+from offline_prep.separation.config import SeparationConfig
+from offline_prep.settings import PrepSettings
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +81,32 @@ def test_offline_systems_are_interpolated_at_the_beats(bench: Workbench, name: s
 def test_the_separation_system_aligns_the_stems(short_demo: Path, bench: Workbench, tmp_path: Path) -> None:
     """Stems that are the whole mix: no separation at all, the worst case."""
     _linked(short_demo, tmp_path / "stems")
-    with pytest.raises(ScenarioError, match=r"separation needs the mix separated .*po_piano and po_orchestra in"):
-        check_scenario("separation", load_scenario(tmp_path / "stems"))
     for stem in ("po_piano", "po_orchestra"):
         (tmp_path / "stems" / f"{stem}.wav").symlink_to(short_demo / "po.wav")
-    scenario = load_scenario(tmp_path / "stems")
-    check_scenario("separation", scenario)
-    with pytest.raises(ScenarioError, match="no --no-stems"):
-        check_scenario("map:separation", scenario, use_stems=False)
-    fresh = Workbench(scenario, bench.settings)
+    fresh = Workbench(load_scenario(tmp_path / "stems"), bench.settings)
+    assert [path.name for path in fresh.parts] == ["po_piano.wav", "po_orchestra.wav"]
+    np.testing.assert_array_equal(fresh.piece.mix_piano, fresh.piece.mix.pitch)
     outcome = SYSTEMS["separation"](fresh)
     verify_result_folder(bench.settings.out / "stems" / "separation")  # type: ignore[operator]
     assert np.median(np.abs(outcome.error_s)) < 0.5
     assert np.median(np.abs(SYSTEMS["map:separation"](fresh).error_s)) < 0.5
+
+
+def test_without_stems_the_mix_is_separated_by_ourselves(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How well it is separated is measured elsewhere; here: that it is asked for, kept apart, and read."""
+    asked: list[tuple[Path, object]] = []
+
+    def build(inputs: object, folder: Path, settings: PrepSettings, force: bool) -> None:
+        asked.append((folder, settings.separation))
+
+    cache = replace(bench.piece.manifest, separated={r: InputFile(n, "", 1.0, 8000) for r, n in SEPARATED.items()})
+    monkeypatch.setattr("offline_prep.build.build_cache", build)
+    monkeypatch.setattr(workbench, "load_piece", lambda _: replace(bench.piece, manifest=cache))
+    piano, orchestra = Workbench(bench.scenario, bench.settings).parts
+    ((folder, separation),) = asked
+    assert isinstance(separation, SeparationConfig)
+    assert folder.name == f"{cache_name(bench.scenario, bench.settings)}-parts"
+    assert (piano, orchestra) == (folder / "mix_piano.flac", folder / "mix_orchestra.flac")
 
 
 @pytest.mark.parametrize("name", ["map", "map:naive", "map:notebook"])

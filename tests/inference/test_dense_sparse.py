@@ -151,7 +151,7 @@ def _frontier(mix: NDArray[np.float32], activity: NDArray[np.float32], **changes
     config = DenseSparseConfig(**changes)  # type: ignore[arg-type]
     classifier = MixClassifier(np.zeros((len(mix), 13), np.float32), activity, mixture, mixture)
     reference = observe_reference(mix, features.hop_s, config.observation)
-    observer = LiveObserver(features, reference, config.observation, config.start)
+    observer = LiveObserver(features, reference.typical_norms, config.observation, config.start)
     return DenseSparseFrontier(features, reference.features, observer, classifier, np.ones(len(mix)), config)
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.inference.likeness import PIECE, PIECES, SHIFT, Likeness
-from follower.inference.pooling import POOL, pool_mean
+from follower.inference.pooling import POOL
 
 K = 24
 WEIGHTS = np.ones(K, np.float32)
@@ -21,7 +21,7 @@ def _music(seed: int, n_notes: int, length: float = 9.0) -> NDArray[np.float32]:
 
 
 def _likeness(music: NDArray[np.float32]) -> Likeness:
-    return Likeness(pool_mean(music), WEIGHTS)
+    return Likeness(music, WEIGHTS)
 
 
 @pytest.mark.parametrize("tempo", [0.94, 1.0, 1.06])
@@ -61,5 +61,5 @@ def test_weights_say_which_rows_count() -> None:
     music[0, :] = 5.0  # one row the same everywhere
     only_that = np.zeros(K, np.float32)
     only_that[0] = 1.0
-    assert Likeness(pool_mean(music), only_that).between(200, n + 200) == pytest.approx(1.0, abs=1e-6)
-    assert Likeness(pool_mean(music), WEIGHTS - only_that).between(200, n + 200) < 0.75
+    assert Likeness(music, only_that).between(200, n + 200) == pytest.approx(1.0, abs=1e-6)
+    assert Likeness(music, WEIGHTS - only_that).between(200, n + 200) < 0.75

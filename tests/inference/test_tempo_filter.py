@@ -87,6 +87,27 @@ def test_of_equal_phrases_the_one_that_was_given_is_followed(tempo_filter: Tempo
     assert beliefs[-1].mix_s == pytest.approx(begin_s + 600 * HOP_S, abs=0.3)
 
 
+def test_a_piano_stem_is_followed_where_the_mix_hides_the_piano(piece: Piece) -> None:
+    """With the network alone: the mix has something else altogether."""
+    orchestra = np.concatenate([_phrase(seed)[::-1] for seed in range(20, 20 + COPIES)])
+    hidden = replace(piece, mix=replace(piece.mix, pitch=orchestra), mix_piano=piece.mix.pitch)
+    found = []
+    for share in (1.0, 0.5, 0.0):
+        config = TempoFilterConfig(weights=PartWeights(0.0, 0.0, 0.0, 0.0), embedding=3.0, stem=share)
+        tempo_filter = TempoFilter(reference_of(hidden, config), config)
+        tempo_filter.seek(0.0)
+        found.append(_play(tempo_filter, 0.7, 700)[-1].mix_s or 0.0)
+    assert found[:2] == pytest.approx([0.7 * 700 * HOP_S] * 2, abs=0.3)
+    assert abs(found[2] - 0.7 * 700 * HOP_S) > 1.0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_stem_that_is_the_mix_changes_nothing(piece: Piece, share: float) -> None:
+    config = TempoFilterConfig(stem=share)
+    with_stem = reference_of(replace(piece, mix_piano=piece.mix.pitch), config)
+    np.testing.assert_array_equal(with_stem.features, reference_of(piece, config).features)
+
+
 def test_what_the_network_hears_is_enough_to_follow(piece: Piece) -> None:
     """With the network alone the position is the piano's, and without both it is not."""
     silent = TempoFilterConfig(weights=PartWeights(0.0, 0.0, 0.0, 0.0), embedding=3.0)

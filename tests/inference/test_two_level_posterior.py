@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from follower.inference import pooling
 from follower.inference import two_level_posterior as belief_module
-from follower.inference.pooling import POOL, pool_mean
+from follower.inference.pooling import POOL, Regions, pool_mean
 from follower.inference.two_level_posterior import BLOCK, Hold, Near, Reaches, Step, TwoLevelPosterior
 from tests.naive import tempo_filter as naive
 
@@ -40,7 +41,8 @@ def _play(mix: NDArray[np.float32], start: int, n: int, tempo: float = 1.0) -> l
 
 
 def _new(mix: NDArray[np.float32]) -> TwoLevelPosterior:
-    return TwoLevelPosterior(mix, pool_mean(mix), np.ones(mix.shape[1], np.float32), TEMPI, PRIOR)
+    n = mix.shape[1]
+    return TwoLevelPosterior(mix, pool_mean(mix, Regions(n).pool), np.ones(n, np.float32), TEMPI, PRIOR)
 
 
 def _follow(belief: TwoLevelPosterior, steps: list[Step]) -> float:
@@ -119,6 +121,42 @@ def test_work_is_bounded_and_falls_once_the_place_is_known(monkeypatch: pytest.M
         most = max(most, belief.active_frames)
     assert most <= 6 * BLOCK
     assert belief.active_frames <= 3 * BLOCK
+
+
+@pytest.mark.parametrize(("blocks", "pool", "regions"), [(30, 4, 2), (60, 4, 4), (130, 8, 5), (250, 8, 8)])
+def test_a_long_mix_is_followed_in_regions_of_bounded_work(
+    monkeypatch: pytest.MonkeyPatch, blocks: int, pool: int, regions: int
+) -> None:
+    """However long the mix, a hop works on so many positions, and a start or a jump in any region is found."""
+    monkeypatch.setattr(pooling, "REGION_POSITIONS", 512)
+    monkeypatch.setattr(belief_module, "MAX_ACTIVE_BLOCKS", 6)
+    mix = _mix(blocks * BLOCK)
+    belief = _new(mix)
+    assert (belief.scores.regions.pool, belief.scores.regions.count) == (pool, regions)
+    for first in (2, blocks // 2 - 1, blocks - 5):
+        start = first * BLOCK + 40
+        assert abs(_follow(belief, _play(mix, start, 300)) - (start + 300)) < 5
+        assert belief.coarse_positions <= 512
+        assert belief.active_frames <= 6 * BLOCK
+
+
+def test_regions_say_what_one_region_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which hop a region makes its step in changes what is said of the belief elsewhere by little."""
+    mix = _mix(60 * BLOCK)
+    whole = _new(mix)
+    monkeypatch.setattr(pooling, "REGION_POSITIONS", 512)
+    parts = _new(mix)
+    assert (whole.scores.regions.count, parts.scores.regions.count) == (1, 4)
+    twice = np.full(60 * BLOCK, 1e-9)
+    twice[[5 * BLOCK + 50, 50 * BLOCK + 50]] = 0.7, 0.3
+    silence = _step(np.zeros(N_FEATURES, np.float32), 0.0, resume=0.0)
+    for belief in (whole, parts):
+        belief.expect(twice / twice.sum())
+        _follow(belief, [silence] * 41)
+    a, b = whole.estimate(REACHES), parts.estimate(REACHES)
+    assert b.frame == pytest.approx(a.frame, abs=0.5)
+    assert b.concentration == pytest.approx(a.concentration, rel=0.01)
+    assert parts.others(100) == pytest.approx(whole.others(100), abs=2.0)
 
 
 def test_a_stop_holds_the_place_and_a_note_resumes_it() -> None:
@@ -213,6 +251,21 @@ def test_a_limit_holds_where_the_belief_is_only_coarse() -> None:
         belief.advance(step)
         estimate = belief.estimate(REACHES, replace(near, frame=700))
     assert estimate.concentration > 0.2
+
+
+def test_a_position_held_while_it_is_cold_is_not_amplified_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a long mix the coarse level makes its next step many hops later; until then nothing may run away."""
+    monkeypatch.setattr(pooling, "REGION_POSITIONS", 512)
+    mix = _mix(130 * BLOCK)
+    belief = _new(mix)
+    position = np.full(130 * BLOCK, 1e-12)
+    position[200] = 1.0
+    belief.expect(position / position.sum())
+    near = Near(frame=100 * BLOCK, reach=60, hold=lambda _: Hold(math.log(1e3), 2.0))
+    for step in _play(mix, 200, 60, tempo=0.01):
+        belief.advance(step)
+        estimate = belief.estimate(REACHES, near)
+    assert estimate.concentration <= 1 / (1 + math.exp(1.5))
 
 
 @pytest.mark.parametrize(("share", "stays"), [(1e-2, True), (1e-5, False)])

@@ -13,18 +13,10 @@ from tests.naive import likeness as naive
 pytestmark = pytest.mark.plain
 
 
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    m=st.integers(1, 30),
-    end=st.integers(-5, 40),
-    other_end=st.integers(-5, 40),
-    length=st.integers(1, 6),
-    shift=st.integers(0, 3),
-)
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(0, 6), m=st.integers(0, 14))
 @settings(max_examples=200, deadline=None)
-def test_it_is_the_plain_one(seed: int, m: int, end: int, other_end: int, length: int, shift: int) -> None:
+def test_it_is_the_plain_one(seed: int, length: int, m: int) -> None:
     rng = np.random.default_rng(seed)
-    columns = (rng.normal(size=(6, m)) * rng.choice([0.0, 1.0], m)).astype(np.float32)
+    piece, other = ((rng.normal(size=(6, n)) * rng.choice([0.0, 1.0], n)).astype(np.float32) for n in (length, m))
     weights = rng.random(6).astype(np.float32)
-    arguments = (columns, weights, end, other_end, length, shift)
-    assert best_cosine(*arguments) == pytest.approx(naive.best_cosine(*arguments), abs=1e-6)
+    assert best_cosine(piece, other, weights) == pytest.approx(naive.best_cosine(piece, other, weights), abs=1e-6)

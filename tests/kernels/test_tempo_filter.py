@@ -116,10 +116,53 @@ def test_pooling_keeps_the_mass_and_spreading_returns_it(n: int, seed: int) -> N
     np.testing.assert_allclose(fine, np.repeat(naive.pool(moving, 4) / 4, 4, axis=1)[:, :n], rtol=1e-4)
 
 
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(1, 60), reach=st.integers(0, 9), seed=st.integers(0, 2**31))
+def test_in_some_blocks_the_densest_position_is_that_of_all(n: int, reach: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    blocks = np.flatnonzero(rng.random(-(-n // 5)) < 0.4)
+    belief = np.where(np.isin(np.arange(n) // 5, blocks), rng.random(n), 0.0).astype(np.float32)
+    at = kernels.densest_in(belief, reach, blocks, 5)
+    sums = naive.blur(np.pad(belief[None].astype(np.float64), ((0, 0), (reach, reach))), reach)[0, reach : reach + n]
+    assert len(blocks) == at == 0 or sums[at] == pytest.approx(sums.max(), rel=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 60), reach=st.integers(0, 9), seed=st.integers(0, 2**31))
+def test_blur_in_some_blocks_is_that_of_all(n: int, reach: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    blocks = np.flatnonzero(rng.random(-(-n // 5)) < 0.4)
+    inside = np.isin(np.arange(n) // 5, blocks)
+    moving = np.where(inside, _belief(rng, n)[0], np.float32(0.0))
+    padded = np.pad(moving, ((0, 0), (reach, reach)))
+    want = np.where(inside, naive.blur(padded, reach)[:, reach : reach + n], 0.0)
+    kernels.blur_blocks(moving, reach, blocks, 5)
+    np.testing.assert_allclose(moving, want, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("furthest", [1, 3, 40])
+def test_belief_stops_where_the_mix_has_piano_and_at_the_end(furthest: int) -> None:
+    activity = np.linspace(0, 1, 23).astype(np.float32)
+    out = np.full(23, -1.0, np.float32)
+    kernels.stop_shares(activity, 0.25, furthest, np.array([1, 4]), 5, out)
+    want = activity / 4
+    want[max(23 - furthest, 0) :] = 1.0
+    read = [j for j in range(23) if any(b * 5 - furthest <= j < (b + 1) * 5 for b in (1, 4))]
+    np.testing.assert_allclose(out[read], want[read], rtol=1e-6)
+
+
+def test_blocks_are_filled_and_others_left() -> None:
+    out = np.zeros(10, np.float32)
+    kernels.fill(2.5, np.array([0, 2]), 4, out)
+    assert out.tolist() == [2.5] * 4 + [0.0] * 4 + [2.5] * 2
+
+
 def test_block_sums() -> None:
     sums = np.zeros(3)
     kernels.block_sums(np.arange(10, dtype=np.float32), 4, sums)
     assert sums.tolist() == [6, 22, 17]
+    kernels.sums_in(np.arange(10, dtype=np.float32), 0.5, np.array([0, 2]), 4, sums)
+    assert sums.tolist() == [3, 22, 8.5]
 
 
 def test_decaying_maximum() -> None:

@@ -70,7 +70,7 @@ def random_piece(path: Path, with_stem: bool = False) -> Piece:
         MixMap([0.0, 4.0, 10.0], [1.0, 5.0, 12.0], [1.0, 0.5, 1.0]),
         rng.random(N_PO, np.float32),
         PieceGmms(*gmms),
-        stream(N_PO) if with_stem else None,
+        rng.random((N_PO, 88), np.float32) if with_stem else None,
     )
 
 
@@ -290,6 +290,13 @@ def test_a_manifest_cannot_name_files_elsewhere(cache: Path) -> None:
     edit(cache, files=files | {"../secret.npy": "0" * 64})
     with pytest.raises(CacheCorruptError, match="outside the cache"):
         load_piece(cache)
+
+
+@pytest.mark.parametrize("n_hops", [N_PO - 1, N_PO + 1])
+def test_a_piano_stem_is_as_long_as_the_mix(tmp_path: Path, n_hops: int) -> None:
+    piece = random_piece(tmp_path / "piece")
+    with pytest.raises(CacheCorruptError, match=rf"piano_stem_stream_pitch has shape \({n_hops}, 88\), expected"):
+        write_piece(replace(piece, mix_piano=np.zeros((n_hops, 88), np.float32)))
 
 
 def test_a_manifest_cannot_name_other_files(cache: Path) -> None:

@@ -140,6 +140,14 @@ def test_frames_are_causal() -> None:
     assert not np.array_equal(a.pitch[8], b.pitch[8])
 
 
+@pytest.mark.parametrize(
+    "x", [np.array([0.5, -3.0, np.nan, np.inf, -np.inf, 2.0], np.float32), np.zeros(0, np.float32)]
+)
+def test_samples_are_cleaned_as_numpy_would(x: NDArray[np.float32]) -> None:
+    want = np.clip(np.nan_to_num(x, nan=0.0, posinf=0.0, neginf=0.0), -2, 2)
+    np.testing.assert_array_equal(kernels.clean(x, np.float32(2.0)), want)
+
+
 def test_broken_samples_count_as_silence() -> None:
     x = np.zeros(4096, np.float32)
     x[[5, 100, 2000]] = [np.nan, np.inf, -np.inf]

@@ -39,7 +39,7 @@ def _reference(pitch: NDArray[np.float32]) -> ReferenceObservations:
 
 
 def _live(frames: NDArray[np.float32]) -> list[Observation]:
-    observer = LiveObserver(FEATURES, _reference(_melody(400)), ObservationConfig(), StartConfig())
+    observer = LiveObserver(FEATURES, _reference(_melody(400)).typical_norms, ObservationConfig(), StartConfig())
     return [observer.observe(x) for x in frames]
 
 

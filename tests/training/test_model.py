@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from training import ear
+from offline_prep.alignment import alignment_network as ear
 
 torch = pytest.importorskip("torch", reason="PyTorch (extra `train`) is not installed: the training is NOT tested")
 
@@ -27,7 +27,7 @@ def test_the_exported_network_is_the_one_that_was_trained() -> None:
     level = torch.rand(1, 2 * CONTEXT + 30, 72) * 6
     at = torch.arange(30)
     trained, _ = net(level, at)
-    product_net = ear.Ear(**model.exported(net))
+    product_net = ear.AlignmentNet(**model.exported(net))
     found = product_net.embed(level[0].numpy())[CONTEXT:-CONTEXT]
     assert found == pytest.approx(trained[0].detach().numpy(), abs=1e-5)
     similarity = net.similarity(trained, trained)[0].detach().numpy()

@@ -82,7 +82,7 @@ def hear(
     features = FeatureConfig()
     hop_s = features.hop_s
     reference = observe_reference(mix, hop_s, config.observation)
-    observer = LiveObserver(features, reference, config.observation, config.start)
+    observer = LiveObserver(features, reference.typical_norms, config.observation, config.start)
     compressed = np.empty(live.shape, np.float32)
     weights = np.empty((len(live), len(reference.features)), np.float32)
     presence = np.empty(len(live), np.float32)

@@ -80,9 +80,9 @@ def chroma(gram: Gram) -> Gram:
 DEFAULT = AlignConfig()
 NO_GAPS = replace(DEFAULT, gap=replace(DEFAULT.gap, enter=1e6, enter_quiet=1e6))
 WEIGHTS = DEFAULT.precise_weights
-RISES_ONLY = replace(WEIGHTS, network=0.0, harmony=0.36)
-"""The precise pass as it was before the onset network, with the weights that were best for it."""
-HARMONY_ONLY = replace(WEIGHTS, network=0.0, harmony=1.0, onset=0.0)
+RISES_ONLY = replace(WEIGHTS, network=0.0, alignment=0.0, harmony=0.36)
+"""The precise pass as it was before the networks, with the weights that were best for it."""
+HARMONY_ONLY = replace(WEIGHTS, network=0.0, alignment=0.0, harmony=1.0, onset=0.0)
 VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
     "whole method": (DEFAULT, "attack_delay", False),
     "no attack delay correction": (DEFAULT, "boundaries", False),
@@ -90,7 +90,8 @@ VARIANTS: dict[str, tuple[AlignConfig, str, bool]] = {
     "no posterior mean": (DEFAULT, "fine", False),
     "coarse stage only": (DEFAULT, "coarse", False),
     "no tempo regularisation": (with_stages(loose), "boundaries", False),
-    "no onset network": (replace(DEFAULT, precise_weights=RISES_ONLY), "boundaries", False),
+    "no networks": (replace(DEFAULT, precise_weights=RISES_ONLY), "boundaries", False),
+    "no alignment network": (replace(DEFAULT, precise_weights=replace(WEIGHTS, alignment=0.0)), "boundaries", False),
     "no onsets": (
         replace(with_stages(lambda s: replace(s, onset=0.0)), precise_weights=HARMONY_ONLY),
         "boundaries",

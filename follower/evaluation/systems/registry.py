@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from follower.errors import ConfigError, ScenarioError
+from follower.errors import ConfigError
 from follower.evaluation.scenario import Scenario
 from follower.evaluation.systems.live import live_outcome, mix_outcome
 from follower.evaluation.systems.maps import map_outcome, path_map_outcome
@@ -72,21 +72,11 @@ def needs_cache(name: str) -> bool:
     return name in SYSTEMS
 
 
-def check_scenario(name: str, scenario: Scenario, use_stems: bool = True) -> None:
+def check_scenario(name: str, scenario: Scenario) -> None:
     """Find out before the work whether a system has what it needs for a scenario.
-
-    Args:
-        name: from `system_name`.
-        scenario: loaded.
-        use_stems: whether its stems may be used.
 
     Raises:
         ScenarioError: it has not.
     """
     if name.startswith(POSITIONS):
         positions_file(Path(name.removeprefix(POSITIONS)), scenario)
-    if name in ("separation", "map:separation") and not (use_stems and scenario.stems):
-        raise ScenarioError(
-            f"{name} needs the mix separated into its parts, po_piano and po_orchestra in {scenario.folder}, and no "
-            "--no-stems; leave the scenario or the system out"
-        )

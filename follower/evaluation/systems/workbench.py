@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from follower.engine import Engine
-from follower.errors import OutputError, ScenarioError
+from follower.errors import OutputError
 from follower.evaluation.attacks import attack_times, near_attacks
 from follower.evaluation.estimates import Estimates
 from follower.evaluation.scenario import Scenario
 from follower.events import Event, Position
 from follower.files.csv_positions import HEADER, position_row
 from follower.files.source import FileSource
+from follower.piece.manifest import SEPARATED
 from follower.piece.piece import NotebookFeatures, Piece
 from follower.piece.reading import load_piece
 from follower.session.runner import run
@@ -138,13 +139,28 @@ class Workbench:
         return naive_alignment(self.piano_features, self.orchestra_features, self.mix_features, HOP_SAMPLES)
 
     @cached_property
+    def parts(self) -> tuple[Path, Path]:
+        """Piano and orchestra of the mix: the scenario's stems, else our own separation, kept beside the cache."""
+        if self.stems is not None:
+            return self.stems
+        from offline_prep.build import build_cache
+        from offline_prep.compute import Inputs
+        from offline_prep.separation.config import SeparationConfig
+        from offline_prep.settings import PrepSettings
+
+        folder = self.settings.cache_folder / f"{cache_name(self.scenario, self.settings)}-parts"
+        inputs = Inputs(self.scenario.orchestra, self.scenario.mix)
+        build_cache(inputs, folder, PrepSettings(separation=SeparationConfig()), force=self.settings.rebuild)
+        separated = load_piece(folder).manifest.separated
+        piano, orchestra = (folder / separated[role].path for role in SEPARATED)
+        return piano, orchestra
+
+    @cached_property
     def separation(self) -> NaiveResult:
-        """The notebook's separation system on the scenario's stems; raises `AlignmentError` where it finds no path."""
+        """The notebook's separation system; raises `AlignmentError` where it finds no path."""
         from offline_prep.notebook.separation import separation_alignment
 
-        if self.stems is None:
-            raise ScenarioError(f"{self.scenario.name} has no stems; check_scenario says what to do")
-        mix_piano, mix_orchestra = (_notebook_features(path).chroma for path in self.stems)
+        mix_piano, mix_orchestra = (_notebook_features(path).chroma for path in self.parts)
         return separation_alignment(
             self.piano_features.chroma, self.orchestra_features.chroma, mix_piano, mix_orchestra, HOP_SAMPLES
         )

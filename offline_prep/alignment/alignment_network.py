@@ -1,9 +1,9 @@
-"""The network with NumPy alone: what the precise pass of the PO-O map would compare with it.
+"""What a network trained on rendered concertos compares in the precise pass of the PO-O map.
 
 It looks at the level of every pitch during a second round a moment, with neighbours, octaves and twelfths and the
-whole, and gives some numbers per pitch, the embedding of the moment.  The same network reads both recordings.
-`offline_prep` does not use it: alone it is not better than the onset network there (docs/research-log.md, "A network
-trained on rendered concertos").
+whole, and gives some numbers per pitch, the embedding of the moment.  The same network reads both recordings.  It was
+trained (`training/`) so that its similarities are the log odds that the precise pass takes them for.  Added to what
+`onset_network` says it leaves fewer places wrong than either alone (docs/research-log.md).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +32,7 @@ from offline_prep.alignment.features import (
     compress,
 )
 
+WEIGHTS_FILE = "alignment_network.npz"
 GAMMA = 1000.0
 """Log compression of the levels the network reads."""
 CONTEXT = 43
@@ -52,7 +55,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Ear:
+class AlignmentNet:
     """Four layers, relu between and the logistic function behind.
 
     Attributes:
@@ -115,7 +118,7 @@ class Ear:
                 reading = np.asarray(stored["reading"])
                 arrays = {f.name: np.asarray(stored[f.name], dtype=np.float32) for f in fields(cls)}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
-            raise ConfigError(f"{file} holds no network of the map ({e}); train it with python -m training") from e
+            raise ConfigError(f"{file} holds no network of the map ({e}); install the package anew") from e
         if not np.array_equal(reading, READING):
             raise ConfigError(
                 f"{file} was trained on other features ({reading.tolist()}) than this version computes "
@@ -193,3 +196,10 @@ def binned(level: Array) -> Iterator[Array]:
         at = begin + CONTEXT + np.arange(count)[:, None] + edges
         mean = np.diff(total[at], axis=1) / np.diff(edges)[:, None]
         yield np.ascontiguousarray(mean.transpose(0, 2, 1), dtype=np.float32) * np.float32(0.5) - np.float32(1.0)
+
+
+@cache
+def alignment_net() -> AlignmentNet:
+    """The network that comes with the package, read once."""
+    with resources.as_file(resources.files("offline_prep.alignment") / WEIGHTS_FILE) as file:
+        return AlignmentNet.load(file)

@@ -1,4 +1,4 @@
-"""training.ear: the network with NumPy, and its file."""
+"""offline_prep.alignment.alignment_network: the network with NumPy, and its file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.errors import ConfigError
+from offline_prep.alignment.alignment_network import CHUNK_FRAMES, GAMMA, N_BINS, OFFSETS, READING, AlignmentNet, binned
 from offline_prep.alignment.config import AlignConfig
 from offline_prep.alignment.features import (
     HOP_SAMPLES,
@@ -19,20 +20,19 @@ from offline_prep.alignment.features import (
     compress,
     shape_features,
 )
-from tests.naive import ear as naive
-from training.ear import CHUNK_FRAMES, GAMMA, N_BINS, OFFSETS, READING, Ear, binned
+from tests.naive import alignment_net as naive
 
 Array = NDArray[np.float32]
 FIRST, SECOND, THIRD, CHANNELS = 5, 4, 3, 2
 
 
-def _net(seed: int = 0) -> Ear:
+def _net(seed: int = 0) -> AlignmentNet:
     rng = np.random.default_rng(seed)
 
     def drawn(*shape: int) -> Array:
         return np.asarray(rng.standard_normal(shape) / np.sqrt(shape[0]), dtype=np.float32)
 
-    return Ear(
+    return AlignmentNet(
         time=drawn(N_BINS, FIRST),
         time_whole=drawn(N_BINS, FIRST),
         time_bias=drawn(FIRST),
@@ -94,7 +94,7 @@ def test_stored_weights_are_read_back(tmp_path: Path) -> None:
     net, file = _net(), tmp_path / "ear.npz"
     net.save(file)
     level = _level(5)
-    assert np.array_equal(Ear.load(file).embed(level), net.embed(level))
+    assert np.array_equal(AlignmentNet.load(file).embed(level), net.embed(level))
 
 
 def test_a_network_whose_layers_do_not_fit_is_refused() -> None:
@@ -115,11 +115,11 @@ def test_a_wrong_file_is_refused(tmp_path: Path, reading: Array, left_out: str, 
     arrays = {k: v for k, v in vars(_net()).items() if k != left_out}
     np.savez(file, allow_pickle=False, reading=reading, **arrays)
     with pytest.raises(ConfigError, match=message):
-        Ear.load(file)
+        AlignmentNet.load(file)
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "ear.npz"
     file.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(ConfigError, match="holds no network"):
-        Ear.load(file)
+        AlignmentNet.load(file)

@@ -1,4 +1,4 @@
-"""Slow oracle of training.ear: one frame at a time, every level looked up."""
+"""Slow oracle of offline_prep.alignment.alignment_network: one frame at a time, every level looked up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from offline_prep.alignment.alignment_network import BIN_EDGES, OFFSETS, AlignmentNet
 from offline_prep.alignment.features import N_PITCHES
-from training.ear import BIN_EDGES, OFFSETS, Ear
 
 Array = NDArray[np.float32]
 
@@ -34,7 +34,7 @@ def mean(rows: list[list[float]]) -> list[float]:
     return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
 
 
-def embedding(net: Ear, level: Array, frame: int) -> list[float]:
+def embedding(net: AlignmentNet, level: Array, frame: int) -> list[float]:
     """The network's numbers for a frame."""
     read = [bins(level, frame, p) for p in range(N_PITCHES)]
     whole = weighted(mean(read), net.time_whole)
@@ -56,7 +56,7 @@ def embedding(net: Ear, level: Array, frame: int) -> list[float]:
     return out
 
 
-def similarity(net: Ear, mix: list[float], orchestra: list[float], harmony: float, rises: float) -> float:
+def similarity(net: AlignmentNet, mix: list[float], orchestra: list[float], harmony: float, rises: float) -> float:
     """Log odds of two embeddings, and of inner products of harmony and rises, but for a constant."""
     inner = sum(a * b for a, b in zip(mix, orchestra, strict=True))
     inner -= 0.5 * float(net.size_cost) * sum(a * a for a in (*mix, *orchestra))
