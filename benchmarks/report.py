@@ -369,6 +369,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "stretch_quality": stretch_quality,
     "parts_in_use": lambda: plain("parts_in_use"),
     "piano_stem": lambda: plain("piano_stem", columns=STEM),
+    "piano_stem_own": lambda: plain("piano_stem_own", columns=STEM),
     "separated_parts": lambda: plain("separated_parts", columns=SEPARATION),
     "stretch_music": lambda: plain("stretch_music", columns=MUSIC),
 }

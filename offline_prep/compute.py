@@ -66,7 +66,7 @@ class Computed:
         recordings: by role.
         orchestra: features of the orchestra recording.
         mix: features of the full mix.
-        mix_piano: amplitudes of the semitones of the piano stem, as of the mix; None without one.
+        mix_piano: amplitudes of the semitones of the piano stem, given or our own, as of the mix; None without one.
         stems: the parts of the mix, where it was taken apart; to be closed.
         alignment: the map between the recordings, and its figures.
         piano_activity: float32, shape (n,), 0..1, per frame of the mix.
@@ -111,10 +111,13 @@ def compute(inputs: Inputs, settings: PrepSettings, progress: StagedProgress, sc
                 raise InputError("without an orchestra recording the mix must be separated; give the settings for it")
             alignment = same_time(mix)
             separate_alone(mix, alignment, stems, settings.separation, report)
-            recordings["orchestra"] = stems.orchestra()
+            recordings["orchestra"] = stems.recording("mix_orchestra")
         computed = _compute(recordings, settings, progress, alignment)
         if stems is not None and settings.separation is not None and inputs.orchestra is not None:
             separate_with(recordings["orchestra"], mix, computed.alignment, stems, settings.separation, report)
+            if computed.mix_piano is None:
+                piano = stream_features(stems.recording("mix_piano"), settings.config.features, lambda *_: None)
+                computed = replace(computed, mix_piano=as_long(piano.pitch, len(computed.mix.pitch)))
         closing.pop_all()
     if inputs.orchestra is None:
         del recordings["orchestra"]

@@ -1,6 +1,7 @@
 """Fits how much the mix's piano stem counts in what the live piano is compared with (`TempoFilterConfig.stem`).
 
-    python -m benchmarks.inference.piano_stem SCENARIO... [--own] [--caches DIR] [--jobs N] [--record]
+    python -m benchmarks.inference.piano_stem SCENARIO... [--own] [--share X] [--start S]
+        [--caches DIR] [--jobs N] [--record]
 
 Stems are those that scenarios bring, as a separator leaves them; with `--own` our own separation's, of any scenario.
 The live piano's features are computed once per scenario; then filter and tracker run alone, once for each share. Errors
@@ -34,7 +35,7 @@ from follower.inference.tempo_filter import TempoFilter, TempoFilterConfig, refe
 from follower.piece.piece import Piece
 from follower.piece.reading import load_piece
 from offline_prep.audio import load_recording
-from offline_prep.compute import as_long, stream_features
+from offline_prep.compute import stream_features
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 STARTS: Final = ("unknown", "known")
@@ -64,12 +65,8 @@ def prepared(bench: Workbench) -> Piece:
     """The piece with a piano stem: the scenario's, or our own."""
     if bench.stems is not None:
         return bench.piece
-    file, _ = bench.parts
-    piece = load_piece(file.parent)
-    if piece.mix_piano is not None:
-        return piece
-    found = stream_features(load_recording(file), piece.feature_config, lambda _stage, _share: None)
-    return replace(piece, mix_piano=as_long(found.pitch, len(piece.mix.pitch)))
+    piano, _ = bench.parts
+    return load_piece(piano.parent)
 
 
 def estimates(found: Sequence[Position], piece: Piece) -> tuple[Estimates, Estimates]:
@@ -84,17 +81,17 @@ def estimates(found: Sequence[Position], piece: Piece) -> tuple[Estimates, Estim
     return Estimates.build(at, mix, mix_rate), Estimates.build(at, orchestra, rate)
 
 
-def follow_all(folder: Path, caches: Path, own: bool) -> list[Followed]:
+def follow_all(folder: Path, caches: Path, own: bool, shares: Sequence[float], starts: Sequence[str]) -> list[Followed]:
     """Follow a scenario from both starts with every share."""
     bench = Workbench(load_scenario(folder), Settings(caches, use_stems=not own))
     piece, truth = prepared(bench), bench.scenario.truth
     live = stream_features(load_recording(bench.scenario.piano), piece.feature_config, lambda _stage, _share: None)
     first_s = min(max(float(truth.orchestra_s[0]), 0.0), piece.orchestra_duration_s)
     runs = []
-    for share in SHARES:
+    for share in shares:
         config = replace(TempoFilterConfig(), stem=share)
         reference = reference_of(piece, config)
-        for start in STARTS:
+        for start in starts:
             start_s = piece.map.to_mix(first_s) if start == "known" else None
             found = positions(TempoFilter(reference, config), piece, live, start_s)
             in_mix, in_orchestra = estimates(found, piece)
@@ -115,8 +112,8 @@ def rows_of(runs: Sequence[Followed]) -> list[Row]:
     """A row for each scenario, start and share, and for all scenarios together."""
     rows: list[Row] = []
     for name in (*dict.fromkeys(r.scenario for r in runs), ALL):
-        for start in STARTS:
-            for share in SHARES:
+        for start in dict.fromkeys(r.start for r in runs):
+            for share in dict.fromkeys(r.share for r in runs):
                 own = [r for r in runs if name in (r.scenario, ALL) and (r.start, r.share) == (start, share)]
                 row: dict[str, object] = {"scenario": name, "start": start, "share": f"{share:g}"}
                 for where in ("mix", "orchestra"):
@@ -136,12 +133,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="+", type=Path, metavar="SCENARIO")
     parser.add_argument("--own", action="store_true", help="our own separation, whatever the scenarios bring")
+    parser.add_argument("--share", type=float, action="append", metavar="X", help=f"repeatable; default: {SHARES}")
+    parser.add_argument("--start", choices=STARTS, action="append", help="repeatable; default: both")
     parser.add_argument("--caches", type=Path, help="keep prepared caches here")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     add_option(parser)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(args.jobs) as pool:
-        work = partial(follow_all, caches=args.caches or Path(temporary), own=args.own)
+        work = partial(
+            follow_all,
+            caches=args.caches or Path(temporary),
+            own=args.own,
+            shares=args.share or SHARES,
+            starts=args.start or STARTS,
+        )
         runs = [run for found in pool.map(work, args.scenarios) for run in found]
     rows = rows_of(runs)
     print_rows(rows)

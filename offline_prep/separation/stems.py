@@ -104,16 +104,18 @@ class Stems:
             found[role] = InputFile(SEPARATED[role], _sha256(file), duration_s, self._sample_rate_hz)
         return found
 
-    def orchestra(self) -> Recording:
-        """The orchestra as a recording: mono, with what else prep needs to know."""
-        file = self._files["mix_orchestra"]
+    def recording(self, role: str) -> Recording:
+        """A part as a recording: mono, with what else prep needs to know.
+
+        Args:
+            role: "mix_piano" or "mix_orchestra".
+        """
+        file = self._files[role]
         digest = _sha256(file)
         file.seek(0)
         with soundfile.SoundFile(file) as opened:
             blocks = [b.mean(axis=1, dtype=np.float32) for b in opened.blocks(1 << 18, dtype="float32", always_2d=True)]
-        return Recording(
-            Path(SEPARATED["mix_orchestra"]), np.concatenate(blocks), self._sample_rate_hz, self._channels, digest
-        )
+        return Recording(Path(SEPARATED[role]), np.concatenate(blocks), self._sample_rate_hz, self._channels, digest)
 
 
 def _append(file: soundfile.SoundFile, samples: NDArray[np.float32]) -> None:

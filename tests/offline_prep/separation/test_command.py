@@ -15,7 +15,9 @@ from follower.errors import InputError
 from follower.evaluation.scenario import load_scenario
 from follower.piece.reading import load_piece
 from follower.playback.orchestra_file import load_orchestra_of
+from offline_prep.audio import load_recording
 from offline_prep.cli import main as prep_main
+from offline_prep.compute import stream_features
 from offline_prep.separation.config import SeparationConfig
 
 PARTS = ("mix_piano", "mix_orchestra")
@@ -47,6 +49,15 @@ def test_the_parts_sum_to_the_mix(made: str, short_demo: Path, request: pytest.F
     np.testing.assert_allclose(parts[0][0] + parts[1][0], mix, atol=1e-4)
     for samples, _ in parts:
         assert np.sqrt(np.mean(samples**2)) > 0.05 * np.sqrt(np.mean(mix**2)), "a part is empty"
+
+
+def test_the_live_piano_is_compared_with_the_piano_that_was_taken_out(separated: Path, alone: Path) -> None:
+    """With an orchestra recording to guide it; without, it was not measured whether that helps."""
+    piece = load_piece(separated)
+    found = stream_features(load_recording(separated / "mix_piano.flac"), piece.feature_config, lambda *_: None)
+    assert piece.mix_piano is not None
+    np.testing.assert_array_equal(piece.mix_piano, found.pitch[: len(piece.mix.pitch)])
+    assert load_piece(alone).mix_piano is None
 
 
 def test_a_second_run_does_nothing(separated: Path, short_demo: Path, capsys: pytest.CaptureFixture[str]) -> None:

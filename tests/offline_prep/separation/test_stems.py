@@ -33,7 +33,7 @@ def test_what_is_written_can_be_read_and_is_described(tmp_path: Path) -> None:
             found, rate = soundfile.read(io.BytesIO(content))
             assert rate == 32000
             np.testing.assert_allclose(found, np.concatenate([getattr(s, name) for s in stretches()]), atol=1e-6)
-        recording = stems.orchestra()
+        recording = stems.recording("mix_orchestra")
         wanted = np.concatenate([s.orchestra for s in stretches()]).mean(axis=1)
         np.testing.assert_allclose(recording.samples, wanted, atol=1e-6)
         assert (recording.sample_rate_hz, recording.sha256) == (32000, described["mix_orchestra"].sha256)
