@@ -9,11 +9,13 @@ python3 dev.py matrix   the tests under the oldest and the newest Python that is
 python3 dev.py sbom     what a release brings with it, by CycloneDX: dist/concerto-follower-VERSION.cdx.json
 python3 dev.py audit    the same packages against the known vulnerabilities (pip-audit; needs pypi.org or api.osv.dev)
 python3 dev.py readme   the shell lines of README.md as printed, in a fresh clone; those that need hardware are left out
+python3 dev.py elsewhere  readme and `matrix --quick`, side by side: what must hold in other places than this folder
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -21,33 +23,67 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("CONCERTO_FOLLOWER_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-EXTRAS = {"demo": "", "check": "[dev]", "matrix": "[dev]", "readme": "[dev]", "sbom": "[release]", "audit": "[release]"}
+DEV = "[dev]"
+EXTRAS = {"demo": "", "check": DEV, "matrix": DEV, "elsewhere": DEV, "sbom": "[release]", "audit": "[release]"}
+"""What is installed first; `readme` installs where it runs."""
 PYTHONS = ("3.11", "3.12", "3.13")
 QUICK = (
     "tests/test_testing.py", "tests/test_config.py", "tests/piece", "tests/files", "tests/osc", "tests/session",
     "tests/protocol", "tests/signal/test_features.py", "tests/kernels",
 )  # fmt: skip
 """Tests that use every library we depend on and are quick."""
+COMPILE = """
+from follower.kernels import warmup
+from offline_prep.notebook.librosa_loader import load_librosa
+load_librosa()
+warmup()
+"""
+"""Fills numba's caches on disk: otherwise several of the tests' processes compile the same functions at once."""
 NEEDS = "# needs "
 """A shell line of README.md with this remark wants hardware."""
 
 
 def run(*command: str, cwd: Path = ROOT, **environment: str) -> None:
-    """Run a command in the project's folder; end with its exit code when it fails."""
-    print("+", " ".join(command), flush=True)
+    """Run a command in the project's folder; end with its exit code when it fails.
+
+    What a command of `side_by_side` prints is printed when it has ended, so that two do not print into each other.
+    """
+    line = " ".join(command)
+    print("+", line, flush=True)
     begin_s = time.monotonic()
-    code = subprocess.run(command, cwd=cwd, env=os.environ | environment, check=False).returncode
-    print(f"  ({time.monotonic() - begin_s:.0f} s)", flush=True)
-    if code:
-        sys.exit(code)
+    with contextlib.ExitStack() as stack:
+        said = None
+        if threading.current_thread() is not threading.main_thread():
+            # No pipe: something the command has left running would hold it open.
+            said = stack.enter_context(tempfile.TemporaryFile())
+        done = subprocess.run(
+            command, cwd=cwd, env=os.environ | environment, check=False, stdout=said, stderr=said and subprocess.STDOUT
+        )
+        seconds = f"  ({time.monotonic() - begin_s:.0f} s)\n"
+        if said is not None:
+            said.seek(0)
+            seconds = f"= {line}\n{said.read().decode(errors='replace')}{seconds}"
+        sys.stdout.write(seconds)
+        sys.stdout.flush()
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def side_by_side(*jobs: Callable[[], None]) -> None:
+    """Run jobs that keep one core busy each, two at a time; when all have ended, end with the first that failed."""
+    with ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(job) for job in jobs]:
+            job.result()
 
 
 def install(extra: str) -> None:
@@ -59,39 +95,55 @@ def install(extra: str) -> None:
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
-    run(str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f".{extra}")
+    pip = (str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    if extra:  # the tools have uv among them, which takes a fifth of pip's time for the rest
+        run(*pip, "uv>=0.5")
+        run(str(BIN / "uv"), "pip", "install", "--quiet", "--python", str(BIN / "python"), "-e", f".{extra}")
+    else:
+        run(*pip, "-e", ".")
     stamp.write_text(digest)
 
 
 def check() -> None:
-    """Run every check, cheapest first."""
+    """Run every check."""
+    side_by_side(check_sources, check_plain)
+    check_tests()
+
+
+def check_sources() -> None:
+    """Check what can be checked without running it, cheapest first."""
     python = str(BIN / "python")
     run(python, "-m", "ruff", "check", ".")
     run(python, "-m", "ruff", "format", "--check", ".")
     run(python, "-m", "mypy")
     run(python, "-m", "benchmarks.report", "--check")
     check_page()
-    pytest = (python, "-m", "pytest", "-q", "--cov")
+
+
+PYTEST = (str(BIN / "python"), "-m", "pytest", "-q", "--cov", "--cov-report=", "--cov-fail-under=0")
+
+
+def check_plain() -> None:
+    """Compile what the tests use; run the kernels' tests as plain Python: compiled they must do what Python does."""
+    run(str(BIN / "python"), "-c", COMPILE)
+    run(*PYTEST, "-m", "plain", "-p", "no:xdist", *files_with("plain"), NUMBA_DISABLE_JIT="1")
+
+
+def check_tests() -> None:
+    """Run the tests; their coverage and that of `check_plain` together must reach the bound of pyproject.toml."""
     run(
-        *pytest, "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=15", "--doctest-modules",
-        "-m", "not alone", "--cov-report=", "--cov-fail-under=0", "tests", "follower", "offline_prep", "benchmarks",
+        *PYTEST, "--cov-append", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--durations=30",
+        "--doctest-modules", "-m", "not alone", "tests", "follower", "offline_prep", "benchmarks",
     )  # fmt: skip
-    # What is heard in real time is measured beside nothing else, or the other tests would be heard in it.
-    run(
-        *pytest,
-        "--cov-append",
-        "-m",
-        "alone",
-        "-p",
-        "no:xdist",
-        "--cov-report=",
-        "--cov-fail-under=0",
-        "tests/audio",
-        "tests/websocket",
-    )
-    # The kernels' tests once more as plain Python: what numba compiles must also be what Python would do. Only now has
-    # every line had its chance, so only here is the coverage bound of pyproject.toml held.
-    run(*pytest, "--cov-append", "-m", "plain", "-p", "no:xdist", NUMBA_DISABLE_JIT="1")
+    # What is heard in real time is measured beside nothing else, or the other tests would be heard in it. Only now has
+    # every line had its chance, so only here is the coverage bound held.
+    run(*PYTEST[:-2], "--cov-append", "-m", "alone", "-p", "no:xdist", *files_with("alone"))
+
+
+def files_with(mark: str) -> list[str]:
+    """The files whose tests have a mark: importing all the others takes longer than many of those tests."""
+    paths = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(p.relative_to(ROOT)) for p in paths if f"mark.{mark}" in p.read_text(encoding="utf-8")]
 
 
 def check_page() -> None:
@@ -121,8 +173,9 @@ def find_pythons() -> dict[str, str]:
     return found
 
 
-def matrix(options: Sequence[str]) -> None:
-    """Run the tests under several Pythons, with the oldest and with the newest dependencies.
+@contextlib.contextmanager
+def matrix_jobs(options: Sequence[str]) -> Iterator[list[Callable[[], None]]]:
+    """Make environments of several Pythons with the oldest and with the newest dependencies; jobs that run the tests.
 
     The oldest versions that pyproject.toml allows are tried with the oldest Python only: newer Pythons need newer ones.
     """
@@ -133,17 +186,30 @@ def matrix(options: Sequence[str]) -> None:
     newest = others if "--all" in options else others[-1:]
     runs = [(oldest, "lowest-direct"), *((v, "highest") for v in ([oldest, *newest] if "--all" in options else newest))]
     tests = QUICK if "--quick" in options else ("tests",)
-    for version, resolution in runs:
-        with tempfile.TemporaryDirectory(prefix="matrix-") as scratch:
+    with contextlib.ExitStack() as stack:
+        jobs: list[Callable[[], None]] = []
+        for version, resolution in runs:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"matrix-{version}-"))
             python = str(Path(scratch) / BIN.name / "python")
             uv = str(BIN / "uv")
             run(uv, "venv", "--quiet", "--python", pythons[version], scratch, "--allow-existing")
-            pip = (uv, "pip", "install", "--quiet", "--python", python, "--resolution", resolution)
-            run(*pip, "-e", ".[live,test]")
-            print(f"Python {version}, {resolution} versions", flush=True)
+            run(uv, "pip", "install", "--quiet", "--python", python, "--resolution", resolution, "-e", ".[live,test]")
             # Deprecations of versions newer than those we develop with are no failures here.
-            pytest = (python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider")
-            run(*pytest, "-W", "default", *tests, NUMBA_CACHE_DIR=f"{scratch}/numba")
+            pytest = (python, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-W", "default", *tests)
+            jobs.append(functools.partial(run, *pytest, NUMBA_CACHE_DIR=f"{scratch}/numba", TMPDIR=scratch))
+        yield jobs
+
+
+def matrix(options: Sequence[str]) -> None:
+    """Run the tests under several Pythons, in one process each: two would compile the same functions twice."""
+    with matrix_jobs(options) as jobs:
+        side_by_side(*jobs)
+
+
+def elsewhere() -> None:
+    """Run README.md's lines in a fresh clone, and a selection of the tests under other Pythons."""
+    with matrix_jobs(["--quick"]) as jobs:
+        side_by_side(readme, *jobs)
 
 
 @contextlib.contextmanager
@@ -197,21 +263,24 @@ def readme() -> None:
         clone = Path(scratch) / "clone"
         run("git", "clone", "--quiet", str(ROOT), str(clone))
         lines = readme_lines((clone / "README.md").read_text(encoding="utf-8"))
-        environment = {"CONCERTO_FOLLOWER_VENV": str(clone / ".venv"), "XDG_CACHE_HOME": f"{scratch}/cache"}
+        environment = {
+            "CONCERTO_FOLLOWER_VENV": str(clone / ".venv"), "XDG_CACHE_HOME": f"{scratch}/cache", "TMPDIR": scratch,
+        }  # fmt: skip
         run("bash", "-euxc", "\n".join(lines), cwd=clone, **environment)
 
 
-COMMANDS = {"check": check, "readme": readme, "sbom": sbom, "audit": audit}
+COMMANDS = {"check": check, "elsewhere": elsewhere, "readme": readme, "sbom": sbom, "audit": audit}
 
 
 def main() -> None:
     """Run the command named on the command line."""
     if sys.version_info < (3, 11):  # noqa: UP036  (this file runs before anything checks the version)
         sys.exit(f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed")
-    if len(sys.argv) < 2 or sys.argv[1] not in EXTRAS:
+    if len(sys.argv) < 2 or sys.argv[1] not in {*EXTRAS, *COMMANDS}:
         sys.exit(__doc__)
     command, options = sys.argv[1], sys.argv[2:]
-    install(EXTRAS[command])
+    if command in EXTRAS:
+        install(EXTRAS[command])
     if command == "matrix":
         matrix(options)
     elif command in COMMANDS:

@@ -93,6 +93,10 @@ ACTIVITY: Final[Mapping[str, str]] = {
     "rule": "rule", "frames": "frames", "area_under_roc": "area under the ROC curve",
     "rests_called_piano_pct": "rests called piano, %", "piano_called_rest_pct": "piano called a rest, %",
 }  # fmt: skip
+UNDER_LOAD: Final[Mapping[str, str]] = {
+    "what": "what happened", "silent_s": "silent s", "back_s": "back after s",
+    "largest_error_after_ms": "largest error from .5 s after it on, ms", "told_after": "told after",
+}  # fmt: skip
 STEM: Final[Mapping[str, str]] = {
     "scenario": "scenario", "start": "start", "share": "share of the stem", "beats": "beats",
     "mix_median_ms": "in the mix: median ms", "mix_over_100_ms_pct": ">100", "mix_over_200_ms_pct": ">200",
@@ -361,6 +365,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "playback_heard": lambda: plain("playback_heard", columns=HEARD),
     "playback_cpu": lambda: plain("playback_cpu", columns=PLAYER_CPU),
     "playback_drift": lambda: plain("playback_drift", columns=DRIFT),
+    "playback_under_load": lambda: plain("playback_under_load", columns=UNDER_LOAD),
     "stretch_quality": stretch_quality,
     "parts_in_use": lambda: plain("parts_in_use"),
     "piano_stem": lambda: plain("piano_stem", columns=STEM),

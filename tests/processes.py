@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -74,8 +75,8 @@ def run(words: list[str], module: str = "follower", **options: Any) -> tuple[int
 
 def until(condition: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
     """Wait for a condition; fail when it takes too long, or the process ends before."""
-    deadline_s = time.monotonic() + WAIT_S
+    pause, deadline_s = threading.Event(), time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < deadline_s, "it took too long"
         assert process is None or process.poll() is None, "the program ended"
-        os.sched_yield()
+        pause.wait(0.01)  # without taking the processor from those who are waited for

@@ -43,7 +43,7 @@ LOW_HZ, HIGH_HZ = 5000.0, 10000.0
 STOPS_S: Final = (0.1, 0.5, 2.0)
 APART_S: Final = 8.0
 BUSY_S: Final = 12.0
-BUSY: Final = 4
+BUSY: Final = 2
 """Processes for each core."""
 CALM_S: Final = 75.0
 BLOCK: Final = 1024
@@ -245,7 +245,8 @@ def row(
     """What was heard and told of one thing that happened."""
     at_s, position_s, sounding = sound
     step_s = float(at_s[1] - at_s[0])
-    told = told_within(lines, begun_s, ended_s + 0.6 * APART_S)
+    after_s = 0.0 if what == "nothing" else 0.6 * APART_S
+    told = told_within(lines, begun_s, ended_s + after_s)
     if what.startswith("calm"):
         during = (at_s >= begun_s + 0.1 * CALM_S) & (at_s < ended_s)
         return {"what": what, "silent_s": round(step_s * float(np.sum(~sounding & during)), 2), "told_after": told}
@@ -258,11 +259,11 @@ def row(
     needed = round(BACK_FOR_S / step_s)
     lasts = np.convolve(right, np.ones(needed), "full")[: len(right)] >= needed
     back = np.flatnonzero(lasts & (at_s > ended_s + BACK_FOR_S))
-    later = during & sounding & (at_s > ended_s + 0.5)
+    later = during & sounding & (at_s > (ended_s + 0.5 if after_s else begun_s))
     return {
         "what": what,
         "silent_s": round(step_s * float(np.sum(~sounding & during)), 2),
-        "back_s": round(max(float(at_s[back[0]]) - ended_s - BACK_FOR_S, 0.0), 2) if len(back) else None,
+        "back_s": round(max(float(at_s[back[0]]) - ended_s - BACK_FOR_S, 0.0), 2) if after_s and len(back) else None,
         "largest_error_after_ms": round(1e3 * float(np.max(np.abs(error_s[later]), initial=0.0))),
         "told_after": told,
     }

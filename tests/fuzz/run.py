@@ -113,9 +113,9 @@ def _watched(folder: Path) -> Iterator[None]:
     with chdir(here):
         yield
     gc.collect()
-    deadline_s = time.monotonic() + CLOSES_WITHIN_S
+    pause, deadline_s = threading.Event(), time.monotonic() + CLOSES_WITHIN_S
     while time.monotonic() < deadline_s and (open_descriptors() > descriptors or threading.active_count() > threads):
-        os.sched_yield()
+        pause.wait(0.01)
     assert open_descriptors() <= descriptors, "descriptors are left open"
     assert threading.active_count() <= threads, f"threads are left: {threading.enumerate()}"
     assert set(folder.parent.iterdir()) == outside and not list(here.iterdir()), "files were written outside"

@@ -34,7 +34,10 @@ def test_the_ring_is_a_queue_with_silence_behind_it(steps: list[tuple[int, int]]
         assert out[:, 0].tolist() == expected + [0.0] * missing
 
 
-@pytest.mark.parametrize(("output_ppm", "input_ppm", "minutes"), [(200.0, 0.0, 30), (-200.0, 0.0, 4), (0.0, 200.0, 4)])
+@pytest.mark.parametrize(
+    ("output_ppm", "input_ppm", "minutes"),
+    [pytest.param(200.0, 0.0, 30, marks=pytest.mark.untraced), (-200.0, 0.0, 4), (0.0, 200.0, 4)],
+)
 def test_two_clocks_drift_apart(output_ppm: float, input_ppm: float, minutes: int) -> None:
     """200 ppm over 30 minutes is 360 ms: unmeasured, it would empty the ring or shift the orchestra by as much."""
     rng = np.random.default_rng(3)

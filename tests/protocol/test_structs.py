@@ -25,11 +25,13 @@ from follower.protocol.osc_arguments import UNKNOWN, decode_osc, osc_address, os
 from follower.protocol.schema import attribute_lines, first_sentence, schema
 from follower.testing import SESSION
 
-VALIDATORS = {
-    side: jsonschema.Draft202012Validator({"$ref": f"#/$defs/{side}", "$defs": schema()["$defs"]})
-    for side in ("client", "server")
-}
 EVERY = [*REQUESTS, *MESSAGES]
+DEFINITIONS = schema()["$defs"]
+VALIDATORS: dict[type[Any], Any] = {
+    struct: jsonschema.Draft202012Validator({"$ref": f"#/$defs/{struct.__name__}", "$defs": DEFINITIONS})
+    for struct in EVERY
+}
+"""Each for its own definition: trying all forty of a side takes five times as long as all the rest of an example."""
 
 
 def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
@@ -72,16 +74,31 @@ def built(struct: type[Message] | type[Request]) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(required, optional=optional).map(lambda found: struct(**found))
 
 
+BUILT = {struct: built(struct) for struct in EVERY}
+"""Made once: hypothesis examines every new strategy, which takes longer than three examples."""
+
+
 @pytest.mark.parametrize("struct", EVERY, ids=lambda s: s.__name__)
 @given(data=st.data())
 def test_there_and_back(struct: type[Any], data: st.DataObject) -> None:
-    content = data.draw(built(struct))
+    content = data.draw(BUILT[struct])
     text = encode_json(content)
     back = decode_request(text) if struct in REQUESTS else decode_message(json.loads(text))
     assert back == content
     assert type(back) is struct
     if not (struct.__name__ == "HelloMessage" and "session" in json.loads(text)):  # that needs the others too
-        assert VALIDATORS["client" if struct in REQUESTS else "server"].is_valid(json.loads(text))
+        assert VALIDATORS[struct].is_valid(json.loads(text))
+
+
+@pytest.mark.parametrize(("side", "structs"), [("client", REQUESTS), ("server", MESSAGES)])
+def test_a_side_sends_its_structs_told_apart_by_type(side: str, structs: tuple[type[Any], ...]) -> None:
+    """So what fits a struct's definition fits its side's, and none of the others there."""
+    assert DEFINITIONS[side] == {"oneOf": [{"$ref": f"#/$defs/{s.__name__}"} for s in structs]}
+    for struct in structs:
+        definition = DEFINITIONS[struct.__name__]
+        assert definition["properties"]["type"] == {"enum": [kind_of(struct)]}
+        assert "type" in definition["required"]
+    assert len({kind_of(struct) for struct in structs}) == len(structs)
 
 
 def outside(kind: inspect.Type) -> list[Any]:
@@ -120,7 +137,7 @@ def outside(kind: inspect.Type) -> list[Any]:
 def test_nothing_outside_the_bounds_gets_in(
     struct: type[Any], field: inspect.Field, bad: Any, data: st.DataObject
 ) -> None:
-    content = {**to_object(data.draw(built(struct))), field.encode_name: bad}
+    content = {**to_object(data.draw(BUILT[struct])), field.encode_name: bad}
     if struct in REQUESTS:
         text = json.dumps(content).replace("-Infinity", "-1e999").replace("Infinity", "1e999")
         with pytest.raises(RefusedError, match=f"^{kind_of(struct)}.{field.encode_name}") as refused:

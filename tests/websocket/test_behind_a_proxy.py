@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from follower.testing import SOUND_RATE_HZ, make_sound
 from tests.paths import REPOSITORY
-from tests.processes import WAIT_S, program, set_stage
+from tests.processes import WAIT_S, program, set_stage, until
 
 PIECE_S = 24.0
 BLOCK = 1024
@@ -27,14 +27,6 @@ BACK_WITHIN_S = 3.0
 """What a pianist may lose when the server is gone: detection, another connection, a session, a position."""
 NEAR_S = 0.5
 ROOMS = tuple(f"room{n}" for n in range(6))
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait, without taking the processor from those who are waited for."""
-    pause, deadline_s = threading.Event(), time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "it took too long"
-        pause.wait(0.02)
 
 
 def listens(port: int) -> bool:
