@@ -38,7 +38,7 @@ class Plan:
             and the result is the same as if all had been there from the beginning.
     """
 
-    steps: int = 3000
+    steps: int = 4000
     batch: int = 4
     rate: float = 3e-3
     notes: float = 10.0
