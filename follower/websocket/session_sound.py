@@ -52,13 +52,18 @@ class SessionSound:
 
         def send(block: bytes) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                loop.call_soon_threadsafe(listener.offer, Frame(block, False))
+                loop.call_soon_threadsafe(self._pass_on, number, block)
 
         output = StreamedOutput(followed, number, send)
         self._listener, self._output = listener, output
         self._offer(listener, SoundMessage(number, sample_rate_hz, 2, 1e3 * FIRST_LEAD_S))
         self.desk.attach(followed, streamed=True)
         output.__enter__()
+
+    def _pass_on(self, stream: int, block: bytes) -> None:
+        """Send a block, unless its stream has ended since it was made."""
+        if self._listener is not None and self._output is not None and self._output.stream == stream:
+            self._listener.offer(Frame(block, False))
 
     def heard(self, listener: Listener, report: Heard) -> None:
         """Take what the listener says of its playing; of an old stream it means nothing."""

@@ -68,6 +68,7 @@ export class OrchestraSound {
 
   /** @param {{ kind: string, origin?: number, frame?: number, slack?: number, missing?: number }} message */
   heard(message) {
+    if (this.stream < 0) return; // it has ended; this was on its way
     if (message.kind === "begun") {
       this.origin = message.origin ?? 0;
       this.begun = true;
