@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +24,7 @@ import soundfile
 import soxr
 
 from benchmarks.results import Row, add_option, print_rows, record
+from benchmarks.websocket.served import serving
 from benchmarks.websocket.session_cost import cpu_s
 from follower.testing import SOUND_RATE_HZ, make_sound
 from tests.browser import Page
@@ -97,39 +96,19 @@ def frames(seconds: float, folder: Path) -> list[Row]:
     put_piece(folder / "caches", "etude", PIECE_S)
     sound = soxr.resample(make_sound(PIECE_S), SOUND_RATE_HZ, 48000)
     soundfile.write(folder / "p.wav", np.concatenate([np.zeros(2 * 48000), sound]), 48000, "PCM_16")
-    words = [
-        "serve",
-        "--caches",
-        str(folder / "caches"),
-        "--ws",
-        "127.0.0.1:0",
-        "--workers",
-        "1",
-        "--log-level",
-        "error",
-    ]
-    server = subprocess.Popen([sys.executable, "-m", "follower", *words], stderr=subprocess.PIPE, text=True)
-    try:
-        port = 0
-        assert server.stderr is not None
-        for line in server.stderr:
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                port = int(found[1])
-            if "engines are ready" in line:
-                break
-        microphone = f"--use-file-for-fake-audio-capture={folder / 'p.wav'}%noloop"
-        with Page(f"http://127.0.0.1:{port}/", folder, microphone, wait_s=PIECE_S) as page:
-            sit_down(page, "etude")
-            page.wait_until(f"document.getElementById('state').textContent === 'Following you' && {AT} > 2.0")
-            page.wait_until("document.getElementById('listen').checked")
-            rows: list[Any] = []
-            for screen in SCREENS:
-                rows.append(measure(page, server.pid, page.pid, screen, seconds))
-                print_rows(rows[-1:])
-            return rows
-    finally:
-        server.kill()
-        server.wait()
+    microphone = f"--use-file-for-fake-audio-capture={folder / 'p.wav'}%noloop"
+    with (
+        serving(folder / "caches", "--workers", "1") as server,
+        Page(f"http://127.0.0.1:{server.port}/", folder, microphone, wait_s=PIECE_S) as page,
+    ):
+        sit_down(page, "etude")
+        page.wait_until(f"document.getElementById('state').textContent === 'Following you' && {AT} > 2.0")
+        page.wait_until("document.getElementById('listen').checked")
+        rows: list[Any] = []
+        for screen in SCREENS:
+            rows.append(measure(page, server.pids[0], page.pid, screen, seconds))
+            print_rows(rows[-1:])
+        return rows
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import connect
 
 from benchmarks.results import add_option, print_rows, record
+from benchmarks.websocket.served import serving
 from follower.piece.writing import write_piece
 from follower.testing import SOUND_RATE_HZ, make_piece, make_sound
 
@@ -91,28 +91,16 @@ async def play(port: int, ended: asyncio.Event, sound: NDArray[np.float32], star
 async def measure(folder: Path, sessions: int) -> tuple[float, float]:
     """Cores that a server uses, and its memory (MB), with so many pianists who came at once."""
     sound = make_sound(PIECE_S).astype("<f4")
-    words = ["serve", "--caches", str(folder), "--ws", "127.0.0.1:0", "--workers", "1", "--log-level", "error"]
-    server = subprocess.Popen([sys.executable, "-m", "follower", *words], stderr=subprocess.PIPE, text=True)
     ended = asyncio.Event()
-    try:
-        port = 0
-        assert server.stderr is not None
-        for line in server.stderr:
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                port = int(found[1])
-            if "engines are ready" in line:
-                break
-        playing = [asyncio.create_task(play(port, ended, sound, APART_S * (n + 1))) for n in range(sessions)]
+    with serving(folder, "--workers", "1") as server:
+        playing = [asyncio.create_task(play(server.port, ended, sound, APART_S * (n + 1))) for n in range(sessions)]
         await asyncio.sleep(SETTLE_S)
-        begin_s, begun = time.monotonic(), cpu_s(server.pid)
+        begin_s, begun = time.monotonic(), cpu_s(server.pids[0])
         await asyncio.sleep(MEASURE_S)
-        cores, memory_mb = (cpu_s(server.pid) - begun) / (time.monotonic() - begin_s), private_mb(server.pid)
+        cores, memory_mb = (cpu_s(server.pids[0]) - begun) / (time.monotonic() - begin_s), private_mb(server.pids[0])
         ended.set()
         await asyncio.gather(*playing)
         return cores, memory_mb
-    finally:
-        server.kill()
-        server.wait()
 
 
 def main() -> int:

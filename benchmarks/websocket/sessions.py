@@ -14,13 +14,10 @@ import argparse
 import asyncio
 import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +26,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.results import add_option, print_rows, record
+from benchmarks.websocket.served import serving
 from follower.piece.writing import write_piece
 from follower.testing import SOUND_RATE_HZ, make_piece, make_sound
 
@@ -144,29 +142,7 @@ async def step(url: str, sound: bytes, sessions: int, listeners: int, busy: Any)
     return row
 
 
-@asynccontextmanager
-async def served(caches: Path) -> AsyncIterator[tuple[str, list[int]]]:
-    """Run the server; its address and processes."""
-    words = [sys.executable, "-m", "follower", "serve", "--caches", str(caches), "--ws", "127.0.0.1:0"]
-    process = subprocess.Popen([*words, "--log-level", "error"], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        pids, port = [process.pid], 0
-        for line in process.stderr:
-            if found := re.search(r"processes \(([\d, ]+)\)", line):
-                pids += [int(p) for p in found[1].split(", ")]
-            if found := re.search(r"http://127.0.0.1:(\d+)/", line):
-                port = int(found[1])
-            if "engines are ready" in line:
-                break
-        yield f"ws://127.0.0.1:{port}/ws", pids
-    finally:
-        process.terminate()
-        process.wait()
-        process.stderr.close()
-
-
-def cpu_s(pids: list[int]) -> float:
+def cpu_s(pids: Sequence[int]) -> float:
     """Processor seconds of these processes so far."""
     ticks = 0
     for pid in pids:
@@ -179,7 +155,8 @@ async def measure(cache: Path, sessions: list[int], listeners: list[int]) -> dic
     sound = make_sound(120.0).astype("<f4").tobytes()
     curve: list[dict[str, Any]] = []
     fan: list[dict[str, Any]] = []
-    async with served(cache.parent) as (url, pids):
+    with serving(cache.parent) as (port, pids):
+        url = f"ws://127.0.0.1:{port}/ws"
         for steps, rows, n_listeners in ((sessions, curve, 0), ([1] * len(listeners), fan, 1)):
             for at, n in enumerate(steps):
                 began = time.monotonic(), cpu_s(pids)

@@ -8,7 +8,6 @@ trained (`training/`) so that its similarities are the log odds that the precise
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
@@ -31,6 +30,7 @@ from offline_prep.alignment.features import (
     Features,
     compress,
 )
+from offline_prep.alignment.weights import read_weights
 
 WEIGHTS_FILE = "alignment_network.npz"
 GAMMA = 1000.0
@@ -113,17 +113,8 @@ class AlignmentNet:
         Raises:
             ConfigError: the file is no such network, or was trained to read other features than these.
         """
-        try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                reading = np.asarray(stored["reading"])
-                arrays = {f.name: np.asarray(stored[f.name], dtype=np.float32) for f in fields(cls)}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
-            raise ConfigError(f"{file} holds no network of the map ({e}); install the package anew") from e
-        if not np.array_equal(reading, READING):
-            raise ConfigError(
-                f"{file} was trained on other features ({reading.tolist()}) than this version computes "
-                f"({READING.tolist()}); train it anew with python -m training"
-            )
+        names = [f.name for f in fields(cls)]
+        arrays = read_weights(file, names, READING, "network of the map", "python -m training")
         return cls(**arrays)
 
     def save(self, file: Path) -> None:

@@ -9,7 +9,6 @@ rendered pairs the most similar one (`onset_network_fit.py` of the benchmarks; b
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +31,7 @@ from offline_prep.alignment.features import (
     Features,
     compress,
 )
+from offline_prep.alignment.weights import read_weights
 
 WEIGHTS_FILE = "onset_network.npz"
 GAMMA = 1000.0
@@ -72,17 +72,9 @@ class OnsetNet:
         Raises:
             ConfigError: the file is no such network, or was trained to read other features than these.
         """
-        try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                arrays = {name: np.asarray(stored[name]) for name in ("reading", *LAYERS)}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
-            raise ConfigError(f"{file} holds no onset network ({e}); install the package anew") from e
-        if not np.array_equal(arrays["reading"], READING):
-            raise ConfigError(
-                f"{file} was trained on other features ({arrays['reading'].tolist()}) than this version computes "
-                f"({READING.tolist()}); train it anew with benchmarks/offline_prep/alignment/onset_network_fit.py"
-            )
-        net = cls(*(tuple(arrays[name].astype(np.float32) for name in LAYERS[side::2]) for side in (0, 1)))
+        fit = "benchmarks/offline_prep/alignment/onset_network_fit.py"
+        arrays = read_weights(file, LAYERS, READING, "onset network", fit)
+        net = cls(*(tuple(arrays[name] for name in LAYERS[side::2]) for side in (0, 1)))
         sizes = [N_INPUTS, *(len(b) for b in net.biases)]
         for k, (w, b) in enumerate(zip(net.weights, net.biases, strict=True)):
             if w.shape != (sizes[k], sizes[k + 1]) or b.ndim != 1:

@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.inference.base import Belief, Frame
+from follower.inference.pooling import pool_mean
 from follower.inference.tempo_filter import TempoFilter, TempoFilterConfig, create, reference_of
 from follower.piece.mix_map import MixMap
 from follower.piece.piece import Piece, StreamFeatures
-from follower.signal.observation import PartWeights
+from follower.signal.observation import PartWeights, observe_reference
 from follower.testing import assemble_piece
 
 HOP_S = 512 / 22050
@@ -162,3 +163,13 @@ def test_after_a_silence_it_is_found_where_the_pianist_stopped_or_where_the_orch
     estimates = _follow(tempo_filter, np.concatenate([SILENCE[:40], pitch[:400], SILENCE, pitch[again : again + 200]]))
     truth_s = HOP_S * (again + np.arange(1, 201))
     np.testing.assert_allclose(estimates[-160:], truth_s[40:], atol=0.3)  # a second after the first note at last
+
+
+def test_eight_bits_hold_the_mix_to_half_a_step(piece: Piece) -> None:
+    config = TempoFilterConfig()
+    reference = reference_of(piece, config)
+    plain = observe_reference(piece.mix.pitch, HOP_S, config.observation).features
+    held = reference.features[: len(plain)] * reference.steps[: len(plain), None]
+    assert np.all(np.abs(held - plain) <= 0.501 * reference.steps[: len(plain), None])
+    pooled = reference.pooled[: len(plain)] * reference.steps[: len(plain), None]
+    assert np.all(np.abs(pooled - pool_mean(plain)) <= 0.501 * reference.steps[: len(plain), None])

@@ -10,12 +10,23 @@ import pytest
 from numpy.typing import NDArray
 
 from follower.errors import ConfigError
-from offline_prep.alignment.alignment_network import CHUNK_FRAMES, GAMMA, N_BINS, OFFSETS, READING, AlignmentNet, binned
+from offline_prep.alignment.align import precise_comparisons
+from offline_prep.alignment.alignment_network import (
+    CHUNK_FRAMES,
+    GAMMA,
+    N_BINS,
+    OFFSETS,
+    READING,
+    AlignmentNet,
+    alignment_net,
+    binned,
+)
 from offline_prep.alignment.config import AlignConfig
 from offline_prep.alignment.features import (
     HOP_SAMPLES,
     N_PITCHES,
     SAMPLE_RATE_HZ,
+    Comparison,
     Features,
     compress,
     shape_features,
@@ -123,3 +134,23 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(ConfigError, match="holds no network"):
         AlignmentNet.load(file)
+
+
+def test_the_precise_pass_adds_what_the_network_that_comes_along_says() -> None:
+    mix, orchestra = ((np.expm1(_level(n, n)) / GAMMA).astype(np.float32) for n in (60, 70))
+    config = AlignConfig()
+    without = replace(config, precise_weights=replace(config.precise_weights, alignment=0.0))
+    half = replace(config, precise_weights=replace(config.precise_weights, alignment=0.5))
+    (both, _), (onsets, _) = precise_comparisons(mix, orchestra, half), precise_comparisons(mix, orchestra, without)
+    stage = config.precise
+    added = alignment_net().compare(
+        (mix, shape_features(mix, stage.shape, 0.0)),
+        (orchestra, shape_features(orchestra, stage.shape, stage.softness)),
+    )
+
+    def cost(c: Comparison) -> NDArray[np.float64]:
+        return c.offset - c.mix.astype(np.float64) @ c.orchestra.astype(np.float64).T
+
+    share = 0.5 * cost(added)
+    assert both.mix.dtype == np.float16
+    np.testing.assert_allclose(cost(both) - cost(onsets), share, atol=0.1 * float(np.abs(share).max()))
